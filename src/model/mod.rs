@@ -1,0 +1,17 @@
+//! Plain data that the stages speak of: labels, samples, rows, findings, transitions, scopes. No I/O, no clock.
+
+pub mod catalogue;
+pub mod duration;
+pub mod fault;
+pub mod finding;
+pub mod labels;
+pub mod matcher;
+pub mod reading;
+pub mod row;
+pub mod schema;
+pub mod scope;
+pub mod secret;
+pub mod series;
+pub mod status;
+pub mod target;
+pub mod transition;

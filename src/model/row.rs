@@ -1,0 +1,102 @@
+//! What a metric is: its compat name, type, help, unit, and its other names. Engines' tables are made of these.
+
+/// The type a metric has in the exposition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MetricKind {
+    Counter,
+    Gauge,
+    /// For names whose exporter leaves them untyped.
+    Untyped,
+    Histogram,
+    Summary,
+}
+
+impl MetricKind {
+    /// The word of the text format's TYPE line.
+    pub fn word(self) -> &'static str {
+        match self {
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Untyped => "untyped",
+            MetricKind::Histogram => "histogram",
+            MetricKind::Summary => "summary",
+        }
+    }
+}
+
+/// One metric of a row. The store and the rules know only `name`; the others are applied at output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// The name users' dashboards have: exactly the exporter's.
+    pub name: &'static str,
+    pub kind: MetricKind,
+    pub help: &'static str,
+    /// UCUM, as OpenTelemetry writes it: `By`, `s`, `1`, `{connection}`. Empty where there is none.
+    pub unit: &'static str,
+    /// The lint-clean name; empty where `name` is clean already.
+    pub strict: &'static str,
+    /// OpenTelemetry's name; empty where there is none.
+    pub otel: &'static str,
+    /// What a value is multiplied with under its strict or OpenTelemetry name.
+    pub scale: f64,
+}
+
+impl Metric {
+    pub const fn new(kind: MetricKind, name: &'static str, help: &'static str) -> Metric {
+        Metric { name, kind, help, unit: "", strict: "", otel: "", scale: 1.0 }
+    }
+
+    pub const fn counter(name: &'static str, help: &'static str) -> Metric {
+        Metric::new(MetricKind::Counter, name, help)
+    }
+
+    pub const fn gauge(name: &'static str, help: &'static str) -> Metric {
+        Metric::new(MetricKind::Gauge, name, help)
+    }
+
+    pub const fn untyped(name: &'static str, help: &'static str) -> Metric {
+        Metric::new(MetricKind::Untyped, name, help)
+    }
+
+    pub const fn unit(mut self, unit: &'static str) -> Metric {
+        self.unit = unit;
+        self
+    }
+
+    pub const fn strict(mut self, strict: &'static str) -> Metric {
+        self.strict = strict;
+        self
+    }
+
+    pub const fn otel(mut self, otel: &'static str) -> Metric {
+        self.otel = otel;
+        self
+    }
+
+    pub const fn scale(mut self, scale: f64) -> Metric {
+        self.scale = scale;
+        self
+    }
+}
+
+/// Metrics whose names come from data: `prefix` + part + `suffix`, the part cleaned to letters, digits and `_`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Family {
+    pub prefix: &'static str,
+    pub suffix: &'static str,
+    pub kind: MetricKind,
+    pub help: &'static str,
+    pub unit: &'static str,
+}
+
+impl Family {
+    pub const fn new(kind: MetricKind, prefix: &'static str, suffix: &'static str, help: &'static str) -> Family {
+        Family { prefix, suffix, kind, help, unit: "" }
+    }
+
+    /// The whole name for one part.
+    pub fn name(&self, part: &str) -> String {
+        let clean = part.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+        self.prefix.chars().chain(clean).chain(self.suffix.chars()).collect()
+    }
+}

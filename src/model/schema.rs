@@ -1,0 +1,172 @@
+//! The vocabulary of the configuration's schema: one list of keys renders checks, defaults, hints and the reference.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a key's value may be. Ranges are inclusive.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Flag,
+    Whole {
+        min: i64,
+        max: i64,
+    },
+    Number {
+        min: f64,
+        max: f64,
+    },
+    Text,
+    /// `"15s"`, `"1h30m"`, `"7d"`; within the two bounds, written the same way.
+    Duration {
+        min: &'static str,
+        max: &'static str,
+    },
+    /// `"2GiB"`, `"512MB"`, or a whole number of bytes.
+    Bytes,
+    /// `"5%"` or bytes.
+    Share,
+    Path,
+    /// A URL; which schemes fit is the engine's or receiver's to say.
+    Url,
+    Choice(&'static [&'static str]),
+    Texts,
+    Paths,
+    /// Free names, each with a number: thresholds.
+    Numbers,
+    /// Free names, each with a text: labels.
+    Map,
+    /// A table of its own: `[alert.route]`.
+    Section(&'static [Key]),
+    /// An array of tables: `[[target]]`.
+    Sections(&'static [Key]),
+}
+
+/// One key of a section. Doc text is the manual's text.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As it would stand in the file: `"15s"` with its quotes. Empty: no default.
+    pub default: &'static str,
+    pub required: bool,
+    pub doc: &'static str,
+}
+
+impl Key {
+    pub const fn new(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+        Key { name, kind, default, required: false, doc }
+    }
+
+    pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+        Key { name, kind, default: "", required: true, doc }
+    }
+}
+
+/// Where a value stood. Line and column begin at 1; line 0 is the built-in default.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Origin {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+/// A checked value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    Flag(bool),
+    Whole(i64),
+    Number(f64),
+    Text(String),
+    Duration(Duration),
+    Bytes(u64),
+    /// A share of a whole, 0 to 1.
+    Ratio(f64),
+    List(Vec<Value>),
+    Table(Table),
+}
+
+/// A checked section: every key that has a value, given or by default. Readers cannot fail, for the checks came before;
+/// a key that the schema lacks is a programmer's error and gives the type's zero.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Table {
+    pub entries: BTreeMap<String, (Value, Origin)>,
+    /// Where the section itself stood.
+    pub origin: Origin,
+}
+
+impl Table {
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key).map(|(value, _)| value)
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.entries.get(key).map(|(_, origin)| origin)
+    }
+
+    pub fn flag(&self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Flag(true)))
+    }
+
+    pub fn whole(&self, key: &str) -> i64 {
+        if let Some(Value::Whole(whole)) = self.value(key) { *whole } else { 0 }
+    }
+
+    pub fn number(&self, key: &str) -> f64 {
+        match self.value(key) {
+            Some(Value::Number(number)) => *number,
+            #[allow(clippy::cast_precision_loss)] // configured numbers are far below 2^53
+            Some(Value::Whole(whole)) => *whole as f64,
+            _ => 0.0,
+        }
+    }
+
+    pub fn text(&self, key: &str) -> &str {
+        if let Some(Value::Text(text)) = self.value(key) { text } else { "" }
+    }
+
+    pub fn duration(&self, key: &str) -> Duration {
+        if let Some(Value::Duration(duration)) = self.value(key) { *duration } else { Duration::ZERO }
+    }
+
+    pub fn bytes(&self, key: &str) -> u64 {
+        if let Some(Value::Bytes(bytes)) = self.value(key) { *bytes } else { 0 }
+    }
+
+    /// Bytes or a ratio, for `Kind::Share`.
+    pub fn share(&self, key: &str) -> Option<&Value> {
+        self.value(key)
+    }
+
+    pub fn path(&self, key: &str) -> Option<PathBuf> {
+        if let Some(Value::Text(text)) = self.value(key) { Some(PathBuf::from(text)) } else { None }
+    }
+
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        let Some(Value::List(list)) = self.value(key) else { return Vec::new() };
+        list.iter().filter_map(|one| if let Value::Text(text) = one { Some(text.clone()) } else { None }).collect()
+    }
+
+    pub fn numbers(&self, key: &str) -> BTreeMap<String, f64> {
+        let Some(table) = self.table(key) else { return BTreeMap::new() };
+        table.entries.keys().map(|name| (name.clone(), table.number(name))).collect()
+    }
+
+    pub fn map(&self, key: &str) -> BTreeMap<String, String> {
+        let Some(table) = self.table(key) else { return BTreeMap::new() };
+        table.entries.keys().map(|name| (name.clone(), table.text(name).to_string())).collect()
+    }
+
+    pub fn table(&self, key: &str) -> Option<&Table> {
+        if let Some(Value::Table(table)) = self.value(key) { Some(table) } else { None }
+    }
+
+    pub fn tables(&self, key: &str) -> Vec<&Table> {
+        let Some(Value::List(list)) = self.value(key) else { return Vec::new() };
+        list.iter().filter_map(|one| if let Value::Table(table) = one { Some(table) } else { None }).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! Targets: one watched thing of a tenant, as configured or found.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::secret::Secret;
+
+/// The tenant of everything that names none.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// Where a secret comes from. It is read anew when it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum SecretSource {
+    #[default]
+    None,
+    File(PathBuf),
+    Environment(String),
+    /// Stood in the configuration itself (in a URL).
+    Inline(Secret),
+}
+
+/// How to reach a target. Built by the configuration, which has checked it.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Url {
+    pub scheme: String,
+    pub user: String,
+    /// A host name or address without brackets, or an absolute path to a Unix socket's folder or file.
+    pub host: String,
+    /// 0 where the URL names none; the engine's default then applies.
+    pub port: u16,
+    /// Without its leading `/`: a database name, a path.
+    pub path: String,
+    /// Decoded pairs of the query part.
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// One watched thing. Its identity is tenant/name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub name: String,
+    pub tenant: String,
+    /// The word of the engine, `engine = "…"`.
+    pub engine: String,
+    pub url: Url,
+    pub password: SecretSource,
+    /// For engines that know API keys.
+    pub api_key: SecretSource,
+    /// Certificates to trust beside (in place of) the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Allows a remote connection whose TLS is absent or not verified; a standing finding says so.
+    pub insecure: bool,
+    pub interval: Duration,
+    /// The longest a cycle may take; at most the interval.
+    pub deadline: Duration,
+    /// Value of the label `job`; empty for the engine's own default.
+    pub job: String,
+    /// Labels added to every series.
+    pub labels: BTreeMap<String, String>,
+    /// For the host: where proc/ and sys/ are.
+    pub root: PathBuf,
+    /// Thresholds of this target alone.
+    pub thresholds: BTreeMap<String, f64>,
+    /// Found, not configured: it never pages anyone.
+    pub discovered: bool,
+}
+
+impl Target {
+    /// `tenant/name`, the identity that events and logs carry.
+    pub fn identity(&self) -> String {
+        format!("{}/{}", self.tenant, self.name)
+    }
+
+    /// Whether the address is this machine: a Unix socket, `localhost`, or a loopback address.
+    pub fn is_local(&self) -> bool {
+        let host = self.url.host.as_str();
+        host.is_empty()
+            || host.starts_with('/')
+            || host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}

@@ -1,0 +1,15 @@
+//! Tests of the library, without servers; one module per folder of `src/`.
+
+mod model;
+mod sys;
+mod state;
+mod engines;
+mod promql;
+mod sample;
+mod store;
+mod judge;
+mod alert;
+mod serve;
+mod config;
+mod pipeline;
+mod cli;
