@@ -1,1 +1,34 @@
-//! (being written)
+//! The engines that can be watched. To add one: its folder, its `mod` line, its line in `ALL`.
+
+pub mod contract;
+pub mod host;
+pub mod postgresql;
+pub mod redis;
+pub mod mongodb;
+pub mod clickhouse;
+pub mod elasticsearch;
+
+use crate::engines::contract::Engine;
+use crate::model::catalogue::Catalogue;
+
+/// Every engine, in the order in which help and documentation list them.
+pub static ALL: &[&dyn Engine] = &[];
+
+/// The engine of a word.
+pub fn find(word: &str) -> Option<&'static dyn Engine> {
+    ALL.iter().copied().find(|engine| engine.word() == word)
+}
+
+/// Everything that the engines can measure.
+pub fn catalogue() -> Catalogue {
+    let mut catalogue = Catalogue::new();
+    for engine in ALL {
+        catalogue.add_metrics(std::slice::from_ref(engine.up()));
+        for row in engine.rows() {
+            catalogue.add_metrics(row.metrics);
+            catalogue.add_families(row.families);
+        }
+        catalogue.add_thresholds(engine.thresholds());
+    }
+    catalogue
+}

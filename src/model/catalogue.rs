@@ -50,7 +50,7 @@ impl Catalogue {
 
     pub fn add_metrics(&mut self, metrics: &[Metric]) {
         for metric in metrics {
-            let Metric { name, kind, help, unit, strict, otel, scale } = *metric;
+            let Metric { name, kind, help, unit, strict, otel, scale, .. } = *metric;
             self.metrics.insert(name, Entry { kind, help, unit, strict, otel, scale });
         }
     }

@@ -39,11 +39,13 @@ pub struct Metric {
     pub otel: &'static str,
     /// What a value is multiplied with under its strict or OpenTelemetry name.
     pub scale: f64,
+    /// Where the value stands in the answer: a column, a field, a dotted path. Empty where the row's own code takes it.
+    pub from: &'static str,
 }
 
 impl Metric {
     pub const fn new(kind: MetricKind, name: &'static str, help: &'static str) -> Metric {
-        Metric { name, kind, help, unit: "", strict: "", otel: "", scale: 1.0 }
+        Metric { name, kind, help, unit: "", strict: "", otel: "", scale: 1.0, from: "" }
     }
 
     pub const fn counter(name: &'static str, help: &'static str) -> Metric {
@@ -56,6 +58,11 @@ impl Metric {
 
     pub const fn untyped(name: &'static str, help: &'static str) -> Metric {
         Metric::new(MetricKind::Untyped, name, help)
+    }
+
+    pub const fn from(mut self, from: &'static str) -> Metric {
+        self.from = from;
+        self
     }
 
     pub const fn unit(mut self, unit: &'static str) -> Metric {

@@ -1,0 +1,329 @@
+//! What an engine is: a table of rows to read, a session that answers them, and what it needs to be found and named.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::model::catalogue::Threshold;
+use crate::model::fault::Fault;
+use crate::model::reading::{Unknown, UnknownKind};
+use crate::model::row::{Family, Metric};
+use crate::model::secret::Secret;
+use crate::model::target::Target;
+
+/// A future that a trait object may return.
+pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Major and minor version; engines that count further ignore the rest.
+pub type Version = (u32, u32);
+
+/// A flavour and the versions of it for which a row holds: `from <= version < below`.
+#[derive(Clone, Copy, Debug)]
+pub struct When {
+    /// Empty: every flavour.
+    pub flavour: &'static str,
+    pub from: Version,
+    pub below: Version,
+}
+
+/// No upper end.
+pub const NEWEST: Version = (u32::MAX, u32::MAX);
+
+impl When {
+    pub const fn since(from: Version) -> When {
+        When { flavour: "", from, below: NEWEST }
+    }
+
+    pub const fn before(below: Version) -> When {
+        When { flavour: "", from: (0, 0), below }
+    }
+
+    pub const fn flavour(mut self, flavour: &'static str) -> When {
+        self.flavour = flavour;
+        self
+    }
+
+    fn holds(&self, facts: &Facts) -> bool {
+        (self.flavour.is_empty() || self.flavour == facts.flavour)
+            && self.from <= facts.version
+            && facts.version < self.below
+    }
+}
+
+/// What is asked, in the engine's own tongue: SQL, a command line, a path.
+#[derive(Clone, Copy)]
+pub enum Ask {
+    Text(&'static str),
+    /// Made from what the server said of itself.
+    Own(fn(&Facts) -> String),
+}
+
+/// How an answer becomes points.
+#[derive(Clone, Copy)]
+pub enum Take {
+    /// A table: these columns are labels, and each metric's `from` names its column. A null gives no point.
+    Columns {
+        labels: &'static [&'static str],
+    },
+    /// A JSON document: each metric's `from` is a dotted path to a number or a flag. A path that is absent gives no point.
+    Paths,
+    Own(fn(&Answer, &Facts, &mut dyn Emit) -> Result<(), Unknown>),
+}
+
+/// One thing that is read: a query, command or file, and the metrics it gives.
+pub struct Row {
+    pub name: &'static str,
+    /// In cycles: 1 is every cycle, 12 every twelfth.
+    pub every: u32,
+    /// Empty: always. Else one of these must hold; if none does the row does not exist for this server.
+    pub when: &'static [When],
+    /// Capabilities probed at connect; one that is missing makes the row `unknown`.
+    pub needs: &'static [&'static str],
+    /// The least privilege that reads it, as the server's own grant statement. Empty: any login.
+    pub privilege: &'static str,
+    pub ask: Ask,
+    pub take: Take,
+    pub metrics: &'static [Metric],
+    pub families: &'static [Family],
+}
+
+impl Row {
+    /// A row for every version, each cycle, without needs or families: `Row { name: …, ..Row::DEFAULT }`.
+    pub const DEFAULT: Row = Row {
+        name: "",
+        every: 1,
+        when: &[],
+        needs: &[],
+        privilege: "",
+        ask: Ask::Text(""),
+        take: Take::Paths,
+        metrics: &[],
+        families: &[],
+    };
+
+    /// Whether this row exists for a server.
+    pub fn exists(&self, facts: &Facts) -> bool {
+        self.when.is_empty() || self.when.iter().any(|when| when.holds(facts))
+    }
+
+    /// The first need that a server does not meet.
+    pub fn lacks(&self, facts: &Facts) -> Option<Unknown> {
+        let missing = self.needs.iter().find(|need| !facts.capabilities.contains(**need))?;
+        Some(Unknown::new(UnknownKind::NotHere, format!("needs {missing}, which this server does not offer")))
+    }
+}
+
+/// What a server said of itself when asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub version: Version,
+    /// As the server writes it.
+    pub version_text: String,
+    /// A variant that answers differently: a fork, a managed service. Empty for the plain server.
+    pub flavour: String,
+    /// `primary`, `replica`, `sentinel`, …; a change of it is an event.
+    pub role: String,
+    pub capabilities: BTreeSet<&'static str>,
+}
+
+/// A bounded answer. No driver's type leaves its engine's folder.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Table(Table),
+    Text(String),
+    Json(Value),
+}
+
+/// Text values by column, null as `None`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+impl Table {
+    /// The place of a column.
+    ///
+    /// # Errors
+    /// `Missing`, with the column's name.
+    pub fn column(&self, name: &str) -> Result<usize, Unknown> {
+        let found = self.columns.iter().position(|column| column == name);
+        found.ok_or_else(|| Unknown::new(UnknownKind::Missing, format!("the answer has no column '{name}'")))
+    }
+}
+
+/// Where a row's points go. Labels are borrowed, so that a steady cycle allocates none.
+pub trait Emit {
+    fn metric(&mut self, metric: &'static Metric, labels: &[(&str, &str)], value: f64);
+
+    fn family(&mut self, family: &'static Family, part: &str, labels: &[(&str, &str)], value: f64);
+}
+
+/// What a session needs beside its target: secrets read this moment, and how to be named.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    pub password: Option<Secret>,
+    pub api_key: Option<Secret>,
+}
+
+/// The name under which every session makes itself known to its server.
+pub const SESSION_NAME: &str = "watchward";
+
+/// The most that one answer may weigh, in bytes.
+pub const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// One open, named, read-only session with a server.
+pub trait Session: Send {
+    /// What the server said of itself at the last probe.
+    fn facts(&self) -> &Facts;
+
+    /// Proves that the server answers, and learns its role anew. Begins every cycle.
+    fn probe(&mut self) -> Task<'_, Result<(), Fault>>;
+
+    /// Asks one row. `budget` is what the server may spend on it; the caller gives up at its own deadline whatever
+    /// the session does, and then keeps this call running rather than opening another connection.
+    fn ask<'a>(&'a mut self, row: &'a Row, budget: Duration) -> Task<'a, Result<Answer, Unknown>>;
+
+    /// Whether the connection is of no more use and must be replaced.
+    fn is_broken(&self) -> bool;
+}
+
+/// A server found on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// A good name for the target: the engine's word and the port.
+    pub name: String,
+    pub url: String,
+}
+
+/// What discovery saw on this machine: listening local ports and sockets.
+#[derive(Clone, Debug, Default)]
+pub struct Sight {
+    /// Loopback or any-address TCP ports that something listens on.
+    pub ports: BTreeSet<u16>,
+    /// Unix socket files that something listens on.
+    pub sockets: BTreeSet<String>,
+    /// Names of running programs.
+    pub programs: BTreeSet<String>,
+}
+
+/// One engine. Adding another is one folder that implements this, and one line of registration.
+pub trait Engine: Send + Sync {
+    /// The folder's name, which is what users write in `engine = "…"`.
+    fn word(&self) -> &'static str;
+
+    /// The default value of the label `job`: what the replaced exporter's users have there.
+    fn job(&self) -> &'static str;
+
+    /// Schemes a target's URL may have; the first is the usual one. Empty: the engine needs no URL.
+    fn schemes(&self) -> &'static [&'static str];
+
+    fn default_port(&self) -> u16;
+
+    /// The exporter's own name for `up`.
+    fn up(&self) -> &'static Metric;
+
+    /// The prefix of `<prefix>_scrape_collector_success` and `_duration_seconds`: `pg`.
+    fn prefix(&self) -> &'static str;
+
+    /// The table of what is read.
+    fn rows(&self) -> &'static [Row];
+
+    /// Its rows of `[alert.thresholds]`.
+    fn thresholds(&self) -> &'static [Threshold] {
+        &[]
+    }
+
+    /// The targets of this engine that `sight` shows.
+    fn discover(&self, _sight: &Sight) -> Vec<Found> {
+        Vec::new()
+    }
+
+    /// Whether a target's connection is encrypted and verified; the sentence says what is not. Asked for remote targets.
+    ///
+    /// # Errors
+    /// What is not verified, for the standing finding.
+    fn verifies(&self, target: &Target) -> Result<(), String>;
+
+    /// The value of the label `instance`, as the exporter's users have it: `host:port`.
+    fn instance(&self, target: &Target) -> String {
+        let port = if target.url.port == 0 { self.default_port() } else { target.url.port };
+        let host = if target.url.host.is_empty() { "localhost" } else { target.url.host.as_str() };
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+
+    /// Opens a session: connects, authenticates, probes.
+    fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
+}
+
+/// Applies a row's `take` to its answer.
+///
+/// # Errors
+/// Why the answer could not be read: it is another kind than the row expects, or a column is missing.
+pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unknown> {
+    match (&row.take, answer) {
+        (Take::Own(own), _) => own(answer, facts, emit),
+        (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
+        (Take::Paths, Answer::Json(document)) => {
+            for metric in row.metrics {
+                if let Some(value) = at_path(document, metric.from).and_then(number) {
+                    emit.metric(metric, &[], value);
+                }
+            }
+            Ok(())
+        }
+        _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is of another kind than this row reads")),
+    }
+}
+
+fn take_columns(
+    metrics: &'static [Metric],
+    labels: &'static [&'static str],
+    table: &Table,
+    emit: &mut dyn Emit,
+) -> Result<(), Unknown> {
+    let label_at = labels.iter().map(|label| table.column(label)).collect::<Result<Vec<_>, _>>()?;
+    let value_at = metrics.iter().map(|metric| table.column(metric.from)).collect::<Result<Vec<_>, _>>()?;
+    for row in &table.rows {
+        let named: Vec<(&str, &str)> =
+            labels.iter().zip(&label_at).map(|(label, at)| (*label, row[*at].as_deref().unwrap_or(""))).collect();
+        for (metric, at) in metrics.iter().zip(&value_at) {
+            let Some(text) = row[*at].as_deref() else { continue };
+            let value = text_number(text).ok_or_else(|| {
+                Unknown::new(UnknownKind::Garbled, format!("column '{}' is '{text}', not a number", metric.from))
+            })?;
+            emit.metric(metric, &named, value);
+        }
+    }
+    Ok(())
+}
+
+/// The value at a dotted path of a JSON document. A key that has a dot in itself is tried before its parts.
+pub fn at_path<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
+    if let Some(value) = document.get(path) {
+        return Some(value);
+    }
+    path.match_indices('.').find_map(|(dot, _)| at_path(document.get(&path[..dot])?, &path[dot + 1..]))
+}
+
+/// A JSON number, flag (0 or 1), or text that is a number.
+pub fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        Value::String(text) => text_number(text),
+        _ => None,
+    }
+}
+
+/// A number as servers write it: `12`, `1.5e3`, `t`/`f`, `true`/`false`, `NaN`, `Infinity`.
+pub fn text_number(text: &str) -> Option<f64> {
+    match text.trim() {
+        "t" | "true" => Some(1.0),
+        "f" | "false" => Some(0.0),
+        plain => plain.parse().ok(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Files: bounded reads, atomic writes, locks, free space.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock, statvfs};
+
+/// Reads a whole file of at most `bytes_max`.
+///
+/// # Errors
+/// As the system says; or `InvalidData` where it is larger.
+pub fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is larger than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Reads a whole text file of at most `bytes_max`.
+///
+/// # Errors
+/// As the system says; or `InvalidData` where it is larger or not UTF-8.
+pub fn read_text(path: &Path, bytes_max: usize) -> io::Result<String> {
+    String::from_utf8(read(path, bytes_max)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+}
+
+/// Replaces a file: written beside, synced, renamed, the folder synced. Readers see the old or the new, never a part.
+///
+/// # Errors
+/// As the system says; the old file then stands.
+pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    sync_folder(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Makes renames and new names in a folder durable.
+///
+/// # Errors
+/// As the system says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// A lock on a folder, held as long as this value lives; the system frees it when the process dies.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    /// Takes the lock `name` in a folder, or says that another process has it (`Ok(None)`).
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn take(folder: &Path, name: &str) -> io::Result<Option<FolderLock>> {
+        let path = folder.join(name);
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                file.set_len(0)?;
+                writeln!(file, "{}", std::process::id())?; // for people who look; the lock itself is the system's
+                Ok(Some(FolderLock { _file: file }))
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// Room on a file system, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    pub size: u64,
+    /// For ordinary users, without what is kept for root.
+    pub available: u64,
+}
+
+/// The room on the file system of a path.
+///
+/// # Errors
+/// As the system says.
+pub fn space(path: &Path) -> io::Result<Space> {
+    let seen = statvfs(path)?;
+    Ok(Space { size: seen.f_blocks * seen.f_frsize, available: seen.f_bavail * seen.f_frsize })
+}
+
+/// Makes a folder and its parents, the last with this mode.
+///
+/// # Errors
+/// As the system says.
+pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::DirBuilder::new().mode(mode).create(path)
+}
+
+/// When a file was last changed, in milliseconds since 1970, with its size: enough to notice a new version.
+pub fn version(path: &Path) -> Option<(u128, u64)> {
+    let seen = fs::metadata(path).ok()?;
+    let since = seen.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some((since.as_nanos(), seen.len()))
+}
+
+/// The files that a path with `*` in its last part names, sorted; a path without `*` names itself.
+///
+/// # Errors
+/// As the system says of the folder.
+pub fn expand(pattern: &Path) -> io::Result<Vec<PathBuf>> {
+    let last = pattern.file_name().and_then(|name| name.to_str()).unwrap_or("");
+    if !last.contains('*') {
+        return Ok(vec![pattern.to_path_buf()]);
+    }
+    let folder = pattern.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parts: Vec<&str> = last.split('*').collect();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| fits(name, &parts)) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a name has these parts in this order, the first at its start and the last at its end.
+fn fits(name: &str, parts: &[&str]) -> bool {
+    let [first, middle @ .., last] = parts else { return false };
+    let Some(mut rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    for part in middle {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}

@@ -1,0 +1,76 @@
+//! This process: its id, signals, and word to the service manager.
+
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::sys::environment;
+
+/// What a signal asks of the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// SIGTERM or SIGINT.
+    Stop,
+    /// SIGHUP.
+    Reload,
+}
+
+/// The signals the agent listens to.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// # Errors
+    /// As the system says.
+    pub fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Wish {
+        tokio::select! {
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::Reload,
+        }
+    }
+}
+
+/// Tells the service manager something (`READY=1`, `WATCHDOG=1`, `STOPPING=1`); does nothing where there is none.
+///
+/// # Errors
+/// As the system says. The protocol is sd_notify(3).
+pub fn notify(state: &str) -> io::Result<()> {
+    let Some(name) = environment::variable("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else { return Ok(()) };
+    let socket = UnixDatagram::unbound()?;
+    let address = match name.strip_prefix('@') {
+        Some(hidden) => SocketAddr::from_abstract_name(hidden)?,
+        None => SocketAddr::from_pathname(&name)?,
+    };
+    socket.send_to_addr(state.as_bytes(), &address).map(|_| ())
+}
+
+/// How often the service manager wants to hear from us: half of what it allows. `None` where it does not ask.
+pub fn watchdog_interval() -> Option<Duration> {
+    let micros: u64 = environment::variable("WATCHDOG_USEC")?.parse().ok()?;
+    let meant = environment::variable("WATCHDOG_PID");
+    if meant.is_some_and(|pid| pid != std::process::id().to_string()) {
+        return None;
+    }
+    Some(Duration::from_micros(micros / 2)).filter(|interval| !interval.is_zero())
+}
+
+/// Whether this process runs as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
