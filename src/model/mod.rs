@@ -6,6 +6,7 @@ pub mod fault;
 pub mod finding;
 pub mod labels;
 pub mod matcher;
+pub mod moment;
 pub mod reading;
 pub mod row;
 pub mod schema;

@@ -3,19 +3,10 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::model::moment::Moment;
+
 /// How fast a backward step of the wall clock is worked off: one part in twenty of the time that passes.
 const CATCH_UP: i64 = 20;
-
-/// The three times of one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
-    /// Since the agent began; never stops, never jumps.
-    pub since_start: Duration,
-    /// Milliseconds since 1970 by the system's clock.
-    pub wall_ms: i64,
-    /// Milliseconds since 1970 as samples are stored: at least as large as ever before.
-    pub stored_ms: i64,
-}
 
 /// Works out stored time from the two others. Pure, so that tests own time.
 #[derive(Clone, Debug)]

@@ -1,0 +1,14 @@
+//! One moment in the three times the agent knows. Time is a parameter: only `sys` makes moments.
+
+use std::time::Duration;
+
+/// The three times of one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Moment {
+    /// Since the agent began; never stops, never jumps. For intervals, `for` and timers.
+    pub since_start: Duration,
+    /// Milliseconds since 1970 by the system's clock. For calendars and people.
+    pub wall_ms: i64,
+    /// Milliseconds since 1970 as samples are stored: at least as large as ever before.
+    pub stored_ms: i64,
+}
