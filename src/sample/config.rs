@@ -1,0 +1,1 @@
+//! `[sample]`: how often, and how much at most. (being written)
