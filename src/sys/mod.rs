@@ -11,3 +11,4 @@ pub mod relay;
 pub mod secrets;
 pub mod task;
 pub mod tls;
+pub mod binding;
