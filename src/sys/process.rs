@@ -74,3 +74,8 @@ pub fn watchdog_interval() -> Option<Duration> {
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// The user this process runs as.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
