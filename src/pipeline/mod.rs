@@ -1,7 +1,4 @@
 //! The pipeline: the one place where the stages meet. Begin reading at `agent.rs`.
 
-pub mod agent;
 pub mod board;
-pub mod judging;
 pub mod own;
-pub mod storing;

@@ -54,7 +54,8 @@ impl Doors {
     }
 
     /// Lets clients in until `stop` turns true. `anonymous` is what tokenless TCP readers may see.
-    pub async fn serve(self, router: Router, shared: Arc<Shared>, anonymous: Scope, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self, router: Router, shared: Arc<Shared>, anonymous: Scope, stop: watch::Receiver<bool>) {
+        let mut stopped = stop.clone();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tcp_router = router.clone().layer(Extension(Reader { scope: anonymous }));
         let unix_router = router.layer(Extension(Reader { scope: Scope::of_socket_peer() }));
@@ -70,7 +71,7 @@ impl Doors {
                     Ok(None) => { shared.counters.refused.fetch_add(1, Ordering::Relaxed); }
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
-                _ = stop.wait_for(|stop| *stop) => break,
+                _ = stopped.wait_for(|stop| *stop) => break,
             }
         }
     }
