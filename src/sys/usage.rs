@@ -16,7 +16,7 @@ pub struct Usage {
 /// Reads it. What cannot be read is zero.
 pub fn own() -> Usage {
     let pid = Pid::from_u32(std::process::id());
-    let mut system = System::new();
+    let Ok(mut system) = System::new() else { return Usage::default() };
     let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), false, wanted);
     let Some(process) = system.process(pid) else { return Usage::default() };
