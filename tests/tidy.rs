@@ -19,18 +19,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("act", &["sys", "state", "engines", "vault", "promql"]),
     ("serve", &["sys", "state", "store", "promql", "chart"]),
     ("export", &["sys"]),
-    ("config", &[
-        "sys", "promql", "chart", "state", "engines", "vault", "store", "sample", "judge", "alert", "act", "serve",
-        "export",
-    ]),
-    ("pipeline", &[
-        "sys", "promql", "chart", "state", "engines", "vault", "store", "sample", "judge", "alert", "act", "serve",
-        "export", "config",
-    ]),
-    ("cli", &[
-        "sys", "promql", "chart", "state", "engines", "vault", "store", "sample", "judge", "alert", "act", "serve",
-        "export", "config", "pipeline",
-    ]),
+    (
+        "config",
+        &[
+            "sys", "promql", "chart", "state", "engines", "vault", "store", "sample", "judge", "alert", "act", "serve",
+            "export",
+        ],
+    ),
+    (
+        "pipeline",
+        &[
+            "sys", "promql", "chart", "state", "engines", "vault", "store", "sample", "judge", "alert", "act", "serve",
+            "export", "config",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "sys", "promql", "chart", "state", "engines", "vault", "store", "sample", "judge", "alert", "act", "serve",
+            "export", "config", "pipeline",
+        ],
+    ),
 ];
 
 /// What an engine's folder may hold; any may be a folder of that name. `mod`, `session` and `monitor` must be there.
@@ -169,7 +178,8 @@ fn engine_shape(files: &[File], engines: &[String]) -> Vec<String> {
             errors.push(format!("{prefix}{name}: not one of {ENGINE_FILES:?}"));
         }
     }
-    for file in files.iter().filter(|file| file.path.starts_with("src/engines/") && file.path.matches('/').count() > 2) {
+    for file in files.iter().filter(|file| file.path.starts_with("src/engines/") && file.path.matches('/').count() > 2)
+    {
         let folder = file.path.split('/').nth(2).unwrap_or("");
         if !engines.iter().any(|engine| engine == folder) {
             errors.push(format!("{}: the engine '{folder}' is not registered in src/engines/mod.rs", file.path));
