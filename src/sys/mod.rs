@@ -6,6 +6,7 @@ pub mod environment;
 pub mod files;
 pub mod http;
 pub mod listen;
+pub mod log;
 pub mod net;
 pub mod process;
 pub mod relay;
