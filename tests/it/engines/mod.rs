@@ -1,1 +1,5 @@
 //! Tests of `src/engines`.
+
+mod points;
+mod postgresql;
+mod redis;

@@ -1,0 +1,7 @@
+//! Tests on real servers, which tests/servers/up starts. They stop and break servers: run them one after the other.
+
+#[path = "../it/engines/points.rs"]
+mod points;
+mod servers;
+mod postgresql;
+mod redis;
