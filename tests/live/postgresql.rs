@@ -79,21 +79,33 @@ async fn the_lag_of_a_standby_whose_link_is_cut_grows_though_all_it_received_is_
     let servers = servers();
     let standby = administrator(&servers, "WW_PG_STANDBY_PORT", "postgres").await;
     let lag = async || {
-        let (_, readings) = read(&as_monitor(&servers, "WW_PG_STANDBY_PORT")).await;
-        readings["replication"].as_ref().expect("read").value("pg_replication_lag_seconds")
+        let read = read(&as_monitor(&servers, "WW_PG_STANDBY_PORT")).await.1;
+        read["replication"].as_ref().map_or(f64::NAN, |points| points.value("pg_replication_lag_seconds"))
     };
-    let info = standby.simple_query("SHOW primary_conninfo").await.expect("its link");
-    assert_eq!(lag().await, 0.0, "before");
-    standby.batch_execute("ALTER SYSTEM SET primary_conninfo = ''").await.expect("cut");
-    standby.batch_execute("SELECT pg_reload_conf()").await.expect("reload");
+    let link = cell(&standby, "SHOW primary_conninfo").await;
+    let set = async |link: &str| {
+        standby.batch_execute(&format!("ALTER SYSTEM SET primary_conninfo = '{link}'")).await.expect("set");
+        standby.batch_execute("SELECT pg_reload_conf()").await.expect("reload");
+    };
+    assert!(wait_for(async || lag().await == 0.0).await, "it follows");
+    set("").await;
     let cut = wait_for(async || lag().await > 0.0).await;
     let first = lag().await;
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let second = lag().await;
-    standby.batch_execute("ALTER SYSTEM RESET primary_conninfo").await.expect("mended");
-    standby.batch_execute("SELECT pg_reload_conf()").await.expect("reload");
+    set(&link.replace('\'', "''")).await;
     assert!(cut && second >= first + 1.0, "cut off, but the lag was {first}, then {second}");
-    assert!(wait_for(async || lag().await == 0.0).await, "the link is mended, but the lag stays: {info:?}");
+    assert!(wait_for(async || lag().await == 0.0).await, "the link is mended, but the lag stays");
+}
+
+/// The one cell of an answer.
+async fn cell(client: &Client, question: &str) -> String {
+    let answer = client.simple_query(question).await.expect("asked");
+    let cell = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
+        _ => None,
+    });
+    cell.unwrap_or_default()
 }
 
 /// Whether something comes true within ten seconds.
@@ -165,12 +177,7 @@ async fn sslmode_is_obeyed_and_channel_binding_is_used_where_there_is_tls() {
         let session = open(&target).await.unwrap_or_else(|fault| panic!("{mode}: {fault}"));
         let ask = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
                    WHERE usename = 'watchward' AND application_name = 'watchward' ORDER BY backend_start DESC LIMIT 1";
-        let answer = administrator.simple_query(ask).await.expect("asked");
-        let ssl = answer.iter().find_map(|message| match message {
-            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_string),
-            _ => None,
-        });
-        assert_eq!(ssl.as_deref(), Some(encrypted), "{mode}");
+        assert_eq!(cell(&administrator, ask).await, encrypted, "{mode}");
         drop(session);
     }
 }
@@ -216,7 +223,7 @@ async fn a_failed_question_costs_one_question_and_says_what_the_server_said() {
         asks("SELECT pg_read_file('PG_VERSION')"),
         asks("CREATE TABLE written (a int)"),
         asks("SELECT pg_sleep(30)"),
-        asks("SELECT 1; SELECT syntax error"),
+        asks("SELECT 1; SELECT FROM WHERE"),
         asks("SELECT repeat('x', 1000000) AS x FROM generate_series(1, 30)"),
     ];
     let servers = servers();
@@ -238,7 +245,7 @@ async fn a_failed_question_costs_one_question_and_says_what_the_server_said() {
             (UnknownKind::Privilege, "permission denied for function pg_read_file (42501)"),
             (UnknownKind::Refused, "cannot execute CREATE TABLE in a read-only transaction (25006)"),
             (UnknownKind::Deadline, "canceling statement due to statement timeout (57014)"),
-            (UnknownKind::Refused, "syntax error at or near \"error\" (42601)"),
+            (UnknownKind::Refused, "syntax error at or near \"WHERE\" (42601)"),
             (UnknownKind::TooLarge, "the answer is larger than allowed"),
         ]
     );
@@ -263,7 +270,7 @@ async fn a_table_that_is_locked_is_listed_without_its_size_and_delays_nothing() 
     let series = |name: &str, table: &str| {
         format!("pg_stat_user_tables_{name}{{datname=\"orders\",relname=\"{table}\",schemaname=\"public\"}}")
     };
-    assert!(tables.value(&series("n_live_tup", "customer")) > 0.0);
+    assert!(tables.all.contains_key(&series("n_live_tup", "customer")));
     assert!(!tables.all.contains_key(&series("table_size_bytes", "customer")));
     assert!(tables.value(&series("table_size_bytes", "purchase")) > 0.0);
 }
@@ -277,6 +284,11 @@ async fn the_servers_end_breaks_the_session() {
     administrator.batch_execute(end).await.expect("ended");
     let fault = session.probe().await.expect_err("ended");
     assert!(session.is_broken(), "{fault}");
-    assert_eq!(fault.code, "postgresql-09", "{fault}");
-    assert!(fault.what.ends_with("terminating connection due to administrator command"), "{fault}");
+    assert_eq!(
+        fault.what,
+        format!(
+            "no session with localhost:{} as 'watchward': terminating connection due to administrator command",
+            servers.port("WW_PG_STANDBY_PORT")
+        )
+    );
 }

@@ -134,12 +134,6 @@ async fn a_refused_login_says_why_in_the_servers_words_and_never_the_password() 
         ),
     )
     .await;
-    check(
-        &|target| target.url.scheme = "rediss".to_string(),
-        "TLS with '127.0.0.1' failed: received corrupt message of type InvalidContentType [tls-04]\n\
-         hint: Does the server speak TLS on this port, in version 1.2 or newer?",
-    )
-    .await;
 }
 
 #[tokio::test]
