@@ -29,7 +29,7 @@ fn watched(servers: &Servers, port: &str) -> Target {
 
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
-    let readings = read_all(&mut *session, engine("redis").rows()).await;
+    let readings = read_all(engine("redis"), &mut *session).await;
     (session, readings)
 }
 
