@@ -315,6 +315,19 @@ pub static STATS: &[Metric] = &[
     Metric::gauge("redis_expired_time_cap_reached_total", "Times the removal of expired keys ran out of time.")
         .from("expired_time_cap_reached_count")
         .strict("redis_expired_time_cap_reached"),
+    Metric::counter("redis_io_threaded_reads_processed", "Reads done by I/O threads.")
+        .from("io_threaded_reads_processed")
+        .strict("redis_io_threaded_reads_processed_total"),
+    Metric::counter("redis_io_threaded_writes_processed", "Writes done by I/O threads.")
+        .from("io_threaded_writes_processed")
+        .strict("redis_io_threaded_writes_processed_total"),
+    Metric::counter("redis_dump_payload_sanitizations", "Payloads of RESTORE checked in depth.")
+        .from("dump_payload_sanitizations")
+        .strict("redis_dump_payload_sanitizations_total"),
+    Metric::gauge("redis_tracking_total_keys", "Keys whose changes are told to clients.").from("tracking_total_keys"),
+    Metric::gauge("redis_tracking_total_items", "Pairs of such a key and a client.").from("tracking_total_items"),
+    Metric::gauge("redis_tracking_total_prefixes", "Prefixes whose changes are told.").from("tracking_total_prefixes"),
+    Metric::gauge("redis_cluster_connections", "Connections of the cluster's bus.").from("cluster_connections"),
     Metric::gauge("redis_pubsub_channels", "Channels with subscribers.").from("pubsub_channels"),
     Metric::gauge("redis_pubsub_patterns", "Patterns with subscribers.").from("pubsub_patterns"),
     Metric::gauge("redis_latest_fork_seconds", "How long the last fork took.")
