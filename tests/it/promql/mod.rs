@@ -1,1 +1,4 @@
 //! Tests of `src/promql`.
+
+mod notation;
+mod corpus;
