@@ -15,7 +15,7 @@ use crate::promql::selector::Windows;
 use crate::promql::tree::{At, Node, Shift};
 use crate::promql::{EvaluationError, Limits, SeriesSamples, SeriesSource, Value, ValueKind, VectorSample};
 
-/// The times of an evaluation: `count` of them, `step_ms` apart.
+/// The times of an evaluation: `count` of them, `step_ms` apart. The step of an instant is 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps {
     pub first_ms: i64,
@@ -25,7 +25,7 @@ pub struct Steps {
 
 impl Steps {
     pub fn once(at_ms: i64) -> Steps {
-        Steps { first_ms: at_ms, step_ms: 1, count: 1 }
+        Steps { first_ms: at_ms, step_ms: 0, count: 1 }
     }
 
     pub fn at_ms(&self, step: usize) -> i64 {
@@ -42,7 +42,8 @@ impl Steps {
     }
 }
 
-/// A series of a vector: one value per step, and the stale marker where it has none.
+/// A series of a vector: one value per step, and the stale marker where it has none. No two of a vector have the same
+/// labels.
 #[derive(Clone, Debug)]
 pub struct Column {
     pub labels: Labels,
@@ -240,12 +241,7 @@ fn named(mut columns: Vec<Column>) -> Result<Vec<Column>, EvaluationError> {
 ///
 /// # Errors
 /// As there.
-pub fn instant(
-    tree: &Node,
-    source: &dyn SeriesSource,
-    at_ms: i64,
-    limits: &Limits,
-) -> Result<Value, EvaluationError> {
+pub fn instant(tree: &Node, source: &dyn SeriesSource, at_ms: i64, limits: &Limits) -> Result<Value, EvaluationError> {
     let steps = Steps::once(at_ms);
     let evaluation = Evaluation::new(source, limits, steps);
     Ok(match evaluation.answer(tree, &steps)? {
@@ -254,7 +250,10 @@ pub fn instant(
         Answer::Vector(columns) => Value::Vector(
             named(columns)?
                 .into_iter()
-                .map(|column| VectorSample { labels: column.labels, value: column.values.first().copied().unwrap_or(STALE) })
+                .map(|column| VectorSample {
+                    labels: column.labels,
+                    value: column.values.first().copied().unwrap_or(STALE),
+                })
                 .collect(),
         ),
         Answer::Matrix(windows) => Value::Matrix(windows.into_samples(&evaluation, at_ms)?),

@@ -3,7 +3,7 @@
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
 use crate::model::series::{LOOKBACK_MS, STALE, is_stale};
-use crate::promql::evaluate::{Column, Evaluation, Steps, merged};
+use crate::promql::evaluate::{Column, Evaluation, Steps};
 use crate::promql::tree::{RangeSelection, Selection, Shift, Subquery};
 use crate::promql::{EvaluationError, SeriesSamples};
 
@@ -74,11 +74,7 @@ impl Windows {
     ///
     /// # Errors
     /// When series differ only by names that a function inside a subquery removed.
-    pub fn into_samples(
-        self,
-        evaluation: &Evaluation<'_>,
-        at_ms: i64,
-    ) -> Result<Vec<SeriesSamples>, EvaluationError> {
+    pub fn into_samples(self, evaluation: &Evaluation<'_>, at_ms: i64) -> Result<Vec<SeriesSamples>, EvaluationError> {
         let mut all = Vec::with_capacity(self.series.len());
         for series in &self.series {
             let labels = if series.drops_name { series.labels.without_name() } else { series.labels.clone() };
@@ -101,8 +97,7 @@ fn read(
     to_ms: i64,
 ) -> Result<Vec<SeriesSamples>, EvaluationError> {
     let samples_max = evaluation.samples_left();
-    let series =
-        evaluation.source.select(matchers, from_ms, to_ms, samples_max).map_err(EvaluationError::Source)?;
+    let series = evaluation.source.select(matchers, from_ms, to_ms, samples_max).map_err(EvaluationError::Source)?;
     evaluation.count_read(series.iter().map(|series| series.samples.len()).sum())?;
     Ok(series)
 }
@@ -177,11 +172,7 @@ pub fn range(
 ///
 /// # Errors
 /// From the inner expression, or when a limit is passed.
-pub fn subquery(
-    evaluation: &Evaluation<'_>,
-    subquery: &Subquery,
-    steps: &Steps,
-) -> Result<Windows, EvaluationError> {
+pub fn subquery(evaluation: &Evaluation<'_>, subquery: &Subquery, steps: &Steps) -> Result<Windows, EvaluationError> {
     let Subquery { inner, range_ms, step_ms, shift } = subquery;
     let mut windows = Windows { series: Vec::new(), range_ms: *range_ms, shift: *shift };
     if steps.count == 0 {
@@ -198,8 +189,7 @@ pub fn subquery(
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     evaluation.afford(1, count)?;
     let inner_steps = Steps { first_ms, step_ms, count };
-    let columns = merged(evaluation.vector(inner, &inner_steps)?, &EvaluationError::SameLabels)?;
-    for column in columns {
+    for column in evaluation.vector(inner, &inner_steps)? {
         let all = inner_steps.times_ms().zip(column.values);
         let samples: Vec<(i64, f64)> = all.filter(|(_, value)| !is_stale(*value)).collect();
         evaluation.count_read(samples.len())?;

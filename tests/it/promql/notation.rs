@@ -6,7 +6,7 @@ use watchward::model::duration;
 use watchward::model::labels::{Labels, NAME};
 use watchward::model::matcher::Matcher;
 use watchward::model::series::STALE;
-use watchward::promql::{SeriesSamples, SeriesSource};
+use watchward::promql::{SeriesSamples, SeriesSource, Value};
 
 /// One item of a line of points.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,9 +115,8 @@ fn expand(item: &str, all: &mut Vec<Point>) {
     }
     // The sign that changes the value stands after a digit that is not an exponent's.
     let bytes = value.as_bytes();
-    let change = (1..bytes.len()).find(|at| {
-        times.is_some() && b"+-".contains(&bytes[*at]) && !b"eE".contains(&bytes[at - 1])
-    });
+    let change =
+        (1..bytes.len()).find(|at| times.is_some() && b"+-".contains(&bytes[*at]) && !b"eE".contains(&bytes[at - 1]));
     let (start, change) = match change {
         Some(at) => (number(&value[..at]), number(&value[at..])),
         None => (number(value), 0.0),
@@ -203,11 +202,38 @@ impl SeriesSource for Table {
         for series in self.series.iter().filter(|series| accepted(&series.labels)) {
             let within = series.samples.iter().filter(|(at, _)| from_ms < *at && *at <= to_ms);
             let samples: Vec<_> = within.copied().collect();
-            left = left.checked_sub(samples.len()).ok_or_else(|| format!("more than {samples_max} samples would be read"))?;
+            left = left
+                .checked_sub(samples.len())
+                .ok_or_else(|| format!("more than {samples_max} samples would be read"))?;
             if !samples.is_empty() {
                 found.push(SeriesSamples { labels: series.labels.clone(), samples });
             }
         }
         Ok(found)
     }
+}
+
+/// A value as text: `labels value`, series parted by semicolons; samples of a range with their second.
+pub fn shown(value: &Value) -> String {
+    let parts: Vec<String> = match value {
+        Value::Scalar(value) => return decimal(*value),
+        Value::Text(text) => return format!("{text:?}"),
+        Value::Vector(samples) => {
+            samples.iter().map(|sample| format!("{} {}", sample.labels, decimal(sample.value))).collect()
+        }
+        Value::Matrix(all) => {
+            let samples = |series: &SeriesSamples| -> Vec<String> {
+                series.samples.iter().map(|(at, value)| format!("{}@{}", decimal(*value), at / 1_000)).collect()
+            };
+            all.iter().map(|series| format!("{} {}", series.labels, samples(series).join(" "))).collect()
+        }
+    };
+    if parts.is_empty() { "nothing".to_string() } else { parts.join("; ") }
+}
+
+fn decimal(value: f64) -> String {
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_string();
+    }
+    if value == 0.0 { "0".to_string() } else { value.to_string() }
 }
