@@ -11,7 +11,7 @@ use crate::model::fault::Fault;
 use crate::model::labels::Labels;
 use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
 use crate::model::row::{Family, Metric, MetricKind};
-use crate::model::series::{Series, SeriesId};
+use crate::model::series::{Series, SeriesId, is_stale};
 use crate::model::target::Target;
 use crate::sample::ids::Ids;
 use crate::sample::link::{Held, Link, Report};
@@ -101,6 +101,8 @@ impl Watched {
         let deadline = self.target.deadline.min(self.target.interval);
         let outcome = self.work(began.since_start, deadline, &watch, &mut points).await;
         if !outcome.up {
+            // What was read before the fault is not kept: a series has one sample for a time, and that is its end.
+            points.retain(|(_, value)| is_stale(*value));
             self.ids.end_all(&[self.rows.len()], &mut points);
             self.rows.fill(RowState::default());
             self.collector_status.clear();

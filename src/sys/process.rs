@@ -79,3 +79,8 @@ pub fn is_root() -> bool {
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_str().unwrap_or_default().to_string()
 }
+
+/// The user this process runs as.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}

@@ -32,7 +32,7 @@ pub struct Wish {
     /// The name the certificate must be for.
     pub server_name: String,
     pub trust: Trust,
-    /// Checks the chain but not the name, as PostgreSQL's `verify-ca`.
+    /// Checks the chain but not the name, as `verify-ca` means.
     pub any_name: bool,
     /// Our own certificate and key, PEM, for servers that ask for one.
     pub identity: Option<(PathBuf, PathBuf)>,
