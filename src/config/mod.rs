@@ -23,6 +23,7 @@ use crate::model::schema::{Key, Kind, Origin, Table, Value};
 use crate::model::target::Target;
 use crate::sample;
 use crate::serve;
+use crate::store;
 use crate::sys;
 
 /// Every section there is, in the order in which the reference lists them.
@@ -32,6 +33,7 @@ const SCHEMA: &[Key] = &[
     Key::new("sample", Kind::Section(sample::config::KEYS), "{}", "How targets are read, unless they say otherwise."),
     Key::new("tenant", Kind::Sections(sections::TENANT), "[]", "Tenants: owners of targets whose data is kept apart."),
     Key::new("target", Kind::Sections(sections::TARGET), "[]", "What is watched: servers, and the host."),
+    Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
 ];
 
 /// The one list of keys: checks, defaults, hints, reference and example come from it.
@@ -111,6 +113,7 @@ pub struct Configuration {
     pub agent: Agent,
     pub serve: serve::config::Config,
     pub sample: sample::config::Config,
+    pub store: store::Config,
     pub tenants: Vec<Tenant>,
     pub targets: Vec<Target>,
     pub thresholds: Thresholds,
@@ -208,6 +211,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
     Configuration {
         serve: serve::config::Config::read(section("serve")),
+        store: store::Config::read(section("store"), &agent.state_dir),
         thresholds: Thresholds { global: BTreeMap::new(), tenants: of_tenants },
         agent,
         sample,

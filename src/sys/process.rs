@@ -75,12 +75,12 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The user this process runs as.
-pub fn user_id() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
 /// The name the system gives this machine; empty where it is not text.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_str().unwrap_or_default().to_string()
+}
+
+/// The user this process runs as.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
