@@ -73,7 +73,9 @@ pub fn columns(
         (How::Choose(order), Some(Answer::Scalar(parameter))) => {
             chosen(*order, &groups, inner, &whole_numbers(&parameter)?)
         }
-        (How::CountValues, Some(Answer::Text(label))) => counted(evaluation, &label, aggregation, &groups, &inner, steps),
+        (How::CountValues, Some(Answer::Text(label))) => {
+            counted(evaluation, &label, aggregation, &groups, &inner, steps)
+        }
         _ => Err(EvaluationError::Argument(format!("wrong parameter of {}", aggregation.aggregator.name))),
     }
 }
@@ -97,12 +99,7 @@ fn grouped(aggregation: &Aggregation, columns: &[Column]) -> Vec<Group> {
     groups
 }
 
-fn reduced(
-    reduce: fn(&mut [f64], f64) -> f64,
-    groups: &[Group],
-    inner: &[Column],
-    parameter: &[f64],
-) -> Vec<Column> {
+fn reduced(reduce: fn(&mut [f64], f64) -> f64, groups: &[Group], inner: &[Column], parameter: &[f64]) -> Vec<Column> {
     let mut here = Vec::new();
     let mut columns = Vec::with_capacity(groups.len());
     for group in groups {

@@ -240,12 +240,7 @@ fn named(mut columns: Vec<Column>) -> Result<Vec<Column>, EvaluationError> {
 ///
 /// # Errors
 /// As there.
-pub fn instant(
-    tree: &Node,
-    source: &dyn SeriesSource,
-    at_ms: i64,
-    limits: &Limits,
-) -> Result<Value, EvaluationError> {
+pub fn instant(tree: &Node, source: &dyn SeriesSource, at_ms: i64, limits: &Limits) -> Result<Value, EvaluationError> {
     let steps = Steps::once(at_ms);
     let evaluation = Evaluation::new(source, limits, steps);
     Ok(match evaluation.answer(tree, &steps)? {
@@ -254,7 +249,10 @@ pub fn instant(
         Answer::Vector(columns) => Value::Vector(
             named(columns)?
                 .into_iter()
-                .map(|column| VectorSample { labels: column.labels, value: column.values.first().copied().unwrap_or(STALE) })
+                .map(|column| VectorSample {
+                    labels: column.labels,
+                    value: column.values.first().copied().unwrap_or(STALE),
+                })
                 .collect(),
         ),
         Answer::Matrix(windows) => Value::Matrix(windows.into_samples(&evaluation, at_ms)?),

@@ -74,11 +74,7 @@ impl Windows {
     ///
     /// # Errors
     /// When series differ only by names that a function inside a subquery removed.
-    pub fn into_samples(
-        self,
-        evaluation: &Evaluation<'_>,
-        at_ms: i64,
-    ) -> Result<Vec<SeriesSamples>, EvaluationError> {
+    pub fn into_samples(self, evaluation: &Evaluation<'_>, at_ms: i64) -> Result<Vec<SeriesSamples>, EvaluationError> {
         let mut all = Vec::with_capacity(self.series.len());
         for series in &self.series {
             let labels = if series.drops_name { series.labels.without_name() } else { series.labels.clone() };
@@ -101,8 +97,7 @@ fn read(
     to_ms: i64,
 ) -> Result<Vec<SeriesSamples>, EvaluationError> {
     let samples_max = evaluation.samples_left();
-    let series =
-        evaluation.source.select(matchers, from_ms, to_ms, samples_max).map_err(EvaluationError::Source)?;
+    let series = evaluation.source.select(matchers, from_ms, to_ms, samples_max).map_err(EvaluationError::Source)?;
     evaluation.count_read(series.iter().map(|series| series.samples.len()).sum())?;
     Ok(series)
 }
@@ -177,11 +172,7 @@ pub fn range(
 ///
 /// # Errors
 /// From the inner expression, or when a limit is passed.
-pub fn subquery(
-    evaluation: &Evaluation<'_>,
-    subquery: &Subquery,
-    steps: &Steps,
-) -> Result<Windows, EvaluationError> {
+pub fn subquery(evaluation: &Evaluation<'_>, subquery: &Subquery, steps: &Steps) -> Result<Windows, EvaluationError> {
     let Subquery { inner, range_ms, step_ms, shift } = subquery;
     let mut windows = Windows { series: Vec::new(), range_ms: *range_ms, shift: *shift };
     if steps.count == 0 {

@@ -204,9 +204,7 @@ pub fn answer(evaluation: &Evaluation<'_>, call: &Call, steps: &Steps) -> Result
         How::Special(special) => return special(evaluation, arguments, steps),
         How::Value(of) => match arguments.first() {
             None => each_value(whole::times(steps), drops_name, &[], |value, _| Some(of(value))),
-            Some(vector) => {
-                each_value(evaluation.vector(vector, steps)?, drops_name, &[], |value, _| Some(of(value)))
-            }
+            Some(vector) => each_value(evaluation.vector(vector, steps)?, drops_name, &[], |value, _| Some(of(value))),
         },
         How::ValueWith(of) => {
             let (mut vectors, scalars) = split(evaluation, arguments, ValueKind::Vector, steps)?;

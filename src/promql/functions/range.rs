@@ -185,7 +185,9 @@ pub fn time_of_least(window: &Window<'_>) -> Option<f64> {
 }
 
 fn time_of_best(window: &Window<'_>, better: impl Fn(f64, f64) -> bool) -> Option<f64> {
-    let best = |best, sample| if better(sample_value(sample), sample_value(best)) || sample_value(best).is_nan() { sample } else { best };
+    let best = |best, sample| {
+        if better(sample_value(sample), sample_value(best)) || sample_value(best).is_nan() { sample } else { best }
+    };
     window.samples.iter().reduce(best).map(time_s)
 }
 

@@ -149,7 +149,8 @@ fn absence(argument: &Node, missing: Vec<f64>) -> Vec<Column> {
 /// The labels that matchers fix to one value. A label with more than one matcher is not among them.
 fn demanded(matchers: &[Matcher]) -> Labels {
     let alone = |name: &str| matchers.iter().filter(|matcher| matcher.name == name).count() == 1;
-    let fixed = matchers.iter().filter(|matcher| matcher.op == Op::Equal && matcher.name != NAME && alone(&matcher.name));
+    let fixed =
+        matchers.iter().filter(|matcher| matcher.op == Op::Equal && matcher.name != NAME && alone(&matcher.name));
     Labels::new(fixed.map(|matcher| (matcher.name.as_str(), matcher.value.as_str())))
 }
 
@@ -211,7 +212,8 @@ fn natural(a: &str, b: &str) -> Ordering {
         if part_a.is_empty() || part_b.is_empty() {
             return part_a.len().cmp(&part_b.len());
         }
-        let numbers = part_a.starts_with(|c: char| c.is_ascii_digit()) && part_b.starts_with(|c: char| c.is_ascii_digit());
+        let numbers =
+            part_a.starts_with(|c: char| c.is_ascii_digit()) && part_b.starts_with(|c: char| c.is_ascii_digit());
         let order = if numbers {
             let (digits_a, digits_b) = (part_a.trim_start_matches('0'), part_b.trim_start_matches('0'));
             digits_a.len().cmp(&digits_b.len()).then(digits_a.cmp(digits_b)).then(part_a.len().cmp(&part_b.len()))
