@@ -15,7 +15,7 @@ use crate::promql::selector::Windows;
 use crate::promql::tree::{At, Node, Shift};
 use crate::promql::{EvaluationError, Limits, SeriesSamples, SeriesSource, Value, ValueKind, VectorSample};
 
-/// The times of an evaluation: `count` of them, `step_ms` apart.
+/// The times of an evaluation: `count` of them, `step_ms` apart. The step of an instant is 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps {
     pub first_ms: i64,
@@ -25,7 +25,7 @@ pub struct Steps {
 
 impl Steps {
     pub fn once(at_ms: i64) -> Steps {
-        Steps { first_ms: at_ms, step_ms: 1, count: 1 }
+        Steps { first_ms: at_ms, step_ms: 0, count: 1 }
     }
 
     pub fn at_ms(&self, step: usize) -> i64 {
@@ -42,7 +42,8 @@ impl Steps {
     }
 }
 
-/// A series of a vector: one value per step, and the stale marker where it has none.
+/// A series of a vector: one value per step, and the stale marker where it has none. No two of a vector have the same
+/// labels.
 #[derive(Clone, Debug)]
 pub struct Column {
     pub labels: Labels,

@@ -15,7 +15,7 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Parentheses open at the same time.
 pub const DEPTH_MAX: usize = 200;
 
-/// Operators in one expression. A chain of them nests as parentheses do: each takes one level of the stack.
+/// Operators in one expression. A chain of them nests in the parser as parentheses do.
 pub const OPERATORS_MAX: usize = 500;
 
 /// An expression that was read: names resolved, types checked, regular expressions compiled. Cloning shares it.
@@ -141,7 +141,7 @@ pub fn read(text: &str) -> Result<Expression, ParseError> {
     let parsed = std::panic::catch_unwind(|| promql_parser::parser::parse(text))
         .unwrap_or_else(|_| Err("a number in the expression is out of range".to_string()))
         .map_err(|what| ParseError::new(text, readable(what)))?;
-    let tree = grammar::node(&parsed).map_err(|what| ParseError::new(text, what))?;
+    let tree = grammar::tree(&parsed).map_err(|what| ParseError::new(text, what))?;
     Ok(Expression { text: text.into(), tree: Arc::new(tree) })
 }
 
@@ -172,9 +172,8 @@ fn check_nesting(text: &str) -> Result<(), ParseError> {
                 }
             }
             ')' => {
-                if open.pop().is_none() {
-                    return Err(ParseError::at(text, at, "a parenthesis is closed that was not opened"));
-                }
+                let what = "a parenthesis is closed that was not opened";
+                open.pop().ok_or_else(|| ParseError::at(text, at, what))?;
             }
             '+' | '-' | '*' | '/' | '%' | '^' | '<' | '>' | '=' | '!' | '[' => operators += 1,
             letter if is_word(letter) => {
@@ -207,10 +206,16 @@ fn skip_string(
     quote: char,
     characters: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
 ) -> Result<(), ParseError> {
-    while let Some((_, next)) = characters.next() {
+    while let Some((place, next)) = characters.next() {
         match next {
             '\\' if quote != '`' => {
-                characters.next();
+                let escaped = characters.next();
+                let digit = characters.peek().and_then(|(_, digit)| digit.to_digit(16));
+                // A byte by itself is no text: the parser would make a character of it that nobody wrote.
+                if escaped.is_some_and(|(_, letter)| letter == 'x') && digit.is_some_and(|digit| digit > 7) {
+                    let what = "a byte above \\x7f is written; write the character itself";
+                    return Err(ParseError::at(text, place, what));
+                }
             }
             _ if next == quote => return Ok(()),
             _ => {}
