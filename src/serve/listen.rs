@@ -77,7 +77,9 @@ impl Doors {
     }
 }
 
-async fn accept_unix(listener: Option<&Unix>) -> io::Result<Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>> {
+async fn accept_unix(
+    listener: Option<&Unix>,
+) -> io::Result<Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>> {
     match listener {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,

@@ -181,7 +181,9 @@ impl Client {
             match timeout(SEND_TIME, socket.send(frame)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => break None,
-                Err(_) => break Some((CloseCode::Policy, format!("too slow: {} s for a message", SEND_TIME.as_secs()))),
+                Err(_) => {
+                    break Some((CloseCode::Policy, format!("too slow: {} s for a message", SEND_TIME.as_secs())));
+                }
             }
         };
         if let Some((code, reason)) = farewell {
