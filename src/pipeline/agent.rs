@@ -1,7 +1,7 @@
 //! The agent: builds every stage, wires them, and runs until it is told to stop. Open this file first.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -10,12 +10,13 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::alert::Alerting;
 use crate::config::{self, Configuration, Loaded, Source, Surroundings};
 use crate::engines;
+use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
 use crate::model::reading::Cycle;
 use crate::model::scope::Scope;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
-use crate::pipeline::judging::{Judging, Word};
+use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::Mirror;
 use crate::pipeline::own::Own;
 use crate::pipeline::storing::Storing;
@@ -24,7 +25,7 @@ use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
 use crate::serve::listen::Doors;
 use crate::serve::routes;
-use crate::serve::shared::{Counters, Shared, Stream};
+use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
@@ -88,15 +89,15 @@ impl Agent {
             .map_err(|error| Fault::new("agent-03", format!("signals cannot be listened to: {error}")))?;
         // The state holds the folder's lock. The store knows when stored time may begin.
         let (state, _) = State::open(&configuration.agent.state_dir, Clock::begin(None).now()).await?;
-        let store = open_store(configuration.store.clone()).await?;
-        let clock = Arc::new(Clock::begin(store.1));
-        let store = store.0;
+        let (store, newest_sample_ms) = open_store(configuration.store.clone()).await?;
+        let clock = Arc::new(Clock::begin(newest_sample_ms));
         let (stop, stopping) = watch::channel(false);
         let (stream, _) = broadcast::channel(STREAM_BACKLOG);
         let (cycles, cycles_waiting) = mpsc::channel::<Cycle>(CYCLES_WAITING_MAX);
         let (judge, words) = mpsc::channel(WORDS_WAITING_MAX);
         let own = Arc::new(Own::new().map_err(|error| Fault::new("agent-02", error.to_string()))?);
-        let alerting = Arc::new(Alerting::new(configuration.alert.clone(), state, external_url(&configuration)).await?);
+        let alerting =
+            Arc::new(Alerting::new(configuration.alert.clone(), state.clone(), &configuration.external_url()));
         let row_series_max = configuration.sample.series_max_per_row;
         let sampler = Sampler::new(store.clone(), clock.clone(), cycles, row_series_max);
         let unheard = Arc::new(AtomicU64::new(0));
@@ -105,8 +106,17 @@ impl Agent {
             let mirror = mirror.clone();
             move || mirror.text()
         })));
-        let judging = Judging::begin(&configuration, &store, &clock, &board, &own, &stream, &alerting).await?;
-        let serving = serve(&configuration, &store, &clock, &board, &stream, stopping.clone(), &mirror).await?;
+        let places = Places {
+            store: store.clone(),
+            clock: clock.clone(),
+            board: board.clone(),
+            own: own.clone(),
+            stream: stream.clone(),
+            alerting: alerting.clone(),
+        };
+        let catalogue = Arc::new(catalogue());
+        let judging = Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
+        let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
         let storing = Storing {
             store: store.clone(),
             board: board.clone(),
@@ -230,7 +240,8 @@ impl Agent {
                 let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
                 tracing::error!("the new configuration is not used:\n{}", words.join("\n"));
                 self.own.reloads.with_label_values(&["refused"]).inc();
-                let _ = self.judge.send(Word::Refused(words)).await;
+                let faults = problems.into_iter().map(|problem| problem.fault).collect();
+                let _ = self.judge.send(Word::Refused(faults)).await;
             }
         }
         tell_manager("READY=1");
@@ -292,15 +303,8 @@ async fn open_store(config: store::Config) -> Result<(Arc<Store>, Option<i64>), 
     Ok((store, report.newest_sample_ms))
 }
 
-async fn serve(
-    configuration: &Configuration,
-    store: &Arc<Store>,
-    clock: &Arc<Clock>,
-    board: &Arc<Noticeboard>,
-    stream: &Stream,
-    stopping: watch::Receiver<bool>,
-    mirror: &Mirror,
-) -> Result<Handle<()>, Fault> {
+/// What can be measured: the engines' rows, and what every target has.
+fn catalogue() -> Catalogue {
     let mut catalogue = engines::catalogue();
     for metric in COMMON {
         catalogue.add_metrics(std::slice::from_ref(metric));
@@ -308,12 +312,22 @@ async fn serve(
     for family in COMMON_FAMILIES {
         catalogue.add_families(std::slice::from_ref(family));
     }
+    catalogue
+}
+
+async fn serve(
+    configuration: &Configuration,
+    places: &Places,
+    catalogue: Arc<Catalogue>,
+    stopping: watch::Receiver<bool>,
+    mirror: &Mirror,
+) -> Result<Handle<()>, Fault> {
     let shared = Arc::new(Shared {
-        board: board.clone(),
-        store: store.clone(),
-        catalogue: Arc::new(catalogue),
-        clock: clock.clone(),
-        stream: stream.clone(),
+        board: places.board.clone(),
+        store: places.store.clone(),
+        catalogue,
+        clock: places.clock.clone(),
+        stream: places.stream.clone(),
         stream_clients_max: configuration.serve.stream_clients_max,
         counters: Counters::default(),
         stopping: stopping.clone(),
@@ -323,10 +337,6 @@ async fn serve(
     let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
     let anonymous = Scope::from_anonymous(&configuration.serve.anonymous);
     Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, anonymous, stopping)))
-}
-
-fn external_url(configuration: &Configuration) -> String {
-    format!("http://{}", configuration.serve.listen)
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

@@ -11,7 +11,9 @@ use crate::alert::Alerting;
 use crate::config::Configuration;
 use crate::engines;
 use crate::judge::evaluate::{Evaluation, Judge, Roster};
-use crate::judge::findings::{Fact, Findings, Who};
+use crate::judge::evaluate::FINDING;
+use crate::judge::findings::{self, Fact, Findings, Who};
+use crate::judge::rules::Rules;
 use crate::judge::producers;
 use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
@@ -30,7 +32,7 @@ use crate::sample::cycle::identity_labels;
 use crate::serve::shared::{Published, Stream};
 use crate::state::State;
 use crate::store::{Health, Store};
-use crate::sys::clock::Clock;
+use crate::sys::clock::{Clock, Stopwatch};
 use crate::sys::task;
 
 /// How often the loop looks at the store, the outbox and itself.
@@ -58,7 +60,7 @@ pub struct Judging {
     targets: BTreeMap<String, (Labels, bool)>,
     roster: Roster,
     tenants: Vec<String>,
-    rules: Arc<crate::judge::rules::Rules>,
+    rules: Arc<Rules>,
     catalogue: Arc<Catalogue>,
     capped_before: u64,
     places: Places,
@@ -212,7 +214,7 @@ impl Judging {
     /// One round of rules, tenant by tenant, on a computing thread.
     async fn evaluate(&mut self, now: Moment) {
         let (judge, store, tenants) = (self.judge.clone(), self.places.store.clone(), self.tenants.clone());
-        let watch = crate::sys::clock::Stopwatch::start();
+        let watch = Stopwatch::start();
         let work = move || -> Vec<(String, Evaluation)> {
             let mut judge = judge.lock().unwrap_or_else(PoisonError::into_inner);
             let each = tenants.into_iter().map(|tenant| {
@@ -303,8 +305,8 @@ impl Judging {
 
     /// The finding behind a transition, if it is one's.
     fn finding(&self, change: &Transition) -> Option<Finding> {
-        change.rule.strip_prefix(crate::judge::evaluate::FINDING)?;
-        matches!(change.to, Phase::Firing | Phase::Resolved).then(|| crate::judge::findings::finding(change))
+        change.rule.strip_prefix(FINDING)?;
+        matches!(change.to, Phase::Firing | Phase::Resolved).then(|| findings::finding(change))
     }
 
     /// Puts alerts and findings on the board.

@@ -56,7 +56,7 @@ impl Mirror {
     fn snapshot(&self) -> Snapshot {
         let store = self.store.statistics();
         let used = usage::own();
-        let alerting = self.alerting.statistics();
+        let alerting = self.alerting.statistics(self.clock.now());
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let mut totals = vec![
@@ -74,6 +74,8 @@ impl Mirror {
             ("notifications_failed", alerting.failed),
             ("notifications_retried", alerting.retried),
             ("notifications_refused", alerting.refused),
+            ("notifications_given_up", alerting.given_up),
+            ("notifications_coalesced", alerting.coalesced),
             ("notifications_unrecorded", alerting.unrecorded),
         ];
         let writing = matches!(self.store.health(), Health::Writing);
@@ -84,6 +86,7 @@ impl Mirror {
             ("store_writing", f64::from(u8::from(writing))),
             ("notifications_queued", alerting.queued as f64),
             ("notification_oldest_seconds", alerting.oldest_age_s),
+            ("transitions_unwritten", alerting.backlog as f64),
         ];
         if let Some(shared) = self.shared.get() {
             let served = &shared.counters;

@@ -73,9 +73,7 @@ pub fn columns(
         (How::Choose(order), Some(Answer::Scalar(parameter))) => {
             chosen(*order, &groups, inner, &whole_numbers(&parameter)?)
         }
-        (How::CountValues, Some(Answer::Text(label))) => {
-            counted(evaluation, &label, aggregation, &groups, &inner, steps)
-        }
+        (How::CountValues, Some(Answer::Text(label))) => counted(evaluation, &label, &groups, &inner, steps),
         _ => Err(EvaluationError::Argument(format!("wrong parameter of {}", aggregation.aggregator.name))),
     }
 }

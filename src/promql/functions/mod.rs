@@ -222,10 +222,13 @@ pub fn answer(evaluation: &Evaluation<'_>, call: &Call, steps: &Steps) -> Result
     let drops_name = !function.keeps_name;
     Ok(Answer::Vector(match function.how {
         How::Special(special) => return special(evaluation, arguments, steps),
-        How::Value(of) => match arguments.first() {
-            None => each_value(whole::times(steps), drops_name, &[], |value, _| Some(of(value))),
-            Some(vector) => each_value(evaluation.vector(vector, steps)?, drops_name, &[], |value, _| Some(of(value))),
-        },
+        How::Value(of) => {
+            let columns = match arguments.first() {
+                Some(vector) => evaluation.vector(vector, steps)?,
+                None => whole::times(steps),
+            };
+            each_value(columns, drops_name, &[], |value, _| Some(of(value)))
+        }
         How::ValueWith(of) => {
             let (vector, scalars) = subject(evaluation, arguments, ValueKind::Vector, steps)?;
             each_value(evaluation.vector(vector, steps)?, drops_name, &scalars, of)

@@ -188,12 +188,5 @@ pub fn time_of_least(window: &Window<'_>) -> Option<f64> {
 }
 
 fn time_of_best(window: &Window<'_>, better: impl Fn(f64, f64) -> bool) -> Option<f64> {
-    let best = |best, sample| {
-        if better(sample_value(sample), sample_value(best)) || sample_value(best).is_nan() { sample } else { best }
-    };
-    window.samples.iter().reduce(best).map(time_s)
-}
-
-fn sample_value(sample: &(i64, f64)) -> f64 {
-    sample.1
+    window.samples.iter().reduce(|best, sample| if better(sample.1, best.1) { sample } else { best }).map(time_s)
 }
