@@ -81,6 +81,9 @@ pub struct Row {
     pub every: u32,
     /// Empty: always. Else one of these must hold; if none does the row does not exist for this server.
     pub when: &'static [When],
+    /// Capabilities that make the row exist at all; a server without one is not asked, and nothing is unknown. For what
+    /// a kind of server has and another kind never will: `sentinel`, `cluster`.
+    pub only: &'static [&'static str],
     /// Capabilities probed at connect; one that is missing makes the row `unknown`.
     pub needs: &'static [&'static str],
     /// The least privilege that reads it, as the server's own grant statement. Empty: any login.
@@ -97,6 +100,7 @@ impl Row {
         name: "",
         every: 1,
         when: &[],
+        only: &[],
         needs: &[],
         privilege: "",
         ask: Ask::Text(""),
@@ -107,12 +111,19 @@ impl Row {
 
     /// Whether this row exists for a server.
     pub fn exists(&self, facts: &Facts) -> bool {
-        self.when.is_empty() || self.when.iter().any(|when| when.holds(facts))
+        (self.when.is_empty() || self.when.iter().any(|when| when.holds(facts)))
+            && self.only.iter().all(|only| facts.capabilities.contains(only))
     }
 
-    /// The first need that a server does not meet.
+    /// The first need that a server does not meet. One that the row's privilege names is a matter of privilege.
     pub fn lacks(&self, facts: &Facts) -> Option<Unknown> {
         let missing = self.needs.iter().find(|need| !facts.capabilities.contains(**need))?;
+        if self.privilege.contains(missing) {
+            return Some(Unknown::new(
+                UnknownKind::Privilege,
+                format!("needs {missing}, which the agent's login lacks"),
+            ));
+        }
         Some(Unknown::new(UnknownKind::NotHere, format!("needs {missing}, which this server does not offer")))
     }
 }
@@ -276,7 +287,12 @@ pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Em
     }
 }
 
-fn take_columns(
+/// Takes a table: these columns are labels, each metric's `from` is its column. Own takes use it where one answer has
+/// metrics with different labels.
+///
+/// # Errors
+/// `Missing`: a column is not there. `Garbled`: a value is not a number.
+pub fn take_columns(
     metrics: &'static [Metric],
     labels: &'static [&'static str],
     table: &Table,

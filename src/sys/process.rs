@@ -74,3 +74,13 @@ pub fn watchdog_interval() -> Option<Duration> {
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
+
+/// The name the system gives this machine; empty where it is not text.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_str().unwrap_or_default().to_string()
+}
+
+/// The user this process runs as.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
+}

@@ -1,1 +1,10 @@
 //! Tests of `src/store`.
+
+mod tools;
+mod blocks;
+mod compression;
+mod disk;
+mod history;
+mod log;
+mod memory;
+mod reading;
