@@ -107,7 +107,7 @@ async fn a_long_operation_is_seen_without_its_text() {
     let member = primary(&servers).await;
     let client = administrator(&servers, member).await;
     let slow = task::spawn("slow", async move {
-        let wait = doc! { "$where": "sleep(2) || true /* planted-statement */" };
+        let wait = doc! { "$where": "sleep(20) || true /* planted-statement */" };
         let _ = client.database("shop").run_command(doc! { "find": "orders", "filter": wait }).await;
     });
     tokio::time::sleep(Duration::from_millis(700)).await;
