@@ -156,8 +156,11 @@ pub fn example_url(engine: &dyn Engine) -> String {
 
 fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Target, report: &mut Report) {
     let Ok(parsed) = url::parse(table.text("url")) else { return }; // told by the walk
-    let scheme = parsed.url.scheme.clone();
     target.url = parsed.url;
+    if target.url.scheme == "unix" {
+        target.url.scheme = engine.schemes().first().copied().unwrap_or_default().to_string();
+    }
+    let scheme = target.url.scheme.clone();
     if !engine.schemes().contains(&scheme.as_str()) {
         let what =
             format!("url has the scheme '{}', which engine '{}' does not speak", shown_name(&scheme), engine.word());

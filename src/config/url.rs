@@ -169,9 +169,12 @@ fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Wrong> {
     Ok(parameters)
 }
 
-/// Moves a socket that stands in the path or in the parameter `host` to where the host is.
+/// Moves a socket that stands in the path or in the parameter `host` to where the host is. `scheme+unix` becomes `scheme`.
 fn find_socket(url: &mut Url) -> Result<(), Wrong> {
     let is_unix = url.scheme == "unix" || url.scheme.ends_with("+unix");
+    if let Some(plain) = url.scheme.strip_suffix("+unix") {
+        url.scheme = plain.to_string();
+    }
     let socket = if is_unix && !url.path.is_empty() {
         Some(format!("/{}", std::mem::take(&mut url.path)))
     } else {

@@ -258,6 +258,7 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Bytes(bytes) => format!("\"{}\"", write_bytes(*bytes)),
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
         Value::List(list) => format!("[{}]", listed(list)),
+        Value::Faulty => String::new(),
         Value::Table(table) => {
             write_entries(&table.entries.iter().map(|(name, (value, _))| (name.as_str(), value)).collect())
         }

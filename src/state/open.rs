@@ -157,7 +157,6 @@ async fn inspect(connection: &mut SqliteConnection, file: &Path) -> Result<(), F
     if said == "ok" { Ok(()) } else { Err(damaged(file, &said)) }
 }
 
-
 fn damaged_or(file: &Path, error: &sqlx::Error) -> Fault {
     match StateError::from_driver(error) {
         StateError::Damaged(words) => damaged(file, &words),

@@ -130,7 +130,8 @@ impl State {
         .bind(&outlet.channel)
         .fetch_all(&mut *self.reader().await)
         .await;
-        let heads = |rows: Vec<(i64, i64)>| rows.into_iter().map(|(group, oldest_ms)| Head { group, oldest_ms }).collect();
+        let heads =
+            |rows: Vec<(i64, i64)>| rows.into_iter().map(|(group, oldest_ms)| Head { group, oldest_ms }).collect();
         rows.map(heads).map_err(|error| StateError::from_driver(&error))
     }
 

@@ -69,7 +69,8 @@ fn loopback_has_many_names_and_others_do_not_pass_for_it() {
     for good in ["localhost", "localhost:9468", "127.0.0.1:1", "127.9.9.9", "[::1]:80", "[::1]"] {
         assert!(is_loopback_name(good), "{good}");
     }
-    for bad in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "[::2]:1", ":80"] {
+    for bad in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1", "[::2]:1", ":80"]
+    {
         assert!(!is_loopback_name(bad), "{bad}");
     }
 }

@@ -80,7 +80,10 @@ async fn a_slow_client_is_cut_off_with_the_reason_and_the_others_go_on() {
     for at in 0..80 {
         tell(&served, "acme", "orders", "target.up", &format!("{at} {long}"));
         let heard = next(&mut quick).await;
-        assert!(heard["body"]["summary"].as_str().unwrap().starts_with(&format!("{at} ")), "the quick one misses nothing");
+        assert!(
+            heard["body"]["summary"].as_str().unwrap().starts_with(&format!("{at} ")),
+            "the quick one misses nothing"
+        );
     }
     let end = loop {
         let heard = next(&mut slow).await;
