@@ -177,12 +177,13 @@ fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Ta
         report.warning(origin, Fault::new("config-13", what).hint(hint));
         target.password = SecretSource::Inline(password);
     }
-    if !target.is_local() && !target.insecure {
-        if let Err(sentence) = engine.verifies(target) {
-            let what = format!("the connection to '{}' would not be secure", shown_name(&target.url.host));
-            let hint = "Ask for verified TLS in the url, or accept it with insecure = true.";
-            report.problem(origin, Fault::new("config-11", what).detail(sentence).hint(hint));
-        }
+    if !target.is_local()
+        && !target.insecure
+        && let Err(sentence) = engine.verifies(target)
+    {
+        let what = format!("the connection to '{}' would not be secure", shown_name(&target.url.host));
+        let hint = "Ask for verified TLS in the url, or accept it with insecure = true.";
+        report.problem(origin, Fault::new("config-11", what).detail(sentence).hint(hint));
     }
 }
 

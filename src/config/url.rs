@@ -100,10 +100,10 @@ pub fn parse(text: &str) -> Result<Parsed, Wrong> {
     let mut password = password.filter(|password| !password.is_empty()).map(decode).transpose()?;
     (url.host, url.port) = parse_place(place)?;
     url.parameters = parse_query(query)?;
-    if let Some(other) = url.parameters.remove("password") {
-        if password.replace(other).is_some() {
-            return Err(Wrong::TwoPasswords);
-        }
+    if let Some(other) = url.parameters.remove("password")
+        && password.replace(other).is_some()
+    {
+        return Err(Wrong::TwoPasswords);
     }
     if url.parameters.keys().any(|name| is_secret_parameter(name)) {
         return Err(Wrong::SecretParameter);
