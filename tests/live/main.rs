@@ -1,1 +1,7 @@
-//! Tests against the real servers that `tests/servers/up` starts.
+//! Tests against real servers; tests/servers/up starts them.
+
+mod servers;
+mod reading;
+mod mongodb;
+mod clickhouse;
+mod elasticsearch;
