@@ -86,9 +86,8 @@ impl Walk<'_> {
                 self.report(name.span().start, fault);
                 continue;
             };
-            if let Some(value_read) = self.value(key, value, place) {
-                table.entries.insert(key.name.to_string(), (value_read, self.places.at(value.span().start)));
-            }
+            let value_read = self.value(key, value, place).unwrap_or(Value::Faulty);
+            table.entries.insert(key.name.to_string(), (value_read, self.places.at(value.span().start)));
         }
         for key in keys.iter().filter(|key| !given.iter().any(|(name, _)| name.get_ref().as_ref() == key.name)) {
             if key.required {
