@@ -1,6 +1,7 @@
 //! The engines that can be watched. To add one: its folder, its `mod` line, its line in `ALL`.
 
 pub mod contract;
+pub mod reach;
 pub mod host;
 pub mod postgresql;
 pub mod redis;
@@ -12,7 +13,14 @@ use crate::engines::contract::Engine;
 use crate::model::catalogue::Catalogue;
 
 /// Every engine, in the order in which help and documentation list them.
-pub static ALL: &[&dyn Engine] = &[];
+pub static ALL: &[&dyn Engine] = &[
+    &postgresql::Postgresql,
+    &redis::Redis,
+    &mongodb::MongoDb,
+    &clickhouse::ClickHouse,
+    &elasticsearch::Elasticsearch,
+    &host::Host,
+];
 
 /// The engine of a word.
 pub fn find(word: &str) -> Option<&'static dyn Engine> {
