@@ -439,7 +439,7 @@ fn seen(sort: &Sort, who: Who<'_>, subject: &str, claim: Claim) -> Seen {
     Seen { labels: Labels::new(labels), annotations, value: 1.0, discovered }
 }
 
-fn finding(one: &Transition) -> Finding {
+pub fn finding(one: &Transition) -> Finding {
     let kind = one.labels.value("alertname");
     let subject = SORTS.iter().find(|sort| sort.kind == kind).map_or("", |sort| one.labels.value(sort.subject));
     let text = |name: &str| one.annotations.get(name).cloned().unwrap_or_default();

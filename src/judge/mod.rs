@@ -4,6 +4,7 @@ pub mod yaml;
 pub mod template;
 pub mod rules;
 pub mod load;
+pub mod builtin;
 pub mod thresholds;
 pub mod producers;
 pub mod print;

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use promql_parser::parser::Expr;
+
 use crate::model::labels::NAME;
 use crate::model::matcher::{Matcher, Op};
 use crate::promql::ValueKind;
 use crate::promql::grammar;
+use crate::promql::position;
 use crate::promql::tree::Node;
 
 /// Longer texts are refused. Generated rules of the field stay below 4 KiB.
@@ -15,7 +18,7 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Parentheses open at the same time.
 pub const DEPTH_MAX: usize = 200;
 
-/// Operators in one expression. A chain of them nests as parentheses do: each takes one level of the stack.
+/// Operators in one expression. A chain of them nests in the parser as parentheses do.
 pub const OPERATORS_MAX: usize = 500;
 
 /// An expression that was read: names resolved, types checked, regular expressions compiled. Cloning shares it.
@@ -137,17 +140,34 @@ pub fn read(text: &str) -> Result<Expression, ParseError> {
         return Err(ParseError::new(text, "the expression is empty"));
     }
     check_nesting(text)?;
-    // The parser panics on some numbers (a range of 1e300 seconds); a panic in it is an answer like any other.
-    let parsed = std::panic::catch_unwind(|| promql_parser::parser::parse(text))
-        .unwrap_or_else(|_| Err("a number in the expression is out of range".to_string()))
-        .map_err(|what| ParseError::new(text, readable(what)))?;
-    let tree = grammar::node(&parsed).map_err(|what| ParseError::new(text, what))?;
+    let parsed = parsed(text).map_err(|what| match what.as_str() {
+        SHAPELESS => shapeless(text),
+        _ => ParseError::new(text, what),
+    })?;
+    let tree = grammar::tree(&parsed).map_err(|what| ParseError::new(text, what))?;
     Ok(Expression { text: text.into(), tree: Arc::new(tree) })
 }
 
-/// The parser's own text for a fault of syntax says nothing.
-fn readable(what: String) -> String {
-    if what == "invalid promql query" { "the expression cannot be read as PromQL".to_string() } else { what }
+/// All that the parser says about a fault of syntax.
+const SHAPELESS: &str = "invalid promql query";
+
+/// The parser panics on some numbers (a range of 1e300 seconds); a panic in it is an answer like any other.
+fn parsed(text: &str) -> Result<Expr, String> {
+    std::panic::catch_unwind(|| promql_parser::parser::parse(text))
+        .unwrap_or_else(|_| Err("a number in the expression is out of range".to_string()))
+}
+
+fn shapeless(text: &str) -> ParseError {
+    // What the lexer takes and the grammar too may still have the wrong types: its shape is that of an expression.
+    let is_syntax = |text: &str| match parsed(text) {
+        Ok(_) => true,
+        Err(what) => what != SHAPELESS && promql_parser::parser::lexer(text).is_ok(),
+    };
+    match position::first_fault(text, is_syntax) {
+        None => ParseError::new(text, "the expression cannot be read as PromQL"),
+        Some(byte) if byte == text.len() => ParseError::new(text, "the expression ends where more is expected"),
+        Some(byte) => ParseError::at(text, byte, format!("unexpected '{}'", position::word_at(text, byte))),
+    }
 }
 
 /// Counts open parentheses and operators before the parser sees the text: its stack would overflow, and so would ours.
@@ -172,9 +192,8 @@ fn check_nesting(text: &str) -> Result<(), ParseError> {
                 }
             }
             ')' => {
-                if open.pop().is_none() {
-                    return Err(ParseError::at(text, at, "a parenthesis is closed that was not opened"));
-                }
+                let what = "a parenthesis is closed that was not opened";
+                open.pop().ok_or_else(|| ParseError::at(text, at, what))?;
             }
             '+' | '-' | '*' | '/' | '%' | '^' | '<' | '>' | '=' | '!' | '[' => operators += 1,
             letter if is_word(letter) => {
@@ -207,10 +226,16 @@ fn skip_string(
     quote: char,
     characters: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
 ) -> Result<(), ParseError> {
-    while let Some((_, next)) = characters.next() {
+    while let Some((place, next)) = characters.next() {
         match next {
             '\\' if quote != '`' => {
-                characters.next();
+                let escaped = characters.next();
+                let digit = characters.peek().and_then(|(_, digit)| digit.to_digit(16));
+                // A byte by itself is no text: the parser would make a character of it that nobody wrote.
+                if escaped.is_some_and(|(_, letter)| letter == 'x') && digit.is_some_and(|digit| digit > 7) {
+                    let what = "a byte above \\x7f is written; write the character itself";
+                    return Err(ParseError::at(text, place, what));
+                }
             }
             _ if next == quote => return Ok(()),
             _ => {}
