@@ -1,4 +1,5 @@
 //! Tests on real servers, which tests/servers/up starts. They stop and break servers: run them one after the other.
+#![allow(clippy::disallowed_methods)] // tests stand outside: they start programs and look at clocks
 
 #[allow(dead_code)] // the tests without servers use all of it
 #[path = "../it/engines/points.rs"]
