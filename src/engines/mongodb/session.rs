@@ -342,7 +342,9 @@ fn unknown(error: &Error, fault: Option<Fault>) -> Unknown {
         return Unknown::new(kind, fault.what);
     }
     let kind = match &*error.kind {
-        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => UnknownKind::Garbled,
+        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } | ErrorKind::InvalidArgument { .. } => {
+            UnknownKind::Garbled
+        }
         ErrorKind::Authentication { .. } => UnknownKind::Privilege,
         _ => UnknownKind::Disconnected,
     };

@@ -1,1 +1,9 @@
 //! Tests of `src/engines`.
+
+mod points;
+mod targets;
+mod http_answers;
+mod mongodb_fake;
+mod mongodb;
+mod clickhouse;
+mod elasticsearch;

@@ -1,1 +1,3 @@
 //! Tests of `src/sys`.
+
+mod relay;
