@@ -1,5 +1,6 @@
 //! ClickHouse's rows against recorded answers, and its session against prepared ones.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use watchward::engines::clickhouse::ClickHouse;
@@ -234,4 +235,18 @@ async fn faults_tell_what_the_server_said() {
          [clickhouse-04]\n\
          hint: Is this the port of its HTTP interface (8123, with TLS 8443), not of its native protocol?"
     );
+}
+
+#[tokio::test]
+async fn a_connection_closed_at_the_moment_of_a_request_is_no_server_that_is_down() {
+    let server = HttpAnswers::start(healthy).await;
+    let mut session = open(&server).await.expect("a session");
+    server.patience.store(1, Ordering::Relaxed);
+    for _ in 0..3 {
+        session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    server.patience.store(0, Ordering::Relaxed);
+    let fault = session.probe().await.expect_err("every connection is closed");
+    assert_eq!(fault.code, "http-01");
+    assert!(session.is_broken());
 }

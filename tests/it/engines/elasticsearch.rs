@@ -1,5 +1,6 @@
 //! The rows of Elasticsearch and OpenSearch against recorded answers, and their session against prepared ones.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -265,4 +266,18 @@ async fn faults_tell_what_the_server_said() {
         "127.0.0.1:PORT does not answer like Elasticsearch: it names no version [elasticsearch-04]\n\
          hint: Is this the HTTP port (9200), not the transport port (9300)?"
     );
+}
+
+#[tokio::test]
+async fn a_connection_closed_at_the_moment_of_a_request_is_no_server_that_is_down() {
+    let server = HttpAnswers::start(healthy).await;
+    let mut session = open(&server, &password()).await.expect("a session");
+    server.patience.store(1, Ordering::Relaxed);
+    for _ in 0..3 {
+        session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
+    }
+    server.patience.store(0, Ordering::Relaxed);
+    let fault = session.probe().await.expect_err("every connection is closed");
+    assert_eq!(fault.code, "http-01");
+    assert!(session.is_broken());
 }

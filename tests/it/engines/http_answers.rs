@@ -1,5 +1,6 @@
 //! A small HTTP server that gives prepared answers, and keeps what it was asked.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -28,6 +29,8 @@ impl Asked {
 pub struct HttpAnswers {
     pub port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Requests after which a connection is closed: when the next one has come, and without an answer to it.
+    pub patience: Arc<AtomicUsize>,
     _server: Handle<()>,
 }
 
@@ -37,12 +40,14 @@ impl HttpAnswers {
         let port = listener.local_addr().expect("an address").port();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let seen = asked.clone();
+        let patience = Arc::new(AtomicUsize::new(usize::MAX));
+        let kept = patience.clone();
         let server = task::spawn("http answers", async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let _ = converse(stream, answers, &seen).await;
+                let _ = converse(stream, answers, &seen, &kept).await;
             }
         });
-        HttpAnswers { port, asked, _server: server }
+        HttpAnswers { port, asked, patience, _server: server }
     }
 
     /// Everything that was asked so far.
@@ -51,9 +56,14 @@ impl HttpAnswers {
     }
 }
 
-async fn converse(stream: TcpStream, answers: Answers, seen: &Mutex<Vec<Asked>>) -> std::io::Result<()> {
+async fn converse(
+    stream: TcpStream,
+    answers: Answers,
+    seen: &Mutex<Vec<Asked>>,
+    patience: &AtomicUsize,
+) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
-    loop {
+    for answered in 0.. {
         let mut line = String::new();
         if stream.read_line(&mut line).await? == 0 {
             return Ok(());
@@ -73,10 +83,14 @@ async fn converse(stream: TcpStream, answers: Answers, seen: &Mutex<Vec<Asked>>)
         let mut body = vec![0; asked.header("content-length").parse().unwrap_or(0)];
         stream.read_exact(&mut body).await?;
         asked.body = String::from_utf8_lossy(&body).into_owned();
+        if answered >= patience.load(Ordering::Relaxed) {
+            break;
+        }
         let (status, body) = answers(&asked);
         seen.lock().expect("the list").push(asked);
         let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;
     }
+    Ok(())
 }

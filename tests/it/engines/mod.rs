@@ -3,6 +3,7 @@
 mod points;
 mod targets;
 mod http_answers;
+mod tables;
 mod mongodb_fake;
 mod mongodb;
 mod clickhouse;
