@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::cli::{REFUSED, UNKNOWN, WELL};
 use crate::config::Loaded;
+use crate::config::rules;
 use crate::model::fault::Fault;
-use crate::pipeline::judging;
 use crate::sys::http::{Base, Client, is_success};
 use crate::sys::net::Address;
 
@@ -16,7 +16,7 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// The rules in effect as a Prometheus rule file.
 pub fn rules(loaded: &Loaded) -> String {
-    judging::rules_text(loaded)
+    rules::text(&loaded.configuration)
 }
 
 /// Asks the running agent over its socket, prints a table or JSON, and exits as a monitoring plug-in does.

@@ -1,7 +1,6 @@
 //! The configuration: one schema list, walked along the file, so that all errors are told at once, each with its place.
 
 pub mod problem;
-pub mod nearest;
 pub mod url;
 pub mod value;
 pub mod walk;
@@ -11,13 +10,18 @@ pub mod targets;
 pub mod check;
 pub mod render;
 pub mod reference;
+pub mod rules;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::alert;
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
+use crate::judge;
+use crate::judge::rules::Rules;
 use crate::model::fault::Fault;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 use crate::model::target::Target;
@@ -34,6 +38,8 @@ const SCHEMA: &[Key] = &[
     Key::new("tenant", Kind::Sections(sections::TENANT), "[]", "Tenants: owners of targets whose data is kept apart."),
     Key::new("target", Kind::Sections(sections::TARGET), "[]", "What is watched: servers, and the host."),
     Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
+    Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
+    Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
 ];
 
 /// The one list of keys: checks, defaults, hints, reference and example come from it.
@@ -114,6 +120,10 @@ pub struct Configuration {
     pub serve: serve::config::Config,
     pub sample: sample::config::Config,
     pub store: store::Config,
+    pub judge: judge::Config,
+    pub alert: alert::config::Config,
+    /// Those built in, those of files, and what thresholds expand to.
+    pub rules: Arc<Rules>,
     pub tenants: Vec<Tenant>,
     pub targets: Vec<Target>,
     pub thresholds: Thresholds,
@@ -122,6 +132,11 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// Where people reach this agent's page, for links in what they are told.
+    pub fn external_url(&self) -> String {
+        format!("http://{}", self.serve.listen)
+    }
+
     /// A target made of a server that was found on this machine.
     ///
     /// # Errors
@@ -208,11 +223,25 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let targets = targets::read_targets(&root.tables("target"), &around, report);
     check::agent(section("agent"), report);
     check::serve(section("serve"), &tenants, report);
+    targets::check_thresholds(section("alert"), "", report);
+    let alert = alert::config::Config::read(section("alert")).unwrap_or_else(|mistakes| {
+        // A value that the walk refused looks absent to its stage: it is told once.
+        let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
+        let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
+        new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
+        alert::config::Config::default()
+    });
+    let judge = judge::Config::read(section("judge"));
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
+    let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
+    let rules = rules::build(&judge, &thresholds, &targets, (section("judge"), section("alert")), report);
     Configuration {
         serve: serve::config::Config::read(section("serve")),
         store: store::Config::read(section("store"), &agent.state_dir),
-        thresholds: Thresholds { global: BTreeMap::new(), tenants: of_tenants },
+        judge,
+        alert,
+        rules: Arc::new(rules),
+        thresholds,
         agent,
         sample,
         tenants,

@@ -24,7 +24,7 @@ unknown key is an error. `watchward check-config` tells all errors at once, each
 force with where each comes from.
 
 Durations are written like `15s`, `1h30m` or `7d`; sizes like `512MiB` or `2GB`. Paths are absolute. Secrets stand in files
-or environment variables that the configuration names, never in the configuration itself. `[agent.toml](../agent.toml)` is
+or environment variables that the configuration names, never in the configuration itself. [agent.toml](../agent.toml) is
 an example with every key.
 ";
 

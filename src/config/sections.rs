@@ -93,5 +93,5 @@ pub const TARGET: &[Key] = &[
         "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
     ),
     Key::new("thresholds", Kind::Numbers, "", "Thresholds of this target, before those of its tenant.")
-        .example("{ cpu_usage = 95 }"),
+        .example("{ connection_count = 500 }"),
 ];

@@ -18,6 +18,7 @@ pub static ALL: &[&dyn Engine] = &[
     &mongodb::MongoDb,
     &clickhouse::ClickHouse,
     &elasticsearch::Elasticsearch,
+    &host::Host,
 ];
 
 /// The engine of a word.

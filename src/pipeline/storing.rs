@@ -24,8 +24,6 @@ pub struct Storing {
     pub judge: mpsc::Sender<Word>,
     /// Outcomes that judge had no room for. The next cycle of the target says the same again.
     pub unheard: Arc<AtomicU64>,
-    /// The stored time of the last cycle taken: the watchdog looks at it.
-    pub last_ms: Arc<AtomicU64>,
 }
 
 impl Storing {
@@ -38,7 +36,6 @@ impl Storing {
 
     fn take(&self, cycle: Cycle) {
         self.store.append(&cycle.points, cycle.at_ms);
-        self.last_ms.store(u64::try_from(cycle.at_ms).unwrap_or(0), Ordering::Relaxed);
         if cycle.removed {
             self.tell(&cycle, Body::Event(event(&cycle, "target.removed", "is watched no longer".to_string())));
             return;

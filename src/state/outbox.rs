@@ -72,13 +72,6 @@ pub struct Queue {
     pub coalesced: u64,
 }
 
-/// A group that waits to be told something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    pub group: i64,
-    pub oldest_ms: i64,
-}
-
 /// What a group is to be told now, read at one point in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
@@ -117,22 +110,22 @@ impl State {
         rows.and_then(|rows| rows.iter().map(read).collect()).map_err(|error| StateError::from_driver(&error))
     }
 
-    /// The groups of an outlet that wait to be told something, the longest waiting first.
+    /// The group of an outlet that has waited longest to be told something, except these. `None`: none waits.
     ///
     /// # Errors
     /// As the driver says.
-    pub async fn heads(&self, outlet: &Outlet) -> Result<Vec<Head>, StateError> {
-        let rows: Result<Vec<(i64, i64)>, _> = sqlx::query_as(
-            "SELECT g.id, min(o.queued_ms) FROM groups g JOIN outbox o ON o.group_id = g.id
-             WHERE g.receiver = ? AND g.channel = ? GROUP BY g.id ORDER BY min(o.id)",
+    pub async fn next_group(&self, outlet: &Outlet, except: &[i64]) -> Result<Option<i64>, StateError> {
+        sqlx::query_scalar(
+            "SELECT o.group_id FROM outbox o JOIN groups g ON g.id = o.group_id
+             WHERE g.receiver = ? AND g.channel = ? AND o.group_id NOT IN (SELECT value FROM json_each(?))
+             ORDER BY o.id LIMIT 1",
         )
         .bind(&outlet.receiver)
         .bind(&outlet.channel)
-        .fetch_all(&mut *self.reader().await)
-        .await;
-        let heads =
-            |rows: Vec<(i64, i64)>| rows.into_iter().map(|(group, oldest_ms)| Head { group, oldest_ms }).collect();
-        rows.map(heads).map_err(|error| StateError::from_driver(&error))
+        .bind(serde_json::to_string(except).unwrap_or_default())
+        .fetch_optional(&mut *self.reader().await)
+        .await
+        .map_err(|error| StateError::from_driver(&error))
     }
 
     /// What a group is to be told now: at most `alerts_max` notices and as many other alerts. `None`: nothing any more.
