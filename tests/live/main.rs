@@ -1,5 +1,7 @@
 //! Tests on real servers, which tests/servers/up starts. They stop and break servers: run them one after the other.
 
+#![allow(clippy::disallowed_methods)] // tests run programs, and watch the clock themselves
+
 #[allow(dead_code)] // the tests without servers use all of it
 #[path = "../it/engines/points.rs"]
 mod points;
@@ -11,3 +13,4 @@ mod agent;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;
+mod main_job;
