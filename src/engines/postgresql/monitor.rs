@@ -333,7 +333,7 @@ const HORIZON: &str = "\
         UNION ALL SELECT 'standby', age(backend_xmin) FROM pg_stat_replication \
         UNION ALL SELECT 'slot', greatest(age(xmin), age(catalog_xmin)) FROM pg_replication_slots \
         UNION ALL SELECT 'prepared', age(transaction) FROM pg_prepared_xacts \
-        UNION ALL VALUES ('session', NULL), ('standby', NULL), ('slot', NULL), ('prepared', NULL)) h GROUP BY holder";
+        UNION ALL VALUES ('session', 0), ('standby', 0), ('slot', 0), ('prepared', 0)) h GROUP BY holder";
 
 /// The hundred largest tables of the database we are in. A table that is being rewritten or altered is listed without
 /// its size, for that would have to wait for it.
