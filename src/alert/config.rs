@@ -78,7 +78,7 @@ pub const ROUTE_KEYS: &[Key] = &[
 ];
 
 /// `[alert]`, checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub receivers: Vec<Receiver>,
     /// `None`: nobody is told.
@@ -105,12 +105,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { queue_entries_max: 10_000, body_bytes_max: 1 << 20, give_up_after: Duration::from_secs(86_400) }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config { receivers: Vec::new(), route: None, thresholds: BTreeMap::new(), limits: Limits::default() }
     }
 }
 

@@ -89,6 +89,9 @@ impl Alerting {
             return Ok(());
         }
         let written = self.write_backlog(&mut core, now).await;
+        if !had_backlog {
+            self.counters.backlog_since_ms.store(now.stored_ms, Ordering::Relaxed);
+        }
         self.counters.backlog.store(core.transitions.len() as u64, Ordering::Relaxed);
         match written {
             Ok(notices) => {
@@ -216,7 +219,7 @@ impl Alerting {
     }
 
     /// What people should know of alerting itself: receivers that cannot be told, and state that cannot be written.
-    pub fn findings(&self, now: Moment) -> Vec<Finding> {
+    pub fn findings(&self) -> Vec<Finding> {
         let finding = |kind: &str, subject: String, severity, evidence: String, remedy: &str, since_ms| Finding {
             kind: kind.to_string(),
             tenant: DEFAULT_TENANT.to_string(),
@@ -245,7 +248,7 @@ impl Alerting {
         if backlog > 0 {
             let evidence = format!("{backlog} transitions wait in memory");
             let remedy = "Is the file system of state_dir full or read-only?";
-            let since_ms = now.stored_ms;
+            let since_ms = self.counters.backlog_since_ms.load(Ordering::Relaxed);
             findings.push(finding("StateNotWritten", String::new(), Severity::Critical, evidence, remedy, since_ms));
         }
         findings

@@ -29,6 +29,7 @@ use crate::model::fault::Fault;
 use crate::model::moment::Moment;
 use crate::state::error::StateError;
 use crate::state::open::{OpenReport, Settings};
+use crate::state::trim::Keep;
 use crate::state::write::{Job, Writer};
 use crate::sys::files::FolderLock;
 
@@ -61,7 +62,7 @@ impl State {
     /// # Errors
     /// As `open`.
     pub async fn open_with(folder: &Path, now: Moment, settings: &Settings) -> Result<(State, OpenReport), Fault> {
-        let opened = open::open(folder, now, settings).await?;
+        let opened = open::open(folder, settings).await?;
         let inner = Inner {
             folder: folder.to_path_buf(),
             origin: opened.origin,
@@ -70,7 +71,11 @@ impl State {
             reserve_freed: AtomicU64::new(u64::from(opened.report.reserve_freed)),
             _lock: opened.lock,
         };
-        Ok((State(Arc::new(inner)), opened.report))
+        let state = State(Arc::new(inner));
+        if let Err(error) = state.trim(Keep::default(), now.stored_ms).await {
+            tracing::warn!("the logs in state.db cannot be trimmed: {error}"); // as on a full disk, which must not stop us
+        }
+        Ok((state, opened.report))
     }
 
     pub fn folder(&self) -> &Path {
