@@ -1,1 +1,270 @@
-//! (being written)
+//! The configuration: one schema list, walked along the file, so that all errors are told at once, each with its place.
+
+pub mod problem;
+pub mod nearest;
+pub mod url;
+pub mod value;
+pub mod walk;
+pub mod sections;
+pub mod files;
+pub mod targets;
+pub mod check;
+pub mod render;
+pub mod reference;
+pub mod rules;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::alert;
+use crate::config::problem::{Problem, Report};
+use crate::config::targets::{Around, Tenant};
+use crate::engines::contract::{Engine, Found};
+use crate::judge;
+use crate::judge::rules::Rules;
+use crate::model::fault::Fault;
+use crate::model::schema::{Key, Kind, Origin, Table, Value};
+use crate::model::target::Target;
+use crate::sample;
+use crate::serve;
+use crate::store;
+use crate::sys;
+
+/// Every section there is, in the order in which the reference lists them.
+const SCHEMA: &[Key] = &[
+    Key::new("agent", Kind::Section(sections::AGENT), "{}", "The agent itself."),
+    Key::new("serve", Kind::Section(serve::config::KEYS), "{}", "The HTTP interface: metrics, live stream, web page."),
+    Key::new("sample", Kind::Section(sample::config::KEYS), "{}", "How targets are read, unless they say otherwise."),
+    Key::new("tenant", Kind::Sections(sections::TENANT), "[]", "Tenants: owners of targets whose data is kept apart."),
+    Key::new("target", Kind::Sections(sections::TARGET), "[]", "What is watched: servers, and the host."),
+    Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
+    Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
+    Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
+];
+
+/// The one list of keys: checks, defaults, hints, reference and example come from it.
+pub fn schema() -> &'static [Key] {
+    SCHEMA
+}
+
+/// Where the configuration comes from. Never the current directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    File(PathBuf),
+    /// Watches the host and the servers that are found on it.
+    BuiltIn,
+}
+
+/// Where the configuration is, if it is not named.
+pub const USUAL_PATH: &str = "/etc/watchward/agent.toml";
+
+impl Source {
+    /// The file that was named, else the usual one where it exists, else the built-in default.
+    pub fn find(named: Option<PathBuf>) -> Source {
+        let usual = || Some(PathBuf::from(USUAL_PATH)).filter(|path| sys::files::version(path).is_some());
+        named.or_else(usual).map_or(Source::BuiltIn, Source::File)
+    }
+}
+
+/// The configuration where there is none.
+pub const BUILT_IN: &str = "[[target]]\nname = \"this-host\"\nengine = \"host\"\n";
+
+/// The built-in default as a file's name.
+const BUILT_IN_NAME: &str = "built-in default";
+
+/// What defaults are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Surroundings {
+    pub host_name: String,
+    pub state_dir: PathBuf,
+}
+
+impl Surroundings {
+    /// Those of this process: root keeps its state in /var/lib, others where the XDG base directory rules say.
+    pub fn of_this_process() -> Surroundings {
+        let state_dir = if sys::process::is_root() {
+            PathBuf::from("/var/lib/watchward")
+        } else {
+            let folder =
+                |name: &str| sys::environment::variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            let home = || folder("HOME").unwrap_or_else(|| PathBuf::from("/tmp")).join(".local/state");
+            folder("XDG_STATE_HOME").unwrap_or_else(home).join("watchward")
+        };
+        let host_name = Some(sys::process::host_name()).filter(|name| !name.is_empty());
+        Surroundings { host_name: host_name.unwrap_or_else(|| "localhost".to_string()), state_dir }
+    }
+}
+
+/// `[agent]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    pub name: String,
+    pub state_dir: PathBuf,
+    /// An IANA name.
+    pub timezone: String,
+    /// Empty where none is named.
+    pub environment: String,
+}
+
+/// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thresholds {
+    pub global: BTreeMap<String, f64>,
+    pub tenants: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// Everything that is configured, checked.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    pub agent: Agent,
+    pub serve: serve::config::Config,
+    pub sample: sample::config::Config,
+    pub store: store::Config,
+    pub judge: judge::Config,
+    pub alert: alert::config::Config,
+    /// Those built in, those of files, and what thresholds expand to.
+    pub rules: Arc<Rules>,
+    pub tenants: Vec<Tenant>,
+    pub targets: Vec<Target>,
+    pub thresholds: Thresholds,
+    /// Whether servers found on this machine are watched too: only where no file says what to watch.
+    pub discovers: bool,
+}
+
+impl Configuration {
+    /// Where people reach this agent's page, for links in what they are told.
+    pub fn external_url(&self) -> String {
+        format!("http://{}", self.serve.listen)
+    }
+
+    /// A target made of a server that was found on this machine.
+    ///
+    /// # Errors
+    /// `config-05`: its URL is not one.
+    pub fn target_found(&self, found: &Found, engine: &dyn Engine) -> Result<Target, Fault> {
+        let around = Around { sample: &self.sample, tenants: &self.tenants, agent_name: &self.agent.name };
+        targets::found(found, engine, &around)
+    }
+}
+
+/// A configuration with its warnings, and each value with where it stood.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub configuration: Configuration,
+    pub warnings: Vec<Problem>,
+    /// Every value in force, given or by default. Line 0 marks a default.
+    pub effective: Table,
+    /// The file, or words for the built-in default.
+    pub file: String,
+}
+
+/// The largest configuration file, in bytes.
+const FILE_BYTES_MAX: usize = 4 << 20;
+
+/// Reads and checks the whole configuration, and all that it names. Changes nothing.
+///
+/// # Errors
+/// Every problem there is, sorted by place.
+pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
+    match source {
+        Source::BuiltIn => {
+            let mut loaded = read(BUILT_IN_NAME, BUILT_IN, here)?;
+            loaded.configuration.discovers = true;
+            Ok(loaded)
+        }
+        Source::File(path) => {
+            let file = path.display().to_string();
+            let text = sys::files::read_text(path, FILE_BYTES_MAX).map_err(|error| vec![unreadable(path, &error)])?;
+            read(&file, &text, here)
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let origin = Origin { file: path.display().to_string(), ..Origin::default() };
+    let fault = Fault::new("config-01", format!("the configuration cannot be read: {error}"));
+    Problem { origin, fault: fault.hint("Does the file exist, and may the agent's user read it?") }
+}
+
+/// Checks the text of a configuration; `file` is how problems name it.
+///
+/// # Errors
+/// Every problem there is, sorted by place.
+pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
+    let (mut table, problems) = walk::read(SCHEMA, file, text).map_err(|mut problems| {
+        problem::sort(&mut problems);
+        problems
+    })?;
+    fill_agent(&mut table, here);
+    let mut report = Report { problems, warnings: Vec::new() };
+    files::check(&table, &mut report);
+    let configuration = configure(&table, &mut report);
+    problem::sort(&mut report.problems);
+    problem::sort(&mut report.warnings);
+    if !report.problems.is_empty() {
+        return Err(report.problems);
+    }
+    fill_targets(&mut table, &configuration.targets);
+    Ok(Loaded { configuration, warnings: report.warnings, effective: table, file: file.to_string() })
+}
+
+fn configure(root: &Table, report: &mut Report) -> Configuration {
+    let empty = Table::default();
+    let section = |name: &str| root.table(name).unwrap_or(&empty);
+    let agent = Agent {
+        name: section("agent").text("name").to_string(),
+        state_dir: section("agent").path("state_dir").unwrap_or_default(),
+        timezone: section("agent").text("timezone").to_string(),
+        environment: section("agent").text("environment").to_string(),
+    };
+    let sample = sample::config::Config::read(section("sample"));
+    let tenants = targets::read_tenants(&root.tables("tenant"), report);
+    let around = Around { sample: &sample, tenants: &tenants, agent_name: &agent.name };
+    let targets = targets::read_targets(&root.tables("target"), &around, report);
+    check::agent(section("agent"), report);
+    check::serve(section("serve"), &tenants, report);
+    let alert = alert::config::Config::read(section("alert")).unwrap_or_else(|mistakes| {
+        mistakes.into_iter().for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
+        alert::config::Config::default()
+    });
+    let judge = judge::Config::read(section("judge"));
+    let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
+    let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
+    let rules = rules::build(&judge, &thresholds, &targets, (section("judge"), section("alert")), report);
+    Configuration {
+        serve: serve::config::Config::read(section("serve")),
+        store: store::Config::read(section("store"), &agent.state_dir),
+        judge,
+        alert,
+        rules: Arc::new(rules),
+        thresholds,
+        agent,
+        sample,
+        tenants,
+        targets,
+        discovers: false,
+    }
+}
+
+/// Gives the agent what it has from the machine.
+fn fill_agent(root: &mut Table, here: &Surroundings) {
+    let Some((Value::Table(agent), _)) = root.entries.get_mut("agent") else { return };
+    let mut fill = |key: &str, text: String| {
+        agent.entries.entry(key.to_string()).or_insert((Value::Text(text), Origin::default()));
+    };
+    fill("name", here.host_name.clone());
+    fill("state_dir", here.state_dir.display().to_string());
+}
+
+/// Gives each target's section what it has from elsewhere, so that what is shown is what is in force.
+fn fill_targets(root: &mut Table, targets: &[Target]) {
+    let inherited = |key: &str| root.table("sample").and_then(|sample| sample.origin(key)).cloned().unwrap_or_default();
+    let (interval, deadline) = (inherited("interval"), inherited("deadline"));
+    let Some((Value::List(sections), _)) = root.entries.get_mut("target") else { return };
+    for (section, target) in sections.iter_mut().zip(targets) {
+        let Value::Table(section) = section else { continue };
+        section.entries.entry("interval".to_string()).or_insert((Value::Duration(target.interval), interval.clone()));
+        section.entries.entry("deadline".to_string()).or_insert((Value::Duration(target.deadline), deadline.clone()));
+    }
+}

@@ -69,6 +69,7 @@ pub enum Take {
         labels: &'static [&'static str],
     },
     /// A JSON document: each metric's `from` is a dotted path to a number or a flag. A path that is absent gives no point.
+    /// One part may be `{label}`: it stands for every key there, and the key becomes the value of that label.
     Paths,
     Own(fn(&Answer, &Facts, &mut dyn Emit) -> Result<(), Unknown>),
 }
@@ -80,6 +81,9 @@ pub struct Row {
     pub every: u32,
     /// Empty: always. Else one of these must hold; if none does the row does not exist for this server.
     pub when: &'static [When],
+    /// Capabilities that make the row exist at all; a server without one is not asked, and nothing is unknown. For what
+    /// a kind of server has and another kind never will: `sentinel`, `cluster`.
+    pub only: &'static [&'static str],
     /// Capabilities probed at connect; one that is missing makes the row `unknown`.
     pub needs: &'static [&'static str],
     /// The least privilege that reads it, as the server's own grant statement. Empty: any login.
@@ -96,6 +100,7 @@ impl Row {
         name: "",
         every: 1,
         when: &[],
+        only: &[],
         needs: &[],
         privilege: "",
         ask: Ask::Text(""),
@@ -106,12 +111,19 @@ impl Row {
 
     /// Whether this row exists for a server.
     pub fn exists(&self, facts: &Facts) -> bool {
-        self.when.is_empty() || self.when.iter().any(|when| when.holds(facts))
+        (self.when.is_empty() || self.when.iter().any(|when| when.holds(facts)))
+            && self.only.iter().all(|only| facts.capabilities.contains(only))
     }
 
-    /// The first need that a server does not meet.
+    /// The first need that a server does not meet. One that the row's privilege names is a matter of privilege.
     pub fn lacks(&self, facts: &Facts) -> Option<Unknown> {
         let missing = self.needs.iter().find(|need| !facts.capabilities.contains(**need))?;
+        if self.privilege.contains(missing) {
+            return Some(Unknown::new(
+                UnknownKind::Privilege,
+                format!("needs {missing}, which the agent's login lacks"),
+            ));
+        }
         Some(Unknown::new(UnknownKind::NotHere, format!("needs {missing}, which this server does not offer")))
     }
 }
@@ -268,18 +280,19 @@ pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Em
         (Take::Own(own), _) => own(answer, facts, emit),
         (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
         (Take::Paths, Answer::Json(document)) => {
-            for metric in row.metrics {
-                if let Some(value) = at_path(document, metric.from).and_then(number) {
-                    emit.metric(metric, &[], value);
-                }
-            }
+            take_paths(row.metrics, &[], document, emit);
             Ok(())
         }
         _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is of another kind than this row reads")),
     }
 }
 
-fn take_columns(
+/// Takes a table: these columns are labels, each metric's `from` is its column. Own takes use it where one answer has
+/// metrics with different labels.
+///
+/// # Errors
+/// `Missing`: a column is not there. `Garbled`: a value is not a number.
+pub fn take_columns(
     metrics: &'static [Metric],
     labels: &'static [&'static str],
     table: &Table,
@@ -299,6 +312,35 @@ fn take_columns(
         }
     }
     Ok(())
+}
+
+/// Emits what stands at the metrics' paths, with these labels on every point; `Take::Paths` says what a path is.
+/// A metric without a path is left to others.
+pub fn take_paths(metrics: &'static [Metric], labels: &[(&str, &str)], document: &Value, emit: &mut dyn Emit) {
+    for metric in metrics.iter().filter(|metric| !metric.from.is_empty()) {
+        let Some((before, label, after)) = split_at_label(metric.from) else {
+            if let Some(value) = at_path(document, metric.from).and_then(number) {
+                emit.metric(metric, labels, value);
+            }
+            continue;
+        };
+        let all = if before.is_empty() { Some(document) } else { at_path(document, before) };
+        for (key, inner) in all.and_then(Value::as_object).into_iter().flatten() {
+            let leaf = if after.is_empty() { Some(inner) } else { at_path(inner, after) };
+            if let Some(value) = leaf.and_then(number) {
+                let mut named = labels.to_vec();
+                named.push((label, key));
+                emit.metric(metric, &named, value);
+            }
+        }
+    }
+}
+
+/// `a.b.{label}.c` as `a.b`, `label`, `c`.
+fn split_at_label(path: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = path.split_once('{')?;
+    let (label, after) = rest.split_once('}')?;
+    Some((before.trim_end_matches('.'), label, after.trim_start_matches('.')))
 }
 
 /// The value at a dotted path of a JSON document. A key that has a dot in itself is tried before its parts.

@@ -84,6 +84,8 @@ pub struct Cycle {
     pub points: Points,
     pub rows: Vec<RowReading>,
     pub up: bool,
+    /// The target left the configuration: these points only end its series.
+    pub removed: bool,
     /// Why it is not up.
     pub fault: Option<Fault>,
     pub took: Duration,

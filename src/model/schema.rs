@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::secret::Secret;
+
 /// What a key's value may be. Ranges are inclusive.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -26,8 +28,9 @@ pub enum Kind {
     Bytes,
     /// `"5%"` or bytes.
     Share,
+    /// An absolute path. Where the key's name ends in `_file` the file must be readable when the configuration is loaded.
     Path,
-    /// A URL; which schemes fit is the engine's or receiver's to say.
+    /// A URL; which schemes fit is the engine's or receiver's to say. Kept as `Value::Hidden`, for it may hold a password.
     Url,
     Choice(&'static [&'static str]),
     Texts,
@@ -47,19 +50,27 @@ pub enum Kind {
 pub struct Key {
     pub name: &'static str,
     pub kind: Kind,
-    /// As it would stand in the file: `"15s"` with its quotes. Empty: no default.
+    /// As it would stand in the file: `"15s"` with its quotes. Empty: no default; the value is then absent unless given.
+    /// For a section `{}` means that it exists with its own defaults even where it is not written.
     pub default: &'static str,
     pub required: bool,
+    /// A value as it would stand in the file, for the example where there is no default.
+    pub example: &'static str,
     pub doc: &'static str,
 }
 
 impl Key {
     pub const fn new(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
-        Key { name, kind, default, required: false, doc }
+        Key { name, kind, default, required: false, example: "", doc }
     }
 
     pub const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-        Key { name, kind, default: "", required: true, doc }
+        Key { name, kind, default: "", required: true, example: "", doc }
+    }
+
+    pub const fn example(mut self, example: &'static str) -> Key {
+        self.example = example;
+        self
     }
 }
 
@@ -78,12 +89,16 @@ pub enum Value {
     Whole(i64),
     Number(f64),
     Text(String),
+    /// A text that may hold a secret, such as a URL: `Table::text` reads it, nothing prints it.
+    Hidden(Secret),
     Duration(Duration),
     Bytes(u64),
     /// A share of a whole, 0 to 1.
     Ratio(f64),
     List(Vec<Value>),
     Table(Table),
+    /// Was given and refused: checks know that it is there, readers see none. Never in a configuration in force.
+    Faulty,
 }
 
 /// A checked section: every key that has a value, given or by default. Readers cannot fail, for the checks came before;
@@ -126,7 +141,11 @@ impl Table {
     }
 
     pub fn text(&self, key: &str) -> &str {
-        if let Some(Value::Text(text)) = self.value(key) { text } else { "" }
+        match self.value(key) {
+            Some(Value::Text(text)) => text,
+            Some(Value::Hidden(secret)) => secret.expose(),
+            _ => "",
+        }
     }
 
     pub fn duration(&self, key: &str) -> Duration {

@@ -1,1 +1,9 @@
-//! (being written)
+//! Sample: asks each target what is due, once per interval, and hands whole cycles on. One task per target.
+
+pub mod config;
+pub mod schedule;
+pub mod link;
+pub mod ids;
+pub mod cycle;
+pub mod discovery;
+pub mod sampler;

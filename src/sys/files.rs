@@ -94,6 +94,36 @@ pub fn space(path: &Path) -> io::Result<Space> {
     Ok(Space { size: seen.f_blocks * seen.f_frsize, available: seen.f_bavail * seen.f_frsize })
 }
 
+/// What a file system says of itself. Counts of blocks are in units of `block_bytes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    pub block_bytes: u64,
+    pub blocks: u64,
+    pub blocks_free: u64,
+    /// For ordinary users, without what is kept for root.
+    pub blocks_available: u64,
+    pub files: u64,
+    pub files_free: u64,
+    pub read_only: bool,
+}
+
+/// Asks the file system of a path. May hang for good where its server is gone.
+///
+/// # Errors
+/// As the system says.
+pub fn file_system(path: &Path) -> io::Result<FileSystem> {
+    let seen = statvfs(path)?;
+    Ok(FileSystem {
+        block_bytes: seen.f_bsize, // the kernel counts in these, whatever POSIX says of f_frsize
+        blocks: seen.f_blocks,
+        blocks_free: seen.f_bfree,
+        blocks_available: seen.f_bavail,
+        files: seen.f_files,
+        files_free: seen.f_ffree,
+        read_only: seen.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
+    })
+}
+
 /// Makes a folder and its parents, the last with this mode.
 ///
 /// # Errors

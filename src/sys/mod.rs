@@ -1,13 +1,18 @@
 //! Our own code's only door outside: clock, tasks, files, environment, network, TLS.
 #![allow(clippy::disallowed_methods)] // this is the door that the ban points to
 
+pub mod binding;
 pub mod clock;
 pub mod environment;
 pub mod files;
 pub mod http;
+pub mod listen;
+pub mod log;
 pub mod net;
 pub mod process;
+pub mod reach;
 pub mod relay;
 pub mod secrets;
 pub mod task;
 pub mod tls;
+pub mod usage;

@@ -12,6 +12,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use tokio_rustls::TlsConnector;
 
 use crate::model::fault::Fault;
+use crate::sys::binding;
 use crate::sys::net::Stream;
 
 /// Whose certificates are believed.
@@ -32,7 +33,7 @@ pub struct Wish {
     /// The name the certificate must be for.
     pub server_name: String,
     pub trust: Trust,
-    /// Checks the chain but not the name, as PostgreSQL's `verify-ca`.
+    /// Checks the chain but not the name, as `verify-ca` means.
     pub any_name: bool,
     /// Our own certificate and key, PEM, for servers that ask for one.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -50,12 +51,23 @@ pub fn install_provider() {
 /// # Errors
 /// `tls-01` to `tls-04`: what is wrong with the certificate, with a hint; or that the files cannot be used.
 pub async fn secure(stream: Stream, wish: &Wish) -> Result<Stream, Fault> {
+    secure_bound(stream, wish).await.map(|(secured, _)| secured)
+}
+
+/// Speaks TLS on a connected stream, and returns beside it the channel binding `tls-server-end-point`, which proves to
+/// a login that nobody sits in between. `None` where the server's certificate defines none.
+///
+/// # Errors
+/// As `secure`.
+pub async fn secure_bound(stream: Stream, wish: &Wish) -> Result<(Stream, Option<Vec<u8>>), Fault> {
     let config = client_config(wish)?;
     let name = ServerName::try_from(wish.server_name.clone())
         .map_err(|_| Fault::new("tls-01", format!("'{}' is not a name a certificate can be for", wish.server_name)))?;
     let (inner, meter) = stream.into_parts();
     let secured = TlsConnector::from(config).connect(name, inner).await.map_err(|error| failed(wish, &error))?;
-    Ok(Stream::from_parts(Box::new(secured), meter))
+    let certificate = secured.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let end_point = certificate.and_then(|certificate| binding::server_end_point(certificate));
+    Ok((Stream::from_parts(Box::new(secured), meter), end_point))
 }
 
 /// The rustls configuration for a wish, for libraries that do the handshake themselves.
@@ -142,7 +154,8 @@ fn failed(wish: &Wish, error: &std::io::Error) -> Fault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             ("is for another host", "Use the name that stands in the certificate, or issue one for this name.")
         }
-        CertificateError::UnknownIssuer => {
+        // A bad signature mostly means an authority made anew under its old name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             ("is signed by an authority that is not trusted", "Name the authority's certificate in ca_file.")
         }
         CertificateError::Revoked => ("is revoked", "Issue a new certificate."),

@@ -1,1 +1,76 @@
-//! (being written)
+//! Redis, Valkey and Redis Sentinel: what is read, how a session with them is opened, how they are found.
+
+mod discover;
+pub mod monitor;
+pub mod session;
+
+use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
+use crate::model::catalogue::Threshold;
+use crate::model::fault::Fault;
+use crate::model::row::Metric;
+use crate::model::target::Target;
+
+static UP: Metric = Metric::gauge("redis_up", "1 if the server answered in the last cycle, else 0.");
+
+/// Redis 5 and newer, Valkey (flavour `valkey`), and Sentinels (role `sentinel`).
+pub struct Redis;
+
+impl Engine for Redis {
+    fn word(&self) -> &'static str {
+        "redis"
+    }
+
+    fn job(&self) -> &'static str {
+        "redis"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["redis", "rediss", "valkey"]
+    }
+
+    fn default_port(&self) -> u16 {
+        6379
+    }
+
+    fn up(&self) -> &'static Metric {
+        &UP
+    }
+
+    fn prefix(&self) -> &'static str {
+        "redis"
+    }
+
+    fn rows(&self) -> &'static [Row] {
+        monitor::ROWS
+    }
+
+    fn thresholds(&self) -> &'static [Threshold] {
+        monitor::THRESHOLDS
+    }
+
+    fn discover(&self, sight: &Sight) -> Vec<Found> {
+        discover::targets(sight)
+    }
+
+    fn verifies(&self, target: &Target) -> Result<(), String> {
+        match target.url.scheme.as_str() {
+            "rediss" if target.insecure => Err("insecure = true: the server's certificate is not checked".to_string()),
+            "rediss" => Ok(()),
+            scheme => Err(format!("{scheme}:// sends everything in plain text")),
+        }
+    }
+
+    fn instance(&self, target: &Target) -> String {
+        let port = if target.url.port == 0 { self.default_port() } else { target.url.port };
+        match target.url.host.as_str() {
+            socket if socket.starts_with('/') => socket.to_string(),
+            "" => format!("localhost:{port}"),
+            host if host.contains(':') => format!("[{host}]:{port}"),
+            host => format!("{host}:{port}"),
+        }
+    }
+
+    fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
+        Box::pin(session::connect(self, target, access))
+    }
+}

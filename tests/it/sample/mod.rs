@@ -1,1 +1,6 @@
 //! Tests of `src/sample`.
+
+mod cycle;
+mod discovery;
+pub mod ids;
+mod schedule;

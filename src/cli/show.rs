@@ -1,0 +1,131 @@
+//! What verbs print: the running agent's status, the rules in effect.
+
+use hyper::Method;
+use serde_json::Value;
+
+use crate::cli::{REFUSED, UNKNOWN, WELL};
+use crate::config::Loaded;
+use crate::config::rules;
+use crate::model::fault::Fault;
+use crate::sys::http::{Base, Client, is_success};
+use crate::sys::net::Address;
+
+/// The exit code for "something needs a look".
+const WARNING: u8 = 1;
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// The rules in effect as a Prometheus rule file.
+pub fn rules(loaded: &Loaded) -> String {
+    rules::text(&loaded.configuration)
+}
+
+/// Asks the running agent over its socket, prints a table or JSON, and exits as a monitoring plug-in does.
+pub fn status(loaded: &Loaded, json: bool) -> u8 {
+    let path = loaded.configuration.agent.state_dir.join("watchward.sock");
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return unknown(&Fault::new("cli-01", format!("cannot ask the agent: {error}"))),
+    };
+    let base = Base {
+        address: Address::Unix(path),
+        host: "localhost".to_string(),
+        tls: None,
+        user_agent: "watchward-cli".to_string(),
+        answer_bytes_max: ANSWER_BYTES_MAX,
+    };
+    let asked = runtime.block_on(async {
+        let mut client = Client::new(base);
+        let targets = get(&mut client, "/api/v1/targets").await?;
+        Ok((targets, get(&mut client, "/api/v1/alerts").await?))
+    });
+    match asked {
+        Ok((targets, alerts)) => {
+            if json {
+                println!("{}", serde_json::json!({ "targets": targets, "alerts": alerts }));
+            } else {
+                print!("{}", table(&targets, &alerts));
+            }
+            code(&targets, &alerts)
+        }
+        Err(fault) => unknown(&fault),
+    }
+}
+
+fn unknown(fault: &Fault) -> u8 {
+    eprintln!("error: {fault}");
+    UNKNOWN
+}
+
+async fn get(client: &mut Client, path: &str) -> Result<Value, Fault> {
+    let asking = client.send(Method::GET, path, &[], Vec::new());
+    let limit = std::time::Duration::from_secs(10);
+    let response = tokio::time::timeout(limit, asking)
+        .await
+        .map_err(|_| Fault::new("cli-02", "the agent does not answer within 10 s"))?
+        .map_err(|fault| fault.hint("Is the agent running with this configuration, as this user or root?"))?;
+    if !is_success(response.status) {
+        return Err(Fault::new("cli-03", format!("the agent answered {} to {path}", response.status)));
+    }
+    serde_json::from_slice(&response.body)
+        .map_err(|error| Fault::new("cli-04", format!("the agent's answer to {path} is not JSON: {error}")))
+}
+
+/// 0 all up; 1 a warning fires, or something is unknown; 2 a target is down, or something critical fires.
+fn code(targets: &Value, alerts: &Value) -> u8 {
+    let targets = targets.as_array().map(Vec::as_slice).unwrap_or_default();
+    let fires = |severity: &str| {
+        let alerts = alerts.as_array().map(Vec::as_slice).unwrap_or_default();
+        alerts.iter().any(|alert| alert["to"] == "firing" && alert["labels"]["severity"] == severity)
+    };
+    if targets.iter().any(|target| target["up"] == false) || fires("critical") {
+        REFUSED
+    } else if targets.is_empty() || targets.iter().all(|target| target["up"].is_null()) {
+        UNKNOWN
+    } else if fires("warning") || targets.iter().any(|target| target["up"].is_null()) {
+        WARNING
+    } else {
+        WELL
+    }
+}
+
+/// Targets, then alerts, in columns as wide as their content.
+pub fn table(targets: &Value, alerts: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or("").to_string();
+    let mut rows = vec![["STATE", "TARGET", "ENGINE", "ROLE", "SERIES", "WHY"].map(str::to_string)];
+    for target in targets.as_array().map(Vec::as_slice).unwrap_or_default() {
+        let state = match target["up"].as_bool() {
+            Some(true) => "up",
+            Some(false) => "DOWN",
+            None => "...",
+        };
+        let unknown = target["unknown_rows"].as_array().map_or(0, Vec::len);
+        let why = match &target["fault"] {
+            Value::Null if unknown > 0 => format!("{unknown} rows unknown"),
+            Value::Null => String::new(),
+            fault => text(&fault["what"]),
+        };
+        let engine = format!("{} {}", text(&target["engine"]), text(&target["version"]));
+        let name = format!("{}/{}", text(&target["tenant"]), text(&target["name"]));
+        rows.push([state.to_string(), name, engine, text(&target["role"]), target["series"].to_string(), why]);
+    }
+    let mut out = columns(&rows);
+    for alert in alerts.as_array().map(Vec::as_slice).unwrap_or_default() {
+        let labels = &alert["labels"];
+        let words = [&alert["to"], &labels["severity"], &labels["alertname"], &labels["target"]].map(text);
+        let summary = text(&alert["annotations"]["summary"]);
+        out.push_str(&format!("{}: {summary}\n", words.join(" ").trim_end()));
+    }
+    out
+}
+
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        out.push_str(cells.join("  ").trim_end());
+        out.push('\n');
+    }
+    out
+}

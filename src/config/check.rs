@@ -1,0 +1,62 @@
+//! Checks across sections, and of single sections beyond what their keys' kinds say.
+
+use std::path::Path;
+
+use crate::config::problem::{Report, shown_name};
+use crate::config::targets::{Tenant, tenant_names, unknown};
+use crate::model::fault::Fault;
+use crate::model::schema::Table;
+use crate::serve::config::listen;
+use crate::sys::files;
+
+/// `[agent]`: its name and time zone.
+pub fn agent(table: &Table, report: &mut Report) {
+    if let (true, Some(origin)) = (table.text("name").trim().is_empty(), table.origin("name")) {
+        report
+            .problem(origin, Fault::new("config-05", "name is empty").hint("Leave it out to use the machine's name."));
+    }
+    if let (false, Some(origin)) = (is_timezone(table.text("timezone")), table.origin("timezone")) {
+        let what = format!("unknown time zone '{}'", shown_name(table.text("timezone")));
+        let hint = "Write an IANA name, like \"UTC\" or \"Europe/Berlin\". Is the package tzdata installed?";
+        report.problem(origin, Fault::new("config-08", what).hint(hint));
+    }
+}
+
+/// Whether the system knows a time zone.
+fn is_timezone(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
+    let is_name = !name.is_empty() && name.chars().all(fits) && !name.starts_with('/') && !name.ends_with('/');
+    name == "UTC" || (is_name && files::read(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20).is_ok())
+}
+
+/// `[serve]`: where it listens, and for whom.
+pub fn serve(table: &Table, tenants: &[Tenant], report: &mut Report) {
+    if let Some(origin) = table.origin("listen") {
+        let text = table.text("listen");
+        let shown = shown_name(text);
+        match listen(text) {
+            None => report.problem(
+                origin,
+                Fault::new("config-05", format!("listen is '{shown}', not an address and a port"))
+                    .hint("Write it like \"127.0.0.1:9468\" or \"[::1]:9468\"."),
+            ),
+            Some(address) if !address.ip().is_loopback() => report.problem(
+                origin,
+                Fault::new("config-11", format!("listen is '{shown}', which other machines can reach"))
+                    .detail("The agent serves on loopback only: it has neither TLS nor tokens yet.")
+                    .hint("Listen on 127.0.0.1 or [::1], and let a proxy with TLS and a login stand before it."),
+            ),
+            Some(_) => {}
+        }
+    }
+    if let (Some(origin), naming @ ("strict" | "both")) = (table.origin("naming"), table.text("naming")) {
+        let fault = Fault::new("config-12", format!("naming '{naming}' is not available yet"));
+        report.problem(origin, fault.hint("Use \"compat\": the names that the exporters have."));
+    }
+    let anonymous = table.text("anonymous");
+    let Some(origin) = table.origin("anonymous").filter(|_| anonymous.trim() != "*") else { return };
+    let known = tenant_names(tenants);
+    for name in anonymous.split(',').map(str::trim).filter(|name| !name.is_empty() && !known.contains(name)) {
+        report.problem(origin, unknown("tenant", name, &known));
+    }
+}

@@ -1,0 +1,97 @@
+//! The keys of the sections that no stage owns: the agent itself, tenants and targets.
+
+use crate::model::schema::{Key, Kind};
+
+/// `[agent]`.
+pub const AGENT: &[Key] = &[
+    Key::new("name", Kind::Text, "", "The name of this agent and its host. Without it, the machine's own name.")
+        .example("\"db-host-1\""),
+    Key::new(
+        "state_dir",
+        Kind::Path,
+        "",
+        "The folder for history, state and the agent's socket. Without it, /var/lib/watchward for root, and \
+         $XDG_STATE_HOME/watchward or ~/.local/state/watchward for an ordinary user.",
+    )
+    .example("\"/var/lib/watchward\""),
+    Key::new(
+        "timezone",
+        Kind::Text,
+        "\"UTC\"",
+        "The time zone of every schedule and window that names none, by its IANA name.",
+    ),
+    Key::new("environment", Kind::Text, "", "The environment this agent belongs to.").example("\"production\""),
+];
+
+/// `[[tenant]]`.
+pub const TENANT: &[Key] = &[
+    Key::required("id", Kind::Text, "The tenant's name: letters, digits, '.', '_' and '-'.").example("\"acme\""),
+    Key::new(
+        "thresholds",
+        Kind::Numbers,
+        "",
+        "Thresholds of all this tenant's targets, before those of [alert.thresholds].",
+    )
+    .example("{ cpu_usage = 90 }"),
+];
+
+/// `[[target]]`. `{engines}`, `{url}` and `{engine}` are filled in when the reference and the example are rendered.
+pub const TARGET: &[Key] = &[
+    Key::required(
+        "name",
+        Kind::Text,
+        "The target's name, unique within its tenant: letters, digits, '.', '_' and '-'.",
+    )
+    .example("\"orders\""),
+    Key::new("tenant", Kind::Text, "\"default\"", "The tenant it belongs to: \"default\", or the id of a [[tenant]]."),
+    Key::required("engine", Kind::Text, "What it is: {engines}.").example("\"{engine}\""),
+    Key::new(
+        "url",
+        Kind::Url,
+        "",
+        "Where it is and as whom to connect. A socket is written scheme:///name?host=/run/folder or unix:///run/file. \
+         The password belongs in password_file.",
+    )
+    .example("\"{url}\""),
+    Key::new("password_file", Kind::Path, "", "The file that holds the password. It is read anew when it changes.")
+        .example("\"/etc/watchward/orders.pw\""),
+    Key::new("password_env", Kind::Text, "", "The environment variable that holds the password.")
+        .example("\"ORDERS_PASSWORD\""),
+    Key::new("api_key_file", Kind::Path, "", "The file that holds an API key, for engines that know them.")
+        .example("\"/etc/watchward/orders.key\""),
+    Key::new("api_key_env", Kind::Text, "", "The environment variable that holds an API key.")
+        .example("\"ORDERS_KEY\""),
+    Key::new("ca_file", Kind::Path, "", "Certificate authorities to trust, in place of the system's, as PEM.")
+        .example("\"/etc/watchward/ca.pem\""),
+    Key::new(
+        "insecure",
+        Kind::Flag,
+        "false",
+        "Allows a connection to another machine that is not encrypted or not verified. A finding stands as long as it is so.",
+    ),
+    Key::new(
+        "interval",
+        Kind::Duration { min: "1s", max: "1h" },
+        "",
+        "How often it is read. Without it, as [sample] says.",
+    )
+    .example("\"5s\""),
+    Key::new(
+        "deadline",
+        Kind::Duration { min: "100ms", max: "1h" },
+        "",
+        "The longest that one reading may take, at most the interval. Without it, as [sample] says.",
+    )
+    .example("\"4s\""),
+    Key::new("job", Kind::Text, "", "The label job of its series. Without it, the one its engine's exporter has.")
+        .example("\"orders\""),
+    Key::new("labels", Kind::Map, "", "Labels that each of its series gets.").example("{ region = \"eu-1\" }"),
+    Key::new(
+        "root",
+        Kind::Path,
+        "\"/\"",
+        "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
+    ),
+    Key::new("thresholds", Kind::Numbers, "", "Thresholds of this target, before those of its tenant.")
+        .example("{ connection_count = 500 }"),
+];

@@ -1,0 +1,222 @@
+//! The walk of a parsed document along the schema: every unknown key, wrong value and missing key is named, with its place.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::nearest::nearest;
+use crate::config::problem::{Places, Problem, shown_name};
+use crate::config::value;
+use crate::model::fault::Fault;
+use crate::model::schema::{Key, Kind, Origin, Table, Value};
+
+/// Reads a document: every value that passed, and what is wrong with the others (`config-03` unknown keys, `config-04`
+/// types, `config-05` values, `config-06` missing keys).
+///
+/// # Errors
+/// All its syntax errors (`config-02`); with these there is nothing more to say.
+pub fn read(schema: &'static [Key], file: &str, text: &str) -> Result<(Table, Vec<Problem>), Vec<Problem>> {
+    let places = Places::new(file, text);
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // The parser's words describe what it expects; they repeat nothing of the file.
+        let problem = |error: toml::de::Error| {
+            let fault = Fault::new("config-02", format!("this is not TOML: {}", error.message()));
+            Problem { origin: places.at(error.span().map_or(text.len(), |span| span.start)), fault }
+        };
+        return Err(errors.into_iter().map(problem).collect());
+    }
+    let mut walk = Walk { places, schema, problems: Vec::new() };
+    let origin = walk.places.at(0);
+    let table = walk.section(schema, document.get_ref(), &Place::root(), origin);
+    Ok((table, walk.problems))
+}
+
+/// A section of nothing but defaults.
+pub fn defaults(keys: &'static [Key]) -> Table {
+    let mut table = Table::default();
+    for key in keys {
+        add_default(key, &mut table);
+    }
+    table
+}
+
+/// A section as errors name it: `[alert.route]`, `[[target]]`.
+#[derive(Clone)]
+struct Place {
+    dotted: String,
+    array: bool,
+}
+
+impl Place {
+    fn root() -> Place {
+        Place { dotted: String::new(), array: false }
+    }
+
+    fn inner(&self, name: &str, array: bool) -> Place {
+        let dot = if self.dotted.is_empty() { "" } else { "." };
+        Place { dotted: format!("{}{dot}{name}", self.dotted), array }
+    }
+
+    fn text(&self) -> String {
+        match self.array {
+            true => format!("[[{}]]", self.dotted),
+            false => format!("[{}]", self.dotted),
+        }
+    }
+}
+
+struct Walk<'t> {
+    places: Places<'t>,
+    schema: &'static [Key],
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn report(&mut self, byte: usize, fault: Fault) {
+        self.problems.push(Problem { origin: self.places.at(byte), fault });
+    }
+
+    fn section(&mut self, keys: &'static [Key], given: &DeTable<'_>, place: &Place, origin: Origin) -> Table {
+        let mut table = Table { entries: BTreeMap::new(), origin };
+        for (name, value) in given {
+            let Some(key) = keys.iter().find(|key| key.name == name.get_ref().as_ref()) else {
+                let fault = self.unknown(keys, name.get_ref(), value.get_ref(), place);
+                self.report(name.span().start, fault);
+                continue;
+            };
+            let value_read = self.value(key, value, place).unwrap_or(Value::Faulty);
+            table.entries.insert(key.name.to_string(), (value_read, self.places.at(value.span().start)));
+        }
+        for key in keys.iter().filter(|key| !given.iter().any(|(name, _)| name.get_ref().as_ref() == key.name)) {
+            if key.required {
+                let fault = Fault::new("config-06", format!("{} has no '{}'", place.text(), key.name));
+                self.problems
+                    .push(Problem::new(&table.origin, fault.hint(format!("It must be {}.", value::wanted(key.kind)))));
+            }
+            add_default(key, &mut table);
+        }
+        table
+    }
+
+    fn value(&mut self, key: &Key, given: &Spanned<DeValue<'_>>, place: &Place) -> Option<Value> {
+        let byte = given.span().start;
+        match (key.kind, given.get_ref()) {
+            (Kind::Section(keys), DeValue::Table(table)) => {
+                let origin = self.places.at(byte);
+                Some(Value::Table(self.section(keys, table, &place.inner(key.name, false), origin)))
+            }
+            (Kind::Sections(keys), DeValue::Array(array)) => {
+                self.sections(key, keys, array, &place.inner(key.name, true))
+            }
+            (Kind::Numbers | Kind::Map, DeValue::Table(table)) => Some(Value::Table(self.entries(key, table, byte))),
+            (Kind::Section(_) | Kind::Sections(_) | Kind::Numbers | Kind::Map, other) => {
+                self.report(byte, value::other_type(key, other));
+                None
+            }
+            (_, other) => value::read(key, other).map_err(|fault| self.report(byte, fault)).ok(),
+        }
+    }
+
+    fn sections(
+        &mut self,
+        key: &Key,
+        keys: &'static [Key],
+        array: &[Spanned<DeValue<'_>>],
+        place: &Place,
+    ) -> Option<Value> {
+        let mut all = Vec::with_capacity(array.len());
+        for one in array {
+            let byte = one.span().start;
+            match one.get_ref() {
+                DeValue::Table(table) => {
+                    let origin = self.places.at(byte);
+                    all.push(Value::Table(self.section(keys, table, place, origin)));
+                }
+                other => self.report(byte, value::other_type(key, other)),
+            }
+        }
+        Some(Value::List(all))
+    }
+
+    /// A table whose names the user chooses.
+    fn entries(&mut self, key: &Key, given: &DeTable<'_>, byte: usize) -> Table {
+        let mut table = Table { entries: BTreeMap::new(), origin: self.places.at(byte) };
+        for (name, value) in given {
+            let byte = value.span().start;
+            match value::read_entry(key, name.get_ref(), value.get_ref()) {
+                Ok(value) => {
+                    table.entries.insert(name.get_ref().to_string(), (value, self.places.at(byte)));
+                }
+                Err(fault) => self.report(byte, fault),
+            }
+        }
+        table
+    }
+
+    /// The fault of a key that its section does not have. Its value is never shown.
+    fn unknown(&self, keys: &'static [Key], name: &str, value: &DeValue<'_>, place: &Place) -> Fault {
+        let shown = shown_name(name);
+        let (noun, whereto) = match (place.dotted.is_empty(), value) {
+            (true, DeValue::Table(_) | DeValue::Array(_)) => ("section", String::new()),
+            (true, _) => ("key", String::new()),
+            (false, _) => ("key", format!(" in {}", place.text())),
+        };
+        let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        let near = nearest(name, &known);
+        let homes: Vec<String> = if near.is_empty() { homes(self.schema, name, &Place::root()) } else { Vec::new() };
+        let hint = match (near.as_slice(), homes.as_slice()) {
+            ([], []) => format!("Known here: {}.", known.join(", ")),
+            ([], homes) => format!("'{shown}' is a key of {}.", homes.join(" and ")),
+            (near, _) => value::meant(near),
+        };
+        Fault::new("config-03", format!("unknown {noun} '{shown}'{whereto}")).hint(hint)
+    }
+}
+
+/// The sections, at most two levels down, that have a key of this name.
+fn homes(keys: &'static [Key], name: &str, place: &Place) -> Vec<String> {
+    let depth = place.dotted.matches('.').count() + usize::from(!place.dotted.is_empty());
+    let mut found = Vec::new();
+    for key in keys {
+        if key.name == name && !place.dotted.is_empty() {
+            found.push(place.text());
+        }
+        if let (true, Kind::Section(inner) | Kind::Sections(inner)) = (depth < 2, key.kind) {
+            found.extend(homes(inner, name, &place.inner(key.name, matches!(key.kind, Kind::Sections(_)))));
+        }
+    }
+    found
+}
+
+/// Puts a key's default into a section that does not give it.
+fn add_default(key: &Key, table: &mut Table) {
+    let value = match (key.kind, key.default) {
+        (_, "") => return,
+        (Kind::Section(keys), _) => Some(Value::Table(defaults(keys))),
+        (Kind::Sections(_), _) => Some(Value::List(Vec::new())),
+        (Kind::Numbers | Kind::Map, text) => default_entries(key, text),
+        (_, text) => DeValue::parse(text).ok().and_then(|given| value::read(key, given.get_ref()).ok()),
+    };
+    if let Some(value) = value {
+        table.entries.insert(key.name.to_string(), (value, Origin::default()));
+    }
+}
+
+fn default_entries(key: &Key, text: &str) -> Option<Value> {
+    let given = DeValue::parse(text).ok()?;
+    let mut table = Table::default();
+    for (name, value) in given.get_ref().as_table()? {
+        let value = value::read_entry(key, name.get_ref(), value.get_ref()).ok()?;
+        table.entries.insert(name.get_ref().to_string(), (value, Origin::default()));
+    }
+    Some(Value::Table(table))
+}
+
+/// Whether a key's default passes its own check. For the test that holds every section to it.
+pub fn has_sound_default(key: &Key) -> bool {
+    let mut table = Table::default();
+    add_default(key, &mut table);
+    key.default.is_empty() || table.has(key.name)
+}

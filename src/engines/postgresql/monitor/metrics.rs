@@ -1,0 +1,486 @@
+//! The metrics of each row: `from` is the column. Strict names where promtool would complain of the exporter's.
+
+use crate::model::row::Metric;
+
+/// When the server was started.
+pub static POSTMASTER: &[Metric] =
+    &[Metric::gauge("pg_postmaster_start_time_seconds", "When the server was started, in seconds since 1970.")
+        .from("start_time")
+        .unit("s")];
+
+/// The version, as labels.
+pub static STATIC: &[Metric] = &[Metric::untyped("pg_static", "1; the version stands in the labels.").from("present")];
+
+/// Sessions.
+pub static ACTIVITY: &[Metric] = &[
+    Metric::gauge("pg_stat_activity_count", "Sessions in this state.")
+        .from("sessions")
+        .unit("{connection}")
+        .strict("pg_stat_activity_sessions")
+        .otel("postgresql.backends"),
+    Metric::gauge(
+        "pg_stat_activity_max_tx_duration",
+        "Age of the oldest transaction of sessions in this state, in seconds.",
+    )
+    .from("longest")
+    .unit("s")
+    .strict("pg_stat_activity_max_tx_duration_seconds"),
+];
+
+/// Databases since their statistics were reset.
+pub static DATABASE: &[Metric] = &[
+    Metric::gauge("pg_stat_database_numbackends", "Sessions connected to the database.")
+        .from("numbackends")
+        .unit("{connection}"),
+    Metric::counter("pg_stat_database_xact_commit", "Transactions committed.")
+        .from("xact_commit")
+        .unit("{transaction}")
+        .strict("pg_stat_database_xact_commit_total")
+        .otel("postgresql.commits"),
+    Metric::counter("pg_stat_database_xact_rollback", "Transactions rolled back.")
+        .from("xact_rollback")
+        .unit("{transaction}")
+        .strict("pg_stat_database_xact_rollback_total")
+        .otel("postgresql.rollbacks"),
+    Metric::counter("pg_stat_database_blks_read", "Blocks read from the system.")
+        .from("blks_read")
+        .unit("{block}")
+        .strict("pg_stat_database_blks_read_total")
+        .otel("postgresql.blks_read"),
+    Metric::counter("pg_stat_database_blks_hit", "Blocks found in shared buffers.")
+        .from("blks_hit")
+        .unit("{block}")
+        .strict("pg_stat_database_blks_hit_total")
+        .otel("postgresql.blks_hit"),
+    Metric::counter("pg_stat_database_tup_returned", "Rows that scans returned.")
+        .from("tup_returned")
+        .unit("{row}")
+        .strict("pg_stat_database_tup_returned_total")
+        .otel("postgresql.tup_returned"),
+    Metric::counter("pg_stat_database_tup_fetched", "Rows fetched by index scans.")
+        .from("tup_fetched")
+        .unit("{row}")
+        .strict("pg_stat_database_tup_fetched_total")
+        .otel("postgresql.tup_fetched"),
+    Metric::counter("pg_stat_database_tup_inserted", "Rows inserted.")
+        .from("tup_inserted")
+        .unit("{row}")
+        .strict("pg_stat_database_tup_inserted_total")
+        .otel("postgresql.tup_inserted"),
+    Metric::counter("pg_stat_database_tup_updated", "Rows updated.")
+        .from("tup_updated")
+        .unit("{row}")
+        .strict("pg_stat_database_tup_updated_total")
+        .otel("postgresql.tup_updated"),
+    Metric::counter("pg_stat_database_tup_deleted", "Rows deleted.")
+        .from("tup_deleted")
+        .unit("{row}")
+        .strict("pg_stat_database_tup_deleted_total")
+        .otel("postgresql.tup_deleted"),
+    Metric::counter(
+        "pg_stat_database_conflicts",
+        "Queries cancelled on a standby because they conflicted with recovery.",
+    )
+    .from("conflicts")
+    .unit("{query}")
+    .strict("pg_stat_database_conflicts_total"),
+    Metric::counter("pg_stat_database_temp_files", "Temporary files made by queries.")
+        .from("temp_files")
+        .unit("{file}")
+        .strict("pg_stat_database_temp_files_total")
+        .otel("postgresql.temp_files"),
+    Metric::counter("pg_stat_database_temp_bytes", "Bytes written to temporary files.")
+        .from("temp_bytes")
+        .unit("By")
+        .strict("pg_stat_database_temp_bytes_total")
+        .otel("postgresql.temp.io"),
+    Metric::counter("pg_stat_database_deadlocks", "Deadlocks detected.")
+        .from("deadlocks")
+        .unit("{deadlock}")
+        .strict("pg_stat_database_deadlocks_total")
+        .otel("postgresql.deadlocks"),
+    Metric::counter(
+        "pg_stat_database_blk_read_time",
+        "Time spent reading blocks, in milliseconds; 0 without track_io_timing.",
+    )
+    .from("blk_read_time")
+    .unit("s")
+    .strict("pg_stat_database_blk_read_time_seconds_total")
+    .scale(1e-3),
+    Metric::counter(
+        "pg_stat_database_blk_write_time",
+        "Time spent writing blocks, in milliseconds; 0 without track_io_timing.",
+    )
+    .from("blk_write_time")
+    .unit("s")
+    .strict("pg_stat_database_blk_write_time_seconds_total")
+    .scale(1e-3),
+    Metric::counter("pg_stat_database_checksum_failures", "Pages whose checksum was wrong.")
+        .from("checksum_failures")
+        .unit("{page}")
+        .strict("pg_stat_database_checksum_failures_total"),
+    Metric::counter("pg_stat_database_stats_reset", "When these statistics were last reset, in seconds since 1970.")
+        .from("stats_reset")
+        .unit("s")
+        .strict("pg_stat_database_stats_reset_seconds_total"),
+    Metric::counter("pg_stat_database_active_time_seconds_total", "Time spent executing statements.")
+        .from("active_time")
+        .unit("s"),
+];
+
+/// Why queries were cancelled on a standby.
+pub static CONFLICTS: &[Metric] = &[
+    Metric::counter(
+        "pg_stat_database_conflicts_confl_tablespace",
+        "Queries cancelled because of a dropped tablespace.",
+    )
+    .from("confl_tablespace")
+    .unit("{query}")
+    .strict("pg_stat_database_conflicts_confl_tablespace_total"),
+    Metric::counter("pg_stat_database_conflicts_confl_lock", "Queries cancelled because of a lock.")
+        .from("confl_lock")
+        .unit("{query}")
+        .strict("pg_stat_database_conflicts_confl_lock_total"),
+    Metric::counter("pg_stat_database_conflicts_confl_snapshot", "Queries cancelled because of an old snapshot.")
+        .from("confl_snapshot")
+        .unit("{query}")
+        .strict("pg_stat_database_conflicts_confl_snapshot_total"),
+    Metric::counter("pg_stat_database_conflicts_confl_bufferpin", "Queries cancelled because of a pinned buffer.")
+        .from("confl_bufferpin")
+        .unit("{query}")
+        .strict("pg_stat_database_conflicts_confl_bufferpin_total"),
+    Metric::counter("pg_stat_database_conflicts_confl_deadlock", "Queries cancelled because of a deadlock.")
+        .from("confl_deadlock")
+        .unit("{query}")
+        .strict("pg_stat_database_conflicts_confl_deadlock_total"),
+];
+
+/// Locks by mode.
+pub static LOCKS: &[Metric] = &[Metric::gauge("pg_locks_count", "Locks held or waited for.")
+    .from("count")
+    .unit("{lock}")
+    .strict("pg_locks_held_or_awaited")
+    .otel("postgresql.database.locks")];
+
+/// Who waits for a lock.
+pub static BLOCKED: &[Metric] = &[
+    Metric::gauge("pg_blocked_sessions", "Sessions that wait for a lock.").from("sessions").unit("{connection}"),
+    Metric::gauge("pg_longest_blocked_seconds", "How long the longest of them has waited.").from("longest").unit("s"),
+];
+
+/// This server as a standby.
+pub static REPLICATION: &[Metric] = &[
+    Metric::gauge("pg_replication_is_replica", "1 on a standby, 0 on a primary.").from("is_replica"),
+    Metric::gauge(
+        "pg_replication_lag_seconds",
+        "How far replay is behind; grows when the link is cut, even if all that was received is replayed.",
+    )
+    .from("lag")
+    .unit("s"),
+    Metric::gauge("pg_replication_last_replay_seconds", "Age of the last commit replayed.")
+        .from("last_replay")
+        .unit("s"),
+];
+
+/// Standbys of this server.
+pub static STANDBYS: &[Metric] = &[
+    Metric::gauge("pg_stat_replication_pg_current_wal_lsn_bytes", "Position of the WAL here.")
+        .from("position")
+        .unit("By"),
+    Metric::gauge("pg_stat_replication_pg_wal_lsn_diff", "Bytes of WAL that the standby has not replayed.")
+        .from("behind")
+        .unit("By")
+        .strict("pg_stat_replication_pg_wal_lsn_diff_bytes")
+        .otel("postgresql.replication.data_delay"),
+    Metric::gauge("pg_stat_replication_write_lag_seconds", "Time until the standby has written.")
+        .from("write_lag")
+        .unit("s"),
+    Metric::gauge("pg_stat_replication_flush_lag_seconds", "Time until the standby has flushed.")
+        .from("flush_lag")
+        .unit("s"),
+    Metric::gauge("pg_stat_replication_replay_lag_seconds", "Time until the standby has replayed.")
+        .from("replay_lag")
+        .unit("s"),
+];
+
+/// Replication slots: two with the database, four with the type, the last with the status as labels.
+pub static SLOTS: &[Metric] = &[
+    Metric::gauge("pg_replication_slots_active", "1 if somebody uses the slot.").from("active"),
+    Metric::gauge("pg_replication_slots_pg_wal_lsn_diff", "Bytes of WAL that the slot keeps.")
+        .from("behind")
+        .unit("By")
+        .strict("pg_replication_slots_pg_wal_lsn_diff_bytes"),
+    Metric::gauge("pg_replication_slots_slot_current_wal_lsn", "Position of the WAL here, in bytes.")
+        .from("position")
+        .unit("By")
+        .strict("pg_replication_slots_slot_current_wal_lsn_bytes"),
+    Metric::gauge(
+        "pg_replication_slots_slot_confirmed_flush_lsn",
+        "Position that the user of the slot has confirmed, in bytes.",
+    )
+    .from("confirmed")
+    .unit("By")
+    .strict("pg_replication_slots_slot_confirmed_flush_lsn_bytes"),
+    Metric::gauge("pg_replication_slots_slot_is_active", "1 if somebody uses the slot.").from("active"),
+    Metric::gauge(
+        "pg_replication_slots_safe_wal_size_bytes",
+        "Bytes that may still be written before the slot is lost.",
+    )
+    .from("safe_wal_size")
+    .unit("By"),
+    Metric::gauge(
+        "pg_replication_slots_wal_status",
+        "1; whether the WAL that the slot needs is there stands in the label.",
+    )
+    .from("has_status"),
+];
+
+/// The archiver.
+pub static ARCHIVER: &[Metric] = &[
+    Metric::counter("pg_stat_archiver_archived_count", "WAL files archived.")
+        .from("archived_count")
+        .unit("{file}")
+        .strict("pg_stat_archiver_archived_total"),
+    Metric::counter("pg_stat_archiver_failed_count", "Attempts to archive that failed.")
+        .from("failed_count")
+        .unit("{attempt}")
+        .strict("pg_stat_archiver_failed_total"),
+    Metric::gauge("pg_stat_archiver_last_archive_age", "Seconds since a WAL file was archived.")
+        .from("last_archive_age")
+        .unit("s")
+        .strict("pg_stat_archiver_last_archive_age_seconds"),
+];
+
+/// The background writer and the checkpointer, under the names of before and since 17.
+pub static WRITERS: &[Metric] = &[
+    Metric::counter("pg_stat_bgwriter_checkpoints_timed_total", "Checkpoints that were due.")
+        .from("checkpoints_timed")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_bgwriter_checkpoints_req_total", "Checkpoints that were asked for.")
+        .from("checkpoints_req")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_bgwriter_checkpoint_write_time_total", "Time checkpoints spent writing, in milliseconds.")
+        .from("checkpoint_write_time")
+        .unit("s")
+        .strict("pg_stat_bgwriter_checkpoint_write_time_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_bgwriter_checkpoint_sync_time_total", "Time checkpoints spent flushing, in milliseconds.")
+        .from("checkpoint_sync_time")
+        .unit("s")
+        .strict("pg_stat_bgwriter_checkpoint_sync_time_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_bgwriter_buffers_checkpoint_total", "Buffers written by checkpoints.")
+        .from("buffers_checkpoint")
+        .unit("{buffer}"),
+    Metric::counter("pg_stat_bgwriter_buffers_clean_total", "Buffers written by the background writer.")
+        .from("buffers_clean")
+        .unit("{buffer}"),
+    Metric::counter(
+        "pg_stat_bgwriter_maxwritten_clean_total",
+        "Times the background writer stopped for having written too much.",
+    )
+    .from("maxwritten_clean"),
+    Metric::counter("pg_stat_bgwriter_buffers_backend_total", "Buffers written by anybody else.")
+        .from("buffers_backend")
+        .unit("{buffer}"),
+    Metric::counter("pg_stat_bgwriter_buffers_backend_fsync_total", "Flushes that anybody else had to do.")
+        .from("buffers_backend_fsync"),
+    Metric::counter("pg_stat_bgwriter_buffers_alloc_total", "Buffers allocated.")
+        .from("buffers_alloc")
+        .unit("{buffer}"),
+    Metric::counter(
+        "pg_stat_bgwriter_stats_reset_total",
+        "When these statistics were last reset, in seconds since 1970.",
+    )
+    .from("stats_reset")
+    .unit("s")
+    .strict("pg_stat_bgwriter_stats_reset_seconds_total"),
+    Metric::counter("pg_stat_checkpointer_num_timed_total", "Checkpoints that were due.")
+        .from("checkpoints_timed")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_checkpointer_num_requested_total", "Checkpoints that were asked for.")
+        .from("checkpoints_req")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_checkpointer_restartpoints_timed_total", "Restartpoints that were due.")
+        .from("restartpoints_timed")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_checkpointer_restartpoints_req_total", "Restartpoints that were asked for.")
+        .from("restartpoints_req")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_checkpointer_restartpoints_done_total", "Restartpoints that were done.")
+        .from("restartpoints_done")
+        .unit("{checkpoint}"),
+    Metric::counter("pg_stat_checkpointer_write_time_total", "Time spent writing, in milliseconds.")
+        .from("checkpoint_write_time")
+        .unit("s")
+        .strict("pg_stat_checkpointer_write_time_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_checkpointer_sync_time_total", "Time spent flushing, in milliseconds.")
+        .from("checkpoint_sync_time")
+        .unit("s")
+        .strict("pg_stat_checkpointer_sync_time_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_checkpointer_buffers_written_total", "Buffers written.")
+        .from("buffers_checkpoint")
+        .unit("{buffer}"),
+    Metric::counter(
+        "pg_stat_checkpointer_stats_reset_total",
+        "When these statistics were last reset, in seconds since 1970.",
+    )
+    .from("checkpointer_stats_reset")
+    .unit("s")
+    .strict("pg_stat_checkpointer_stats_reset_seconds_total"),
+];
+
+/// How near databases are to running out of transaction ids. The exporter calls transactions seconds.
+pub static WRAPAROUND: &[Metric] = &[
+    Metric::gauge(
+        "pg_database_xid_age",
+        "Age of the oldest transaction id not frozen, in transactions; at 2^31 the server stops writing.",
+    )
+    .from("xid_age")
+    .unit("{transaction}"),
+    Metric::gauge("pg_database_mxid_age", "Age of the oldest multixact id, in multixacts.")
+        .from("mxid_age")
+        .unit("{multixact}"),
+    Metric::gauge(
+        "pg_database_wraparound_age_datfrozenxid_seconds",
+        "Age of the oldest transaction id not frozen, in transactions, whatever the name says.",
+    )
+    .from("xid_age")
+    .unit("{transaction}"),
+    Metric::gauge(
+        "pg_database_wraparound_age_datminmxid_seconds",
+        "Age of the oldest multixact id, in multixacts, whatever the name says.",
+    )
+    .from("mxid_age")
+    .unit("{multixact}"),
+];
+
+/// What keeps vacuum from removing dead rows.
+pub static HORIZON: &[Metric] = &[Metric::gauge(
+    "pg_xmin_horizon_age_xids",
+    "Age of the oldest transaction that the holder keeps visible, in transactions.",
+)
+.from("age")
+.unit("{transaction}")];
+
+/// Prepared transactions.
+pub static PREPARED: &[Metric] =
+    &[Metric::gauge("pg_prepared_xacts_oldest_age_seconds", "Age of the oldest prepared transaction.")
+        .from("oldest_age")
+        .unit("s")];
+
+/// The WAL on disk.
+pub static WAL: &[Metric] = &[
+    Metric::gauge("pg_wal_segments", "WAL files on disk.").from("segments").unit("{file}"),
+    Metric::gauge("pg_wal_size_bytes", "Their size.").from("size").unit("By"),
+    Metric::gauge("pg_wal_lsn_location_bytes", "Position of the WAL.").from("position").unit("By"),
+];
+
+/// Tables of the connected database.
+pub static USER_TABLES: &[Metric] = &[
+    Metric::counter("pg_stat_user_tables_seq_scan", "Sequential scans.")
+        .from("seq_scan")
+        .unit("{scan}")
+        .strict("pg_stat_user_tables_seq_scan_total"),
+    Metric::counter("pg_stat_user_tables_seq_tup_read", "Rows read by sequential scans.")
+        .from("seq_tup_read")
+        .unit("{row}")
+        .strict("pg_stat_user_tables_seq_tup_read_total"),
+    Metric::counter("pg_stat_user_tables_idx_scan", "Index scans.")
+        .from("idx_scan")
+        .unit("{scan}")
+        .strict("pg_stat_user_tables_idx_scan_total"),
+    Metric::counter("pg_stat_user_tables_idx_tup_fetch", "Rows fetched by index scans.")
+        .from("idx_tup_fetch")
+        .unit("{row}")
+        .strict("pg_stat_user_tables_idx_tup_fetch_total"),
+    Metric::counter("pg_stat_user_tables_n_tup_ins", "Rows inserted.")
+        .from("n_tup_ins")
+        .unit("{row}")
+        .strict("pg_stat_user_tables_n_tup_ins_total"),
+    Metric::counter("pg_stat_user_tables_n_tup_upd", "Rows updated.")
+        .from("n_tup_upd")
+        .unit("{row}")
+        .strict("pg_stat_user_tables_n_tup_upd_total"),
+    Metric::counter("pg_stat_user_tables_n_tup_del", "Rows deleted.")
+        .from("n_tup_del")
+        .unit("{row}")
+        .strict("pg_stat_user_tables_n_tup_del_total"),
+    Metric::counter("pg_stat_user_tables_n_tup_hot_upd", "Rows updated without touching an index.")
+        .from("n_tup_hot_upd")
+        .unit("{row}")
+        .strict("pg_stat_user_tables_n_tup_hot_upd_total"),
+    Metric::gauge("pg_stat_user_tables_n_live_tup", "Estimate of live rows.").from("n_live_tup").unit("{row}"),
+    Metric::gauge("pg_stat_user_tables_n_dead_tup", "Estimate of dead rows.").from("n_dead_tup").unit("{row}"),
+    Metric::gauge("pg_stat_user_tables_n_mod_since_analyze", "Estimate of rows changed since the last analyze.")
+        .from("n_mod_since_analyze")
+        .unit("{row}"),
+    Metric::gauge(
+        "pg_stat_user_tables_last_vacuum",
+        "When it was last vacuumed by hand, in seconds since 1970; 0: never.",
+    )
+    .from("last_vacuum")
+    .unit("s")
+    .strict("pg_stat_user_tables_last_vacuum_seconds"),
+    Metric::gauge(
+        "pg_stat_user_tables_last_autovacuum",
+        "When it was last vacuumed by the daemon, in seconds since 1970; 0: never.",
+    )
+    .from("last_autovacuum")
+    .unit("s")
+    .strict("pg_stat_user_tables_last_autovacuum_seconds"),
+    Metric::gauge(
+        "pg_stat_user_tables_last_analyze",
+        "When it was last analyzed by hand, in seconds since 1970; 0: never.",
+    )
+    .from("last_analyze")
+    .unit("s")
+    .strict("pg_stat_user_tables_last_analyze_seconds"),
+    Metric::gauge(
+        "pg_stat_user_tables_last_autoanalyze",
+        "When it was last analyzed by the daemon, in seconds since 1970; 0: never.",
+    )
+    .from("last_autoanalyze")
+    .unit("s")
+    .strict("pg_stat_user_tables_last_autoanalyze_seconds"),
+    Metric::counter("pg_stat_user_tables_vacuum_count", "Times vacuumed by hand.")
+        .from("vacuum_count")
+        .strict("pg_stat_user_tables_vacuums_total"),
+    Metric::counter("pg_stat_user_tables_autovacuum_count", "Times vacuumed by the daemon.")
+        .from("autovacuum_count")
+        .strict("pg_stat_user_tables_autovacuums_total"),
+    Metric::counter("pg_stat_user_tables_analyze_count", "Times analyzed by hand.")
+        .from("analyze_count")
+        .strict("pg_stat_user_tables_analyzes_total"),
+    Metric::counter("pg_stat_user_tables_autoanalyze_count", "Times analyzed by the daemon.")
+        .from("autoanalyze_count")
+        .strict("pg_stat_user_tables_autoanalyzes_total"),
+    Metric::gauge("pg_stat_user_tables_index_size_bytes", "Size of its indexes.").from("index_size").unit("By"),
+    Metric::gauge("pg_stat_user_tables_table_size_bytes", "Size of the table with its TOAST.")
+        .from("table_size")
+        .unit("By"),
+];
+
+/// The statements that took the most time.
+pub static STATEMENTS: &[Metric] = &[
+    Metric::counter("pg_stat_statements_calls_total", "Times executed.").from("calls"),
+    Metric::counter("pg_stat_statements_seconds_total", "Time spent executing.").from("seconds").unit("s"),
+    Metric::counter("pg_stat_statements_rows_total", "Rows returned or changed.").from("rows").unit("{row}"),
+    Metric::counter("pg_stat_statements_block_read_seconds_total", "Time spent reading blocks.").from("read").unit("s"),
+    Metric::counter("pg_stat_statements_block_write_seconds_total", "Time spent writing blocks.")
+        .from("write")
+        .unit("s"),
+];
+
+/// Sizes of databases.
+pub static DATABASE_SIZE: &[Metric] = &[
+    Metric::gauge("pg_database_size_bytes", "Disk space used by the database.")
+        .from("size")
+        .unit("By")
+        .otel("postgresql.db_size"),
+    Metric::gauge("pg_database_connection_limit", "The most sessions it allows; -1: no limit.")
+        .from("connection_limit")
+        .unit("{connection}"),
+];

@@ -1,0 +1,238 @@
+//! A session: connects, logs in, probes, asks. One connection, one question at a time, read-only by every transaction.
+
+pub mod refusal;
+pub mod tls;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
+
+use crate::engines::contract::{
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Engine, Facts, Row, SESSION_NAME, Session, Table, Task,
+};
+use crate::model::fault::Fault;
+use crate::model::reading::{Unknown, UnknownKind};
+use crate::model::target::Target;
+use crate::sys::net::{Address, Meter, dial};
+use crate::sys::task::{self, Handle};
+
+/// The longest that a question waits for a lock. Our questions need none that readers do not share, so whoever makes
+/// them wait (DDL, VACUUM FULL) takes longer than we want to queue behind, and others would queue behind us.
+const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// What a server says of itself, in one row.
+const PROBE: &str = "\
+    SELECT current_setting('server_version_num') AS version, current_setting('server_version') AS version_text, \
+           pg_is_in_recovery() AS is_replica, pg_has_role('pg_monitor', 'USAGE') AS pg_monitor, \
+           (SELECT string_agg(extname || ' ' || extversion, ',') FROM pg_extension) AS extensions, \
+           (SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname IN \
+            ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser')) AS service";
+
+/// Roles that only a managed service has, and its flavour.
+const SERVICES: &[(&str, &str)] = &[
+    ("rds_superuser", "rds"),
+    ("alloydbsuperuser", "alloydb"),
+    ("cloudsqlsuperuser", "cloudsql"),
+    ("azure_pg_admin", "azure"),
+];
+
+/// Capabilities that come with an extension, from a version of it on.
+const EXTENSIONS: &[(&str, &str, (u32, u32))] = &[
+    ("pg_stat_statements", "pg_stat_statements", (1, 8)),
+    (SPLIT_BLOCK_TIMES, "pg_stat_statements", (1, 11)),
+    ("hypopg", "hypopg", (1, 0)),
+    ("pgaudit", "pgaudit", (1, 0)),
+    ("pgstattuple", "pgstattuple", (1, 0)),
+    ("pg_buffercache", "pg_buffercache", (1, 0)),
+];
+
+/// pg_stat_statements tells shared and local block times apart, under new names.
+pub const SPLIT_BLOCK_TIMES: &str = "pg_stat_statements 1.11";
+
+struct Open {
+    client: Client,
+    meter: Meter,
+    facts: Facts,
+    /// For faults: where and as whom.
+    door: String,
+    user: String,
+    deadline: Duration,
+    broken: bool,
+    /// Ends the connection's task when dropped.
+    _driver: Handle<()>,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// `postgresql-01`: the target is remote, its TLS proves nothing, and it is not `insecure`. Otherwise what the network,
+/// TLS or the server said; see `refusal`.
+pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
+    let encryption = tls::encryption(target)?;
+    let port = if target.url.port == 0 { engine.default_port() } else { target.url.port };
+    let address = address(&target.url.host, port);
+    let door = address.text();
+    if let Err(lacks) = encryption.verified
+        && !target.is_local()
+        && !target.insecure
+    {
+        return Err(Fault::new("postgresql-01", format!("no session with {door}: {lacks}"))
+            .detail("A login to a remote server goes only to one that proves who it is.")
+            .hint("Use sslmode=verify-full (and ca_file for an authority of your own), or say insecure = true."));
+    }
+    let user = if target.url.user.is_empty() { SESSION_NAME } else { &target.url.user };
+    let database = if target.url.path.is_empty() { "postgres" } else { &target.url.path };
+    let mut config = Config::new();
+    // No `options` and no SET: behind PgBouncer the first is refused and the second would reach other people's sessions.
+    config.user(user).dbname(database).application_name(SESSION_NAME).ssl_mode(encryption.mode);
+    if let Some(password) = &access.password {
+        config.password(password.expose());
+    }
+    let stream = dial(&address, ANSWER_BYTES_MAX).await?;
+    let meter = stream.meter();
+    let connected = config.connect_raw(stream, tls::Tls(encryption.wish)).await;
+    let (client, connection) = connected.map_err(|error| refusal::fault(&door, user, &error))?;
+    let driver = task::spawn("postgresql connection", async move {
+        let _ = connection.await; // its end shows as an error of the question under way
+    });
+    let mut open = Open {
+        client,
+        meter,
+        facts: Facts::default(),
+        door,
+        user: user.to_string(),
+        deadline: target.deadline,
+        broken: false,
+        _driver: driver,
+    };
+    open.learn().await?;
+    Ok(Box::new(open))
+}
+
+fn address(host: &str, port: u16) -> Address {
+    match host {
+        "" => Address::Tcp { host: "localhost".to_string(), port },
+        file if file.starts_with('/') && file.contains("/.s.PGSQL.") => Address::Unix(PathBuf::from(file)),
+        folder if folder.starts_with('/') => Address::Unix(PathBuf::from(format!("{folder}/.s.PGSQL.{port}"))),
+        host => Address::Tcp { host: host.to_string(), port },
+    }
+}
+
+impl Session for Open {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
+        Box::pin(self.learn())
+    }
+
+    fn ask<'a>(&'a mut self, row: &'a Row, budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+        let question = match row.ask {
+            Ask::Text(text) => Cow::Borrowed(text),
+            Ask::Own(own) => Cow::Owned(own(&self.facts)),
+        };
+        Box::pin(async move {
+            let table = self.run(&question, budget).await;
+            table.map(Answer::Table).map_err(|error| refusal::unknown(&error, self.meter.is_exhausted()))
+        })
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken || self.client.is_closed()
+    }
+}
+
+impl Open {
+    async fn learn(&mut self) -> Result<(), Fault> {
+        let table = self.run(PROBE, self.deadline).await;
+        let table = table.map_err(|error| refusal::fault(&self.door, &self.user, &error))?;
+        self.facts = facts(&table).map_err(|unknown| {
+            Fault::new("postgresql-13", format!("{} does not say what it is: {}", self.door, unknown.reason))
+                .hint("Is it PostgreSQL that listens there, in version 10 or newer?")
+        })?;
+        Ok(())
+    }
+
+    /// Runs one question. After an error the transaction is ended, so that a failed row costs one row.
+    async fn run(&mut self, question: &str, budget: Duration) -> Result<Table, Error> {
+        self.meter.renew();
+        let result = collect(&self.client, &batch(question, budget)).await;
+        if result.is_err() && !self.client.is_closed() {
+            self.meter.renew();
+            self.broken = self.client.batch_execute("ROLLBACK").await.is_err();
+        }
+        result
+    }
+}
+
+/// The question as one message that is a whole read-only transaction: a pooler between us and the server gives it one
+/// connection from its begin to its end, and the limits end with it. The idle limit is for poolers that take it apart.
+fn batch(question: &str, budget: Duration) -> String {
+    let statement_ms = budget.as_millis().max(1);
+    let lock_ms = budget.min(LOCK_WAIT_MAX).as_millis().max(1);
+    format!(
+        "BEGIN READ ONLY; SET LOCAL statement_timeout = {statement_ms}; SET LOCAL lock_timeout = {lock_ms}; \
+         SET LOCAL idle_in_transaction_session_timeout = {statement_ms}; {question}; COMMIT"
+    )
+}
+
+/// The one table that a batch answers with.
+async fn collect(client: &Client, batch: &str) -> Result<Table, Error> {
+    let mut messages = pin!(client.simple_query_raw(batch).await?);
+    let mut table = Table::default();
+    while let Some(message) = messages.next().await {
+        match message? {
+            SimpleQueryMessage::RowDescription(columns) => {
+                table.columns = columns.iter().map(|column| column.name().to_string()).collect();
+            }
+            SimpleQueryMessage::Row(row) => {
+                table.rows.push((0..row.len()).map(|at| row.get(at).map(str::to_string)).collect());
+            }
+            _ => {} // a statement is complete
+        }
+    }
+    Ok(table)
+}
+
+/// Reads the probe's answer.
+///
+/// # Errors
+/// `Missing` or `Garbled`: it is not the answer of such a server.
+pub fn facts(probe: &Table) -> Result<Facts, Unknown> {
+    let row = probe.rows.first().ok_or_else(|| Unknown::new(UnknownKind::Garbled, "the answer is empty"))?;
+    let cell = |name: &str| probe.column(name).map(|at| row[at].as_deref().unwrap_or(""));
+    let number: u32 = cell("version")?
+        .parse()
+        .map_err(|_| Unknown::new(UnknownKind::Garbled, "server_version_num is not a number"))?;
+    let mut facts = Facts {
+        // 150013 is 15.13
+        version: (number / 10_000, number % 10_000),
+        version_text: cell("version_text")?.to_string(),
+        role: if cell("is_replica")? == "t" { "replica" } else { "primary" }.to_string(),
+        ..Facts::default()
+    };
+    let service = cell("service")?;
+    if let Some((_, flavour)) = SERVICES.iter().find(|(role, _)| service.split(',').any(|known| known == *role)) {
+        facts.flavour = (*flavour).to_string();
+    }
+    if cell("pg_monitor")? == "t" {
+        facts.capabilities.insert("pg_monitor");
+    }
+    let extensions = cell("extensions")?;
+    for (name, version) in extensions.split(',').filter_map(|extension| extension.split_once(' ')) {
+        let has = |(_, extension, since): &&(_, &str, _)| *extension == name && *since <= two_numbers(version);
+        facts.capabilities.extend(EXTENSIONS.iter().filter(has).map(|(capability, ..)| *capability));
+    }
+    Ok(facts)
+}
+
+/// `1.10` as (1, 10); what is not a number counts as 0.
+fn two_numbers(version: &str) -> (u32, u32) {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}

@@ -1,0 +1,155 @@
+//! The table of what is read. Names, labels and types are redis_exporter's.
+
+pub mod info;
+mod metrics;
+mod takes;
+
+use crate::engines::contract::{Ask, Facts, Row, Take};
+use crate::engines::redis::monitor::metrics as m;
+use crate::model::catalogue::Threshold;
+
+/// Servers that hold data; a Sentinel knows none of these commands.
+const DATA: &[&str] = &["data"];
+const SENTINEL: &[&str] = &["sentinel"];
+
+/// Every row. `INFO` is one command and costs the server as much as two of its sections.
+pub static ROWS: &[Row] = &[
+    Row {
+        name: "info",
+        privilege: "ACL SETUSER watchward +info",
+        ask: Ask::Text("INFO"),
+        take: Take::Own(takes::info),
+        metrics: &m::INFO,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "commandstats",
+        privilege: "ACL SETUSER watchward +info",
+        ask: Ask::Own(commands),
+        take: Take::Own(takes::commands),
+        metrics: &m::COMMANDS_AND_PERCENTILES,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "config",
+        every: 4,
+        only: DATA,
+        privilege: "ACL SETUSER watchward +config|get",
+        ask: Ask::Text("CONFIG GET max*"),
+        take: Take::Own(takes::config),
+        metrics: m::CONFIG,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "slowlog_length",
+        only: DATA,
+        privilege: "ACL SETUSER watchward +slowlog|len",
+        ask: Ask::Text("SLOWLOG LEN"),
+        take: Take::Own(takes::slowlog_length),
+        metrics: m::SLOWLOG_LENGTH,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "slowlog",
+        only: DATA,
+        privilege: "ACL SETUSER watchward +slowlog|get",
+        ask: Ask::Text("SLOWLOG GET 1"),
+        take: Take::Own(takes::slowlog_last),
+        metrics: m::SLOWLOG_LAST,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "latency",
+        only: DATA,
+        privilege: "ACL SETUSER watchward +latency|latest",
+        ask: Ask::Text("LATENCY LATEST"),
+        take: Take::Own(takes::latency),
+        metrics: m::SPIKES,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "cluster",
+        only: &["data", "cluster"],
+        privilege: "ACL SETUSER watchward +cluster|info",
+        ask: Ask::Text("CLUSTER INFO"),
+        take: Take::Own(takes::cluster),
+        metrics: m::CLUSTER,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "sentinel",
+        only: SENTINEL,
+        privilege: "ACL SETUSER watchward +info",
+        ask: Ask::Text("INFO sentinel"),
+        take: Take::Own(takes::sentinel),
+        metrics: &m::SENTINEL_ALL,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "sentinel_masters",
+        only: SENTINEL,
+        privilege: "ACL SETUSER watchward +sentinel|masters",
+        ask: Ask::Text("SENTINEL MASTERS"),
+        take: Take::Own(takes::sentinel_masters),
+        metrics: m::SENTINEL_SETTINGS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "sentinel_ckquorum",
+        only: SENTINEL,
+        privilege: "ACL SETUSER watchward +sentinel|ckquorum",
+        ask: Ask::Text("SENTINEL CKQUORUM {master}"),
+        take: Take::Own(takes::quorum),
+        metrics: m::SENTINEL_QUORUM,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "sentinel_slaves",
+        only: SENTINEL,
+        privilege: "ACL SETUSER watchward +sentinel|slaves",
+        ask: Ask::Text("SENTINEL SLAVES {master}"),
+        take: Take::Own(takes::ok_slaves),
+        metrics: m::SENTINEL_OK_SLAVES,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "sentinel_sentinels",
+        only: SENTINEL,
+        privilege: "ACL SETUSER watchward +sentinel|sentinels",
+        ask: Ask::Text("SENTINEL SENTINELS {master}"),
+        take: Take::Own(takes::ok_sentinels),
+        metrics: m::SENTINEL_OK_SENTINELS,
+        ..Row::DEFAULT
+    },
+];
+
+/// 7 measures latency by command, and takes several sections in one INFO.
+fn commands(facts: &Facts) -> String {
+    // Valkey began at 7.2.
+    let measures = facts.version >= (7, 0);
+    if measures { "INFO commandstats latencystats" } else { "INFO commandstats" }.to_string()
+}
+
+pub static THRESHOLDS: &[Threshold] = &[
+    Threshold {
+        key: "connection_count",
+        engine: "redis",
+        alert: "RedisTooManyConnections",
+        expression: "redis_connected_clients{matchers}",
+        hold: "2m",
+        ceiling: "redis_config_maxclients{matchers}",
+        summary: "{{ $labels.target }} has {{ $value }} connections, more than {value}",
+        unit: "{client}",
+    },
+    Threshold {
+        key: "memory_usage",
+        engine: "redis",
+        alert: "RedisMemoryHigh",
+        // Without maxmemory there is no share of it: the comparison leaves nothing, and the host's rule watches.
+        expression: "100 * redis_memory_used_bytes{matchers} / (redis_memory_max_bytes{matchers} > 0)",
+        hold: "5m",
+        ceiling: "",
+        summary: "{{ $labels.target }} uses {{ $value }} % of maxmemory, more than {value} %",
+        unit: "%",
+    },
+];

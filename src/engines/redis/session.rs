@@ -1,0 +1,319 @@
+//! A session: connects, logs in, probes, asks. One connection, one command at a time, only commands that read.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind};
+use serde_json::{Value as Json, json};
+
+use crate::engines::contract::{
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Engine, Facts, Row, SESSION_NAME, Session, Task, Version,
+};
+use crate::engines::redis::monitor::info::Info;
+use crate::model::fault::Fault;
+use crate::model::reading::{Unknown, UnknownKind};
+use crate::model::target::Target;
+use crate::sys::net::{Address, Meter, dial};
+use crate::sys::task::{self, Handle};
+use crate::sys::tls::{Trust, Wish, secure};
+
+/// In a command: ask once for each master that this Sentinel watches, its name in this place.
+const EACH_MASTER: &str = "{master}";
+
+/// The most masters of one Sentinel that are asked one by one.
+const MASTERS_MAX: usize = 64;
+
+struct Open {
+    connection: MultiplexedConnection,
+    meter: Meter,
+    facts: Facts,
+    /// The masters that a Sentinel watches: name and address.
+    masters: Vec<(String, String)>,
+    /// For faults: where and as whom.
+    door: String,
+    user: String,
+    broken: bool,
+    /// Ends the connection's task when dropped.
+    _driver: Handle<()>,
+}
+
+/// Opens a session.
+///
+/// # Errors
+/// `redis-01`: the target is remote, its connection proves nothing, and it is not `insecure`. Otherwise what the
+/// network, TLS or the server said.
+pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
+    let address = address(engine, target);
+    let door = address.text();
+    if let Err(lacks) = engine.verifies(target)
+        && !target.is_local()
+        && !target.insecure
+    {
+        return Err(Fault::new("redis-01", format!("no session with {door}: {lacks}"))
+            .detail("A login to a remote server goes only to one that proves who it is.")
+            .hint("Use rediss:// (and ca_file for an authority of your own), or say insecure = true."));
+    }
+    let mut stream = dial(&address, ANSWER_BYTES_MAX).await?;
+    if target.url.scheme == "rediss" {
+        stream = secure(stream, &wish(target)).await?;
+    }
+    let meter = stream.meter();
+    // Nothing is sent yet: the login below is ours, for its refusals are worth the server's own words. No time-out of
+    // the client's: a question that is given up stays in the server's queue, and the next one would join it there.
+    let nobody = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let config = AsyncConnectionConfig::new().set_response_timeout(None);
+    let user = target.url.user.clone();
+    let opened = MultiplexedConnection::new_with_config(&nobody, stream, config).await;
+    let (connection, driver) = opened.map_err(|error| fault(&door, &user, &error))?;
+    let driver = task::spawn("redis connection", driver);
+    let mut open = Open {
+        connection,
+        meter,
+        facts: Facts::default(),
+        masters: Vec::new(),
+        door,
+        user,
+        broken: false,
+        _driver: driver,
+    };
+    open.log_in(access).await.map_err(|error| fault(&open.door, &open.user, &error))?;
+    open.learn().await?;
+    Ok(Box::new(open))
+}
+
+fn address(engine: &dyn Engine, target: &Target) -> Address {
+    let port = if target.url.port == 0 { engine.default_port() } else { target.url.port };
+    match target.url.host.as_str() {
+        "" => Address::Tcp { host: "localhost".to_string(), port },
+        socket if socket.starts_with('/') => Address::Unix(PathBuf::from(socket)),
+        host => Address::Tcp { host: host.to_string(), port },
+    }
+}
+
+fn wish(target: &Target) -> Wish {
+    let trust = match &target.ca_file {
+        _ if target.insecure => Trust::Anybody,
+        Some(file) => Trust::File(file.clone()),
+        None => Trust::System,
+    };
+    Wish { server_name: target.url.host.clone(), trust, ..Wish::default() }
+}
+
+impl Session for Open {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
+        Box::pin(self.learn())
+    }
+
+    fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+        let question = match row.ask {
+            Ask::Text(text) => Cow::Borrowed(text),
+            Ask::Own(own) => Cow::Owned(own(&self.facts)),
+        };
+        Box::pin(async move {
+            if question.contains(EACH_MASTER) {
+                return self.ask_each_master(&question).await;
+            }
+            let value = self.send(&question).await.map_err(|error| unknown(&error, self.meter.is_exhausted()))?;
+            Ok(answer(value))
+        })
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken
+    }
+}
+
+impl Open {
+    /// With a name: its password. Without one: the password that all users share, the only kind before version 6.
+    async fn log_in(&mut self, access: &Access) -> Result<(), RedisError> {
+        if let Some(password) = &access.password {
+            let mut auth = redis::cmd("AUTH");
+            if !self.user.is_empty() {
+                auth.arg(&self.user);
+            }
+            auth.arg(password.expose());
+            self.run(&auth).await?;
+        }
+        let named = self.run(redis::cmd("CLIENT").arg("SETNAME").arg(SESSION_NAME)).await;
+        match named {
+            // Being nameless costs nothing but comfort.
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// INFO proves more than PING, and a server that loads its data or has lost its primary still answers it.
+    async fn learn(&mut self) -> Result<(), Fault> {
+        let mut text = self.section("INFO server").await?;
+        let second = if text.contains("_mode:sentinel") { "INFO sentinel" } else { "INFO replication" };
+        text.push_str(&self.section(second).await?);
+        let info = Info::of(&text);
+        self.facts = facts(&info);
+        self.masters = masters(&info);
+        Ok(())
+    }
+
+    async fn section(&mut self, line: &str) -> Result<String, Fault> {
+        let value = self.send(line).await.map_err(|error| fault(&self.door, &self.user, &error))?;
+        Ok(plain(&value).unwrap_or_default())
+    }
+
+    /// A command line whose words have no spaces in them.
+    async fn send(&mut self, line: &str) -> Result<redis::Value, RedisError> {
+        let mut cmd = Cmd::new();
+        line.split_whitespace().for_each(|word| {
+            cmd.arg(word);
+        });
+        self.run(&cmd).await
+    }
+
+    async fn run(&mut self, cmd: &Cmd) -> Result<redis::Value, RedisError> {
+        self.meter.renew();
+        let result = self.connection.send_packed_command(cmd).await.and_then(redis::Value::extract_error);
+        self.broken |= result.as_ref().is_err_and(|error| error.is_io_error() || error.is_unrecoverable_error());
+        result
+    }
+
+    /// What each master's answer was: `{name, address, answer}`, or `{name, address, refused}` with the server's words.
+    async fn ask_each_master(&mut self, line: &str) -> Result<Answer, Unknown> {
+        let mut all = Vec::new();
+        for (name, address) in self.masters.clone().into_iter().take(MASTERS_MAX) {
+            match self.send(&line.replace(EACH_MASTER, &name)).await {
+                Ok(value) => all.push(json!({ "name": name, "address": address, "answer": to_json(value) })),
+                Err(error) => {
+                    let unknown = unknown(&error, self.meter.is_exhausted());
+                    if unknown.kind != UnknownKind::Refused {
+                        return Err(unknown);
+                    }
+                    all.push(json!({ "name": name, "address": address, "refused": unknown.reason }));
+                }
+            }
+        }
+        Ok(Answer::Json(Json::Array(all)))
+    }
+}
+
+/// Reads what the server said of itself. `data` and `sentinel` tell the two kinds of server apart.
+pub fn facts(info: &Info) -> Facts {
+    let is_sentinel = info.first("redis_mode|server_mode") == Some("sentinel");
+    let is_cluster = info.first("redis_mode|server_mode") == Some("cluster");
+    let valkey = info.first("valkey_version");
+    let text = valkey.or(info.first("redis_version")).unwrap_or("");
+    let role = match info.first("role") {
+        _ if is_sentinel => "sentinel",
+        Some("slave") => "replica",
+        Some("master") => "primary",
+        other => other.unwrap_or(""),
+    };
+    let mut facts = Facts {
+        version: version(text),
+        version_text: text.to_string(),
+        flavour: if valkey.is_some() { "valkey" } else { "" }.to_string(),
+        role: role.to_string(),
+        ..Facts::default()
+    };
+    facts.capabilities.insert(if is_sentinel { "sentinel" } else { "data" });
+    if is_cluster {
+        facts.capabilities.insert("cluster");
+    }
+    facts
+}
+
+fn version(text: &str) -> Version {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+fn masters(info: &Info) -> Vec<(String, String)> {
+    let named = info
+        .records("master")
+        .filter_map(|(_, record)| Some((record.first("name")?.to_string(), record.first("address")?.to_string())));
+    named.collect()
+}
+
+fn answer(value: redis::Value) -> Answer {
+    match plain(&value) {
+        Some(text) => Answer::Text(text),
+        None => Answer::Json(to_json(value)),
+    }
+}
+
+/// The text of an answer that is one.
+fn plain(value: &redis::Value) -> Option<String> {
+    match value {
+        redis::Value::BulkString(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        redis::Value::SimpleString(text) | redis::Value::VerbatimString { text, .. } => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn to_json(value: redis::Value) -> Json {
+    match value {
+        redis::Value::Int(number) => json!(number),
+        redis::Value::Double(number) => json!(number),
+        redis::Value::Boolean(flag) => json!(flag),
+        redis::Value::Array(all) | redis::Value::Set(all) => all.into_iter().map(to_json).collect(),
+        redis::Value::Map(pairs) => pairs.into_iter().flat_map(|(key, value)| [to_json(key), to_json(value)]).collect(),
+        redis::Value::Okay => json!("OK"),
+        other => plain(&other).map_or(Json::Null, Json::String),
+    }
+}
+
+/// What to tell people about a refusal that ends a login, by the first word of the server's answer.
+const REFUSALS: &[(&str, &str, &str)] = &[
+    ("WRONGPASS", "redis-02", "Is this the user's password, and is the user on (ACL LIST)?"),
+    ("NOAUTH", "redis-03", "The server wants a password: name its file in password_file, and the user in the URL."),
+    (
+        "NOPERM",
+        "redis-04",
+        "ACL SETUSER for the agent's user: +info +config|get +slowlog|len +slowlog|get +latency|latest.",
+    ),
+    ("DENIED", "redis-05", "In protected mode a server without a password answers to its own machine only."),
+    (
+        "ERR max number of clients",
+        "redis-06",
+        "Who holds the connections (CLIENT LIST)? Raise maxclients, or set timeout.",
+    ),
+];
+
+/// Why the server gives no session, in its own words.
+fn fault(door: &str, user: &str, error: &RedisError) -> Fault {
+    let whom = if user.is_empty() { String::new() } else { format!(" as '{user}'") };
+    let words = words(error);
+    let known = REFUSALS.iter().find(|(first, ..)| words.starts_with(first));
+    let (code, hint) =
+        known.map_or(("redis-07", "Is it Redis that listens there? Its log may say more."), |r| (r.1, r.2));
+    Fault::new(code, format!("no session with {door}{whom}: {words}")).hint(hint)
+}
+
+/// The server's own line, or the driver's words where the server said nothing.
+fn words(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (Some(code), None) => code.to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// Why a row brought nothing.
+fn unknown(error: &RedisError, too_large: bool) -> Unknown {
+    if too_large {
+        return Unknown::new(UnknownKind::TooLarge, "the answer is larger than allowed");
+    }
+    let words = words(error);
+    let kind = match error.kind() {
+        ErrorKind::Server(ServerErrorKind::NoPerm) => UnknownKind::Privilege,
+        // A command that was renamed away, or that a managed service lacks.
+        _ if words.starts_with("ERR unknown") || words.starts_with("ERR Unknown") => UnknownKind::NotHere,
+        ErrorKind::Parse | ErrorKind::UnexpectedReturnType => UnknownKind::Garbled,
+        ErrorKind::Io => UnknownKind::Disconnected,
+        _ => UnknownKind::Refused,
+    };
+    Unknown::new(kind, words)
+}

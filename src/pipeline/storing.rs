@@ -1,0 +1,119 @@
+//! The storing loop: each cycle goes to the store, the board and the stream, and its outcome on to judge.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::model::reading::Cycle;
+use crate::model::series::{Series, is_stale};
+use crate::model::status::{Body, Event, Message, StreamSample, TargetStatus};
+use crate::pipeline::board::{Change, Noticeboard};
+use crate::pipeline::judging::Word;
+use crate::pipeline::own::Own;
+use crate::serve::shared::{Published, Stream};
+use crate::store::Store;
+
+/// What the loop works with. It runs on a thread of its own: a disk that hangs holds up no other work.
+pub struct Storing {
+    pub store: Arc<Store>,
+    pub board: Arc<Noticeboard>,
+    pub own: Arc<Own>,
+    pub stream: Stream,
+    pub judge: mpsc::Sender<Word>,
+    /// Outcomes that judge had no room for. The next cycle of the target says the same again.
+    pub unheard: Arc<AtomicU64>,
+}
+
+impl Storing {
+    /// Runs until all senders of cycles are gone.
+    pub fn run(self, mut cycles: mpsc::Receiver<Cycle>) {
+        while let Some(cycle) = cycles.blocking_recv() {
+            self.take(cycle);
+        }
+    }
+
+    fn take(&self, cycle: Cycle) {
+        self.store.append(&cycle.points, cycle.at_ms);
+        if cycle.removed {
+            self.tell(&cycle, Body::Event(event(&cycle, "target.removed", "is watched no longer".to_string())));
+            return;
+        }
+        self.count(&cycle);
+        if self.stream.receiver_count() > 0 {
+            self.tell(&cycle, self.samples(&cycle));
+        }
+        let Some((status, changes)) = self.board.take(&cycle) else { return };
+        for change in changes {
+            let (kind, words) = words(&change, &status);
+            let event = event(&cycle, kind, words);
+            self.own.events.with_label_values(&[kind]).inc();
+            tracing::info!("{}", event.summary);
+            self.tell(&cycle, Body::Event(event.clone()));
+            self.hand_on(Word::Event(event));
+        }
+        self.tell(&cycle, Body::Target(status));
+        self.hand_on(Word::Cycle(Box::new(Cycle { points: Vec::new(), ..cycle })));
+    }
+
+    fn hand_on(&self, word: Word) {
+        if self.judge.try_send(word).is_err() {
+            self.unheard.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn count(&self, cycle: &Cycle) {
+        let up = if cycle.up { "1" } else { "0" };
+        self.own.cycles.with_label_values(&[up]).inc();
+        self.own.cycle_seconds.observe(cycle.took.as_secs_f64());
+        self.own.cycle_late_seconds.observe(cycle.late.as_secs_f64());
+        for unknown in cycle.rows.iter().filter_map(|row| row.result.as_ref().err()) {
+            self.own.rows_unknown.with_label_values(&[unknown.kind.word()]).inc();
+        }
+    }
+
+    fn samples(&self, cycle: &Cycle) -> Body {
+        let points = cycle.points.iter().filter(|(_, value)| !is_stale(*value));
+        let sample = |(id, value): &_| StreamSample { labels: self.store.labels(*id), value: *value };
+        Body::Samples { at_ms: cycle.at_ms, samples: points.map(sample).collect() }
+    }
+
+    fn tell(&self, cycle: &Cycle, body: Body) {
+        if self.stream.receiver_count() == 0 {
+            return;
+        }
+        let target = name(cycle).to_string();
+        let message = Message { tenant: cycle.tenant.to_string(), target, body };
+        let _ = self.stream.send(Arc::new(Published::new(message))); // the last listener may have just left
+    }
+}
+
+/// The target's name without its tenant.
+fn name(cycle: &Cycle) -> &str {
+    cycle.target.split_once('/').map_or(&*cycle.target, |(_, name)| name)
+}
+
+fn event(cycle: &Cycle, kind: &str, words: String) -> Event {
+    let name = name(cycle);
+    Event {
+        at_ms: cycle.at_ms,
+        tenant: cycle.tenant.to_string(),
+        target: name.to_string(),
+        kind: kind.to_string(),
+        summary: format!("{name} {words}"),
+        detail: json!({ "role": cycle.role, "version": cycle.version, "fault": cycle.fault }),
+    }
+}
+
+fn words(change: &Change, status: &TargetStatus) -> (&'static str, String) {
+    match change {
+        Change::Up => ("target.up", "is up again".to_string()),
+        Change::Down => {
+            let why = status.fault.as_ref().map_or(String::new(), |fault| format!(": {}", fault.what));
+            ("target.down", format!("is down{why}"))
+        }
+        Change::Role { from, to } => ("target.role_changed", format!("is now {to}, was {from}")),
+        Change::Version { from, to } => ("target.version_changed", format!("now runs {to}, was {from}")),
+    }
+}

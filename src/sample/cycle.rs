@@ -1,0 +1,324 @@
+//! One cycle of one target: begin the work, take what comes until the deadline, end what did not come, say if it is up.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::engines::contract::{self, Answer, Emit, Engine, Facts, Row};
+use crate::model::fault::Fault;
+use crate::model::labels::Labels;
+use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
+use crate::model::row::{Family, Metric, MetricKind};
+use crate::model::series::{Series, SeriesId, is_stale};
+use crate::model::target::Target;
+use crate::sample::ids::Ids;
+use crate::sample::link::{Held, Link, Report};
+use crate::sample::schedule::{is_due, repeats_until};
+use crate::sys::clock::{Clock, Stopwatch};
+use crate::sys::task::panic_text;
+
+static UP: Metric = Metric::gauge("up", "1 if the target answered in the last cycle, else 0.");
+static CYCLE_SECONDS: Metric =
+    Metric::gauge("scrape_duration_seconds", "How long the last cycle of the target took.").unit("s");
+static CYCLE_SAMPLES: Metric = Metric::gauge("scrape_samples_scraped", "Samples of the target's last cycle.");
+static ROW_SUCCESS: Family = Family::new(
+    MetricKind::Gauge,
+    "",
+    "_scrape_collector_success",
+    "1 if the row was read when last asked, else 0; missing where the server has no such thing.",
+);
+static ROW_SECONDS: Family = Family::new(
+    MetricKind::Gauge,
+    "",
+    "_scrape_collector_duration_seconds",
+    "How long the row took when last asked, in seconds.",
+);
+
+/// The metrics that every target has beside its engine's rows.
+pub static COMMON: [&Metric; 3] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES];
+
+/// The families that every target has beside its engine's rows.
+pub static COMMON_FAMILIES: [&Family; 2] = [&ROW_SUCCESS, &ROW_SECONDS];
+
+/// The state of one watched target between its cycles.
+pub struct Watched {
+    engine: &'static dyn Engine,
+    target: Arc<Target>,
+    identity: Arc<str>,
+    tenant: Arc<str>,
+    link: Link,
+    ids: Ids,
+    rows: Vec<RowState>,
+    /// Counts cycles since the session was opened, which is when all rows are due.
+    cycle_of_session: u64,
+    facts: Facts,
+    collector_status: Vec<(usize, bool, Duration)>,
+}
+
+#[derive(Clone, Default)]
+struct RowState {
+    /// When it last succeeded (monotonic).
+    read_at: Option<Duration>,
+}
+
+/// What came of the work before the deadline.
+struct Outcome {
+    up: bool,
+    fault: Option<Fault>,
+    readings: Vec<RowReading>,
+}
+
+impl Watched {
+    pub fn new(
+        engine: &'static dyn Engine,
+        target: Arc<Target>,
+        series: Arc<dyn Series>,
+        row_series_max: usize,
+    ) -> Watched {
+        let rows = engine.rows().len();
+        let base = base_labels(engine, &target);
+        Watched {
+            engine,
+            identity: target.identity().into(),
+            tenant: target.tenant.as_str().into(),
+            link: Link::new(engine, target.clone()),
+            ids: Ids::new(series, base, rows + 1, row_series_max),
+            rows: vec![RowState::default(); rows],
+            cycle_of_session: 0,
+            facts: Facts::default(),
+            collector_status: Vec::new(),
+            target,
+        }
+    }
+
+    /// Reads the target once.
+    pub async fn cycle(&mut self, clock: &Clock, late: Duration) -> Cycle {
+        let watch = Stopwatch::start();
+        let began = clock.now();
+        let mut points = Vec::with_capacity(self.ids.len() + 8);
+        let deadline = self.target.deadline.min(self.target.interval);
+        let outcome = self.work(began.since_start, deadline, &watch, &mut points).await;
+        if !outcome.up {
+            // What was read before the fault is not kept: a series has one sample for a time, and that is its end.
+            points.retain(|(_, value)| is_stale(*value));
+            self.ids.end_all(&[self.rows.len()], &mut points);
+            self.rows.fill(RowState::default());
+            self.collector_status.clear();
+        }
+        let took = watch.elapsed();
+        self.describe(&outcome, took, &mut points);
+        self.build(began.stored_ms, outcome, points, took, late, false)
+    }
+
+    /// The cycle that ends all series of a target that is watched no longer.
+    pub fn farewell(&mut self, clock: &Clock) -> Cycle {
+        let mut points = Vec::new();
+        self.ids.end_all(&[], &mut points);
+        let outcome = Outcome { up: false, fault: None, readings: Vec::new() };
+        self.build(clock.now().stored_ms, outcome, points, Duration::ZERO, Duration::ZERO, true)
+    }
+
+    fn build(
+        &self,
+        at_ms: i64,
+        outcome: Outcome,
+        points: Vec<(SeriesId, f64)>,
+        took: Duration,
+        late: Duration,
+        removed: bool,
+    ) -> Cycle {
+        Cycle {
+            target: self.identity.clone(),
+            tenant: self.tenant.clone(),
+            at_ms,
+            points,
+            rows: outcome.readings,
+            up: outcome.up,
+            removed,
+            fault: outcome.fault,
+            took,
+            late,
+            version: self.facts.version_text.clone(),
+            flavour: self.facts.flavour.clone(),
+            role: self.facts.role.clone(),
+        }
+    }
+
+    async fn work(
+        &mut self,
+        now: Duration,
+        deadline: Duration,
+        watch: &Stopwatch,
+        points: &mut Vec<(SeriesId, f64)>,
+    ) -> Outcome {
+        let rows = self.engine.rows();
+        let cycle_of_session = self.cycle_of_session + 1;
+        let due = move |facts: &Facts, is_fresh: bool| {
+            let cycle = if is_fresh { 0 } else { cycle_of_session };
+            let asks = |(at, row): &(usize, &Row)| {
+                is_due(row.every, *at, cycle) && row.exists(facts) && row.lacks(facts).is_none()
+            };
+            rows.iter().enumerate().filter(asks).collect()
+        };
+        let mut reports = match self.link.begin(now, deadline, due).await {
+            Ok(reports) => reports,
+            Err(held) => return Outcome { up: false, fault: Some(self.held(held, now)), readings: Vec::new() },
+        };
+        let mut readings = Vec::new();
+        let mut alive = false;
+        let fault = loop {
+            let left = deadline.saturating_sub(watch.elapsed());
+            match timeout(left, reports.recv()).await {
+                Err(_) => break Some(self.silent(deadline)),
+                Ok(None) => break Some(broke_off()),
+                Ok(Some(Report::Dead(fault))) => {
+                    self.link.note(Err(&fault), now);
+                    self.link.finish().await;
+                    break Some(fault);
+                }
+                Ok(Some(Report::Alive(facts))) => {
+                    alive = true;
+                    self.link.note(Ok(()), now);
+                    self.cycle_of_session = if self.link.is_fresh { 0 } else { cycle_of_session };
+                    self.facts = facts;
+                    self.between(now, &mut readings, points);
+                }
+                Ok(Some(Report::Row { row, took, answer })) => {
+                    readings.push(self.take(row, took, answer, now, points));
+                }
+                Ok(Some(Report::Done)) => {
+                    self.link.finish().await;
+                    break None;
+                }
+            }
+        };
+        Outcome { up: alive && fault.is_none(), fault, readings }
+    }
+
+    /// Rows that are not asked in this cycle: repeated while young enough, ended when too old, unknown where the server
+    /// lacks what they need.
+    fn between(&mut self, now: Duration, readings: &mut Vec<RowReading>, points: &mut Vec<(SeriesId, f64)>) {
+        for (at, row) in self.engine.rows().iter().enumerate() {
+            if !row.exists(&self.facts) {
+                self.ids.end_row(at, points);
+                continue;
+            }
+            if let Some(unknown) = row.lacks(&self.facts) {
+                self.ids.end_row(at, points);
+                if self.cycle_of_session == 0 {
+                    let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
+                    let name = self.engine.rows()[at].name;
+                    readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
+                }
+                continue;
+            }
+            if is_due(row.every, at, self.cycle_of_session) {
+                continue;
+            }
+            match self.rows[at].read_at {
+                Some(read_at) if now - read_at < repeats_until(row.every, self.target.interval) => {
+                    self.ids.repeat(at, points);
+                }
+                _ => self.ids.end_row(at, points),
+            }
+        }
+    }
+
+    fn take(
+        &mut self,
+        at: usize,
+        took: Duration,
+        answer: Result<Answer, Unknown>,
+        now: Duration,
+        points: &mut Vec<(SeriesId, f64)>,
+    ) -> RowReading {
+        let row = &self.engine.rows()[at];
+        let result = match answer {
+            Err(unknown) => {
+                self.ids.end_row(at, points);
+                Err(unknown)
+            }
+            Ok(answer) => {
+                let facts = &self.facts;
+                self.ids.read(at, points, |emit| {
+                    // A row's own code sees whatever a server sends; its panic must cost that row alone.
+                    catch_unwind(AssertUnwindSafe(|| contract::take(row, &answer, facts, emit))).unwrap_or_else(
+                        |panic| Err(Unknown::new(UnknownKind::Garbled, format!("panic: {}", panic_text(&*panic)))),
+                    )
+                })
+            }
+        };
+        self.rows[at].read_at = result.is_ok().then_some(now);
+        self.collector_status.retain(|(known, ..)| *known != at);
+        self.collector_status.push((at, result.is_ok(), took));
+        RowReading { row: RowId(u16::try_from(at).unwrap_or(u16::MAX)), name: row.name, took, result }
+    }
+
+    /// `up` under both its names, and how the cycle and each row went.
+    fn describe(&mut self, outcome: &Outcome, took: Duration, points: &mut Vec<(SeriesId, f64)>) {
+        let up = f64::from(u8::from(outcome.up));
+        let engine = self.engine;
+        let status = std::mem::take(&mut self.collector_status);
+        #[allow(clippy::cast_precision_loss)] // far below 2^53
+        let samples = points.len() as f64;
+        let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
+            emit.metric(&UP, &[], up);
+            emit.metric(engine.up(), &[], up);
+            emit.metric(&CYCLE_SECONDS, &[], took.as_secs_f64());
+            emit.metric(&CYCLE_SAMPLES, &[], samples);
+            for (at, success, took) in &status {
+                let labels = [("collector", engine.rows()[*at].name)];
+                emit.family(&ROW_SUCCESS, engine.prefix(), &labels, f64::from(u8::from(*success)));
+                emit.family(&ROW_SECONDS, engine.prefix(), &labels, took.as_secs_f64());
+            }
+            Ok(())
+        });
+        debug_assert!(filled.is_ok());
+        self.collector_status = status;
+    }
+
+    fn held(&self, held: Held, now: Duration) -> Fault {
+        match held {
+            Held::Waiting(fault) => fault,
+            Held::Hung { since } => Fault::new(
+                "sample-01",
+                format!("no answer from {} for {} s", self.engine.instance(&self.target), (now - since).as_secs()),
+            )
+            .detail("The request is still open; no second connection is made while the first one hangs.")
+            .hint("Is the server stopped, swapping, or waiting for its storage?"),
+        }
+    }
+
+    fn silent(&self, deadline: Duration) -> Fault {
+        let instance = self.engine.instance(&self.target);
+        Fault::new("sample-02", format!("no whole answer from {instance} within {} s", deadline.as_secs_f64()))
+            .hint("Is the server stopped, overloaded, or is something else listening on this port?")
+    }
+}
+
+fn broke_off() -> Fault {
+    Fault::new("sample-03", "the reading broke off: a fault in the agent's own code")
+        .hint("Please report this with the agent's log.")
+}
+
+/// What every series of a target carries.
+fn base_labels(engine: &'static dyn Engine, target: &Target) -> Vec<(String, String)> {
+    let job = if target.job.is_empty() { engine.job().to_string() } else { target.job.clone() };
+    let fixed = [
+        ("tenant", target.tenant.clone()),
+        ("target", target.name.clone()),
+        ("instance", engine.instance(target)),
+        ("job", job),
+    ];
+    let mut base: Vec<(String, String)> = target.labels.clone().into_iter().collect();
+    base.retain(|(name, _)| !fixed.iter().any(|(taken, _)| taken == name));
+    base.extend(fixed.into_iter().map(|(name, value)| (name.to_string(), value)));
+    base
+}
+
+/// The labels that name a target in findings and alerts.
+pub fn identity_labels(engine: &'static dyn Engine, target: &Target) -> Labels {
+    Labels::new(base_labels(engine, target))
+}

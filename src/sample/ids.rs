@@ -1,0 +1,186 @@
+//! From a row's points to series ids. Remembers them, so that a steady cycle allocates no label; knows what went stale.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use crate::engines::contract::Emit;
+use crate::model::labels::{Labels, NAME};
+use crate::model::row::{Family, Metric};
+use crate::model::series::{STALE, Series, SeriesId};
+
+/// What a target's rows last gave.
+pub struct Ids {
+    series: Arc<dyn Series>,
+    /// On every series of this target: tenant, target, instance, job, and its own labels.
+    base: Vec<(String, String)>,
+    known: HashMap<u128, Known>,
+    hashers: (RandomState, RandomState),
+    rows: Vec<RowPoints>,
+    row_series_max: usize,
+    round: u64,
+    /// Points dropped because a row or the store had reached its cap.
+    pub dropped: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    id: SeriesId,
+    row: usize,
+    round: u64,
+}
+
+#[derive(Default, Clone)]
+struct RowPoints {
+    points: Vec<(SeriesId, f64)>,
+}
+
+impl Ids {
+    pub fn new(series: Arc<dyn Series>, base: Vec<(String, String)>, rows: usize, row_series_max: usize) -> Ids {
+        Ids {
+            series,
+            base,
+            known: HashMap::new(),
+            hashers: (RandomState::new(), RandomState::new()),
+            rows: vec![RowPoints::default(); rows],
+            row_series_max,
+            round: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Takes a row's new points: `fill` emits them. Series of the row that were there before and are not now get the
+    /// stale marker in `out`; the new points are appended to `out` and remembered. If `fill` fails, all of the row's
+    /// series get the marker.
+    ///
+    /// # Errors
+    /// Whatever `fill` says.
+    pub fn read<E>(
+        &mut self,
+        row: usize,
+        out: &mut Vec<(SeriesId, f64)>,
+        fill: impl FnOnce(&mut dyn Emit) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.round += 1;
+        let before = std::mem::take(&mut self.rows[row].points);
+        let mut collector = Collector { ids: self, row, points: Vec::with_capacity(before.len()) };
+        let outcome = fill(&mut collector);
+        let points = collector.points;
+        if outcome.is_err() {
+            self.mark_stale(row, before, out);
+            return outcome;
+        }
+        let now: std::collections::HashSet<SeriesId> = points.iter().map(|(id, _)| *id).collect();
+        let gone: Vec<_> = before.into_iter().filter(|(id, _)| !now.contains(id)).collect();
+        if !gone.is_empty() {
+            out.extend(gone.iter().map(|(id, _)| (*id, STALE)));
+            let round = self.round;
+            self.known.retain(|_, known| known.row != row || known.round == round);
+        }
+        out.extend_from_slice(&points);
+        self.rows[row].points = points;
+        outcome
+    }
+
+    /// Repeats a row's last values: a slow row between its readings.
+    pub fn repeat(&self, row: usize, out: &mut Vec<(SeriesId, f64)>) {
+        out.extend_from_slice(&self.rows[row].points);
+    }
+
+    /// Ends all series of a row: it failed, or its values are too old to repeat.
+    pub fn end_row(&mut self, row: usize, out: &mut Vec<(SeriesId, f64)>) {
+        let before = std::mem::take(&mut self.rows[row].points);
+        self.mark_stale(row, before, out);
+    }
+
+    /// Ends all series of all rows but those in `keep`.
+    pub fn end_all(&mut self, keep: &[usize], out: &mut Vec<(SeriesId, f64)>) {
+        for row in (0..self.rows.len()).filter(|row| !keep.contains(row)) {
+            self.end_row(row, out);
+        }
+    }
+
+    /// How many series the rows have now.
+    pub fn len(&self) -> usize {
+        self.rows.iter().map(|row| row.points.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn mark_stale(&mut self, row: usize, points: Vec<(SeriesId, f64)>, out: &mut Vec<(SeriesId, f64)>) {
+        if !points.is_empty() {
+            out.extend(points.into_iter().map(|(id, _)| (id, STALE)));
+            self.known.retain(|_, known| known.row != row);
+        }
+    }
+
+    /// 128 bits of two independently seeded hashes: two label sets of one target never meet by chance.
+    fn key(&self, row: usize, metric: usize, part: &str, labels: &[(&str, &str)]) -> u128 {
+        let one = |state: &RandomState| {
+            let mut hasher = state.build_hasher();
+            (row, metric, part, labels).hash(&mut hasher);
+            u128::from(hasher.finish())
+        };
+        one(&self.hashers.0) << 64 | one(&self.hashers.1)
+    }
+
+    fn full_labels(&self, name: &str, labels: &[(&str, &str)]) -> Labels {
+        let own = labels.iter().map(|(label, value)| {
+            // As Prometheus does it: the exporter's own label steps aside for the target's.
+            let taken = self.base.iter().any(|(base, _)| base == label);
+            (if taken { format!("exported_{label}") } else { (*label).to_string() }, (*value).to_string())
+        });
+        let base = self.base.iter().cloned();
+        Labels::new(base.chain(own).chain([(NAME.to_string(), name.to_string())]))
+    }
+}
+
+/// Collects the points of one row of one cycle.
+struct Collector<'a> {
+    ids: &'a mut Ids,
+    row: usize,
+    points: Vec<(SeriesId, f64)>,
+}
+
+impl Collector<'_> {
+    fn point(&mut self, metric: usize, part: &str, name: impl Fn() -> String, labels: &[(&str, &str)], value: f64) {
+        if self.points.len() >= self.ids.row_series_max {
+            self.ids.dropped += 1;
+            return;
+        }
+        let key = self.ids.key(self.row, metric, part, labels);
+        let round = self.ids.round;
+        if let Some(known) = self.ids.known.get_mut(&key) {
+            if known.round == round {
+                return; // the same series twice in one answer: the first stands
+            }
+            known.round = round;
+            let id = known.id;
+            self.points.push((id, value));
+            return;
+        }
+        let labels = self.ids.full_labels(&name(), labels);
+        match self.ids.series.id(&labels) {
+            Some(id) => {
+                self.ids.known.insert(key, Known { id, row: self.row, round });
+                self.points.push((id, value));
+            }
+            None => self.ids.dropped += 1,
+        }
+    }
+}
+
+impl Emit for Collector<'_> {
+    fn metric(&mut self, metric: &'static Metric, labels: &[(&str, &str)], value: f64) {
+        let place = std::ptr::from_ref(metric) as usize;
+        self.point(place, "", || metric.name.to_string(), labels, value);
+    }
+
+    fn family(&mut self, family: &'static Family, part: &str, labels: &[(&str, &str)], value: f64) {
+        let place = std::ptr::from_ref(family) as usize;
+        self.point(place, part, || family.name(part), labels, value);
+    }
+}

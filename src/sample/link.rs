@@ -1,0 +1,217 @@
+//! The link to one target: at most one session, opened when needed; a hung one is kept rather than doubled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
+use crate::model::fault::Fault;
+use crate::model::reading::{Unknown, UnknownKind};
+use crate::model::target::{SecretSource, Target};
+use crate::sample::schedule::retry_after;
+use crate::sys::clock::Stopwatch;
+use crate::sys::task::{self, Handle};
+use crate::sys::{files, secrets};
+
+/// How long a socket that hangs is kept before it is replaced: opening another every cycle would only add load.
+const HUNG_SOCKET_KEPT: Duration = Duration::from_secs(600);
+
+/// What the work on a session reports while it goes on.
+pub enum Report {
+    /// The probe went well; readings follow.
+    Alive(Facts),
+    /// It did not; nothing follows.
+    Dead(Fault),
+    /// One row's answer.
+    Row { row: usize, took: Duration, answer: Result<Answer, Unknown> },
+    /// All rows were asked.
+    Done,
+}
+
+type Boxed = Box<dyn Session>;
+
+enum State {
+    Closed,
+    Idle(Boxed),
+    /// Work goes on; its session comes back when it ends, if it is still of use.
+    Busy {
+        work: Handle<Option<Boxed>>,
+        since: Duration,
+    },
+}
+
+/// One target's session, and when it may be opened again.
+pub struct Link {
+    engine: &'static dyn Engine,
+    target: Arc<Target>,
+    state: State,
+    secret_version: Option<(u128, u64)>,
+    refusals: u32,
+    retry_at: Duration,
+    last_refusal: Option<Fault>,
+    /// Sessions opened so far.
+    pub opened: u64,
+    /// Whether the work under way began by opening a session.
+    pub is_fresh: bool,
+}
+
+/// Why no work could begin.
+pub enum Held {
+    /// The session has not answered since then.
+    Hung { since: Duration },
+    /// The server refused us lately, and is not asked again yet.
+    Waiting(Fault),
+}
+
+impl Link {
+    pub fn new(engine: &'static dyn Engine, target: Arc<Target>) -> Link {
+        Link {
+            engine,
+            target,
+            state: State::Closed,
+            secret_version: None,
+            refusals: 0,
+            retry_at: Duration::ZERO,
+            last_refusal: None,
+            opened: 0,
+            is_fresh: false,
+        }
+    }
+
+    /// Begins a cycle's work: opens a session if there is none, probes it, asks the rows that `due` picks.
+    ///
+    /// # Errors
+    /// `Held`, where no work can begin now.
+    pub async fn begin(
+        &mut self,
+        now: Duration,
+        deadline: Duration,
+        due: impl Fn(&Facts, bool) -> Vec<(usize, &'static Row)> + Send + 'static,
+    ) -> Result<mpsc::Receiver<Report>, Held> {
+        self.settle(now).await;
+        let session = match std::mem::replace(&mut self.state, State::Closed) {
+            State::Busy { work, since } => {
+                self.state = State::Busy { work, since };
+                return Err(Held::Hung { since });
+            }
+            State::Idle(session) if self.secret_version == secret_version(&self.target) => Some(session),
+            State::Idle(_) | State::Closed => None,
+        };
+        if session.is_none()
+            && now < self.retry_at
+            && self.secret_version == secret_version(&self.target)
+            && let Some(fault) = &self.last_refusal
+        {
+            return Err(Held::Waiting(fault.clone()));
+        }
+        self.is_fresh = session.is_none();
+        self.opened += u64::from(self.is_fresh);
+        self.secret_version = secret_version(&self.target);
+        // Room for every report, so that the work never waits for a reader that has given up.
+        let (reports, reader) = mpsc::channel(self.engine.rows().len() + 3);
+        let work = work(self.engine, self.target.clone(), session, deadline, due, reports);
+        self.state = State::Busy { work: task::spawn("reading", work), since: now };
+        Ok(reader)
+    }
+
+    /// Takes the session back after the last report, or leaves the work running if it still hangs.
+    pub async fn settle(&mut self, now: Duration) {
+        let State::Busy { work, since } = &mut self.state else { return };
+        if work.is_finished() {
+            self.state = match work.await {
+                Ok(Some(session)) if !session.is_broken() => State::Idle(session),
+                _ => State::Closed,
+            };
+        } else if now.saturating_sub(*since) > HUNG_SOCKET_KEPT {
+            self.state = State::Closed; // dropping the handle ends the work and closes its socket
+        }
+    }
+
+    /// Waits for work that has given its last report to hand its session back.
+    pub async fn finish(&mut self) {
+        let State::Busy { work, .. } = &mut self.state else { return };
+        self.state = match work.await {
+            Ok(Some(session)) if !session.is_broken() => State::Idle(session),
+            _ => State::Closed,
+        };
+    }
+
+    /// Notes how opening and probing went, to space out attempts at a server that refuses us.
+    pub fn note(&mut self, outcome: Result<(), &Fault>, now: Duration) {
+        match outcome {
+            // Unreachable is not a refusal: nobody counts our attempts, and we want to be there when it returns.
+            Err(fault) if !fault.code.starts_with("net-") => {
+                self.refusals = self.refusals.saturating_add(1);
+                self.retry_at = now + retry_after(self.refusals, self.target.interval);
+                self.last_refusal = Some(fault.clone());
+            }
+            _ => {
+                self.refusals = 0;
+                self.retry_at = Duration::ZERO;
+                self.last_refusal = None;
+            }
+        }
+    }
+}
+
+fn secret_version(target: &Target) -> Option<(u128, u64)> {
+    let version = |source: &SecretSource| match source {
+        SecretSource::File(path) => files::version(path),
+        _ => None,
+    };
+    version(&target.password).or_else(|| version(&target.api_key))
+}
+
+/// One cycle's work with a session. Returns the session for the next cycle.
+async fn work(
+    engine: &'static dyn Engine,
+    target: Arc<Target>,
+    session: Option<Boxed>,
+    deadline: Duration,
+    due: impl Fn(&Facts, bool) -> Vec<(usize, &'static Row)> + Send,
+    reports: mpsc::Sender<Report>,
+) -> Option<Boxed> {
+    let watch = Stopwatch::start();
+    let is_fresh = session.is_none();
+    let opened = match session {
+        Some(mut session) => match session.probe().await {
+            // A server or a proxy may close an idle session; that alone is no outage, so look again before saying so.
+            Err(_) if session.is_broken() => open(engine, &target).await,
+            probed => probed.map(|()| session),
+        },
+        None => open(engine, &target).await,
+    };
+    let mut session = match opened {
+        Ok(session) => session,
+        Err(fault) => {
+            let _ = reports.send(Report::Dead(fault)).await; // nobody may be listening any more
+            return None;
+        }
+    };
+    let rows = due(session.facts(), is_fresh);
+    let _ = reports.send(Report::Alive(session.facts().clone())).await;
+    for (at, row) in rows {
+        let left = deadline.saturating_sub(watch.elapsed());
+        if reports.is_closed() || left.is_zero() {
+            return Some(session);
+        }
+        let began = watch.elapsed();
+        let answer = if session.is_broken() {
+            Err(Unknown::new(UnknownKind::Disconnected, "the connection was lost earlier in this cycle"))
+        } else {
+            // Half of what is left: one slow row never takes the time of all that follow.
+            session.ask(row, left / 2).await
+        };
+        let took = watch.elapsed().saturating_sub(began);
+        let _ = reports.send(Report::Row { row: at, took, answer }).await;
+    }
+    let _ = reports.send(Report::Done).await;
+    Some(session)
+}
+
+async fn open(engine: &'static dyn Engine, target: &Target) -> Result<Boxed, Fault> {
+    let access = Access { password: secrets::read(&target.password)?, api_key: secrets::read(&target.api_key)? };
+    let mut session = engine.connect(target, &access).await?;
+    session.probe().await.map(|()| session)
+}

@@ -1,0 +1,146 @@
+//! The set of watched targets: one task each, begun, replaced and ended as the configuration says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
+
+use crate::engines;
+use crate::model::reading::Cycle;
+use crate::model::series::Series;
+use crate::model::target::Target;
+use crate::sample::cycle::{Watched, identity_labels};
+use crate::sample::schedule::Schedule;
+use crate::sys::clock::Clock;
+use crate::sys::task::{self, Handle};
+
+/// What a target's task is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Watch,
+    /// The target is gone: end its series.
+    Leave,
+}
+
+struct Running {
+    target: Arc<Target>,
+    order: watch::Sender<Order>,
+    task: Handle<()>,
+}
+
+/// All targets that are watched now.
+pub struct Sampler {
+    series: Arc<dyn Series>,
+    clock: Arc<Clock>,
+    cycles: mpsc::Sender<Cycle>,
+    row_series_max: usize,
+    running: BTreeMap<String, Running>,
+    /// Whole cycles dropped because the store did not keep up.
+    pub dropped: Arc<AtomicU64>,
+}
+
+impl Sampler {
+    pub fn new(
+        series: Arc<dyn Series>,
+        clock: Arc<Clock>,
+        cycles: mpsc::Sender<Cycle>,
+        row_series_max: usize,
+    ) -> Sampler {
+        let running = BTreeMap::new();
+        Sampler { series, clock, cycles, row_series_max, running, dropped: Arc::default() }
+    }
+
+    /// Makes the watched set equal to `targets`: new ones begin, changed ones begin anew, missing ones end.
+    pub async fn set(&mut self, targets: &[Target]) {
+        let wanted: BTreeMap<String, &Target> = targets.iter().map(|target| (target.identity(), target)).collect();
+        let over: Vec<String> = self
+            .running
+            .iter()
+            .filter(|(identity, running)| wanted.get(*identity) != Some(&running.target.as_ref()))
+            .map(|(identity, _)| identity.clone())
+            .collect();
+        for identity in over {
+            if let Some(running) = self.running.remove(&identity) {
+                // A changed target that keeps its labels keeps its series: its new task takes them over.
+                if !wanted.get(&identity).is_some_and(|new| keeps_series(&running.target, new)) {
+                    let _ = running.order.send(Order::Leave); // a task that panicked listens no more
+                    let _ = running.task.await;
+                }
+            }
+        }
+        for (identity, target) in wanted {
+            if !self.running.contains_key(&identity) {
+                self.begin(identity, Arc::new(target.clone()));
+            }
+        }
+    }
+
+    fn begin(&mut self, identity: String, target: Arc<Target>) {
+        let Some(engine) = engines::find(&target.engine) else { return };
+        let (order, orders) = watch::channel(Order::Watch);
+        let watched = Watched::new(engine, target.clone(), self.series.clone(), self.row_series_max);
+        let schedule = Schedule::begin(&identity, target.interval, self.clock.now().since_start);
+        let beat =
+            Beat { schedule, clock: self.clock.clone(), cycles: self.cycles.clone(), dropped: self.dropped.clone() };
+        let task = task::spawn("target", beat.run(watched, orders));
+        self.running.insert(identity, Running { target, order, task });
+    }
+
+    /// The targets that are watched now.
+    pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
+        self.running.values().map(|running| &running.target)
+    }
+
+    /// The identities whose task has ended by itself, which only a panic does.
+    pub fn fallen(&self) -> Vec<String> {
+        self.running.iter().filter(|(_, one)| one.task.is_finished()).map(|(identity, _)| identity.clone()).collect()
+    }
+
+    /// Begins a fallen target anew.
+    pub fn revive(&mut self, identity: &str) {
+        if let Some(running) = self.running.remove(identity) {
+            self.begin(identity.to_string(), running.target.clone());
+        }
+    }
+}
+
+/// Whether a changed target's series go on under the same labels.
+fn keeps_series(old: &Target, new: &Target) -> bool {
+    let labels = |target: &Target| engines::find(&target.engine).map(|engine| identity_labels(engine, target));
+    old.engine == new.engine && labels(old) == labels(new)
+}
+
+/// The endless loop of one target.
+struct Beat {
+    schedule: Schedule,
+    clock: Arc<Clock>,
+    cycles: mpsc::Sender<Cycle>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Beat {
+    async fn run(mut self, mut watched: Watched, mut orders: watch::Receiver<Order>) {
+        loop {
+            let wait = self.schedule.next().saturating_sub(self.clock.now().since_start);
+            tokio::select! {
+                () = sleep(wait) => {}
+                changed = orders.changed() => {
+                    if changed.is_err() {
+                        return; // the sampler itself has ended
+                    }
+                }
+            }
+            if *orders.borrow() == Order::Leave {
+                let _ = self.cycles.send(watched.farewell(&self.clock)).await; // waits: an end must not be lost
+                return;
+            }
+            let late = self.schedule.beat(self.clock.now().since_start);
+            let cycle = watched.cycle(&self.clock, late).await;
+            if self.cycles.try_send(cycle).is_err() {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The doors: a TCP listener on loopback and the agent's Unix socket. Limits on headers, time and connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Extension;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+
+use crate::model::fault::Fault;
+use crate::model::scope::Scope;
+use crate::serve::shared::{Reader, Shared, stopped};
+use crate::sys::listen::{Tcp, Unix};
+use crate::sys::task;
+
+/// How long a client may take to send its request's head.
+const HEAD_TIME: Duration = Duration::from_secs(10);
+/// The most that a request's head may weigh.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Connections at once, over both doors; more wait in the system's queue.
+const CONNECTIONS_MAX: usize = 256;
+
+/// The bound doors, before anybody is let in.
+pub struct Doors {
+    tcp: Tcp,
+    unix: Option<Unix>,
+}
+
+impl Doors {
+    /// Opens both doors. A socket file that is there already is a dead agent's: the lock on the folder is ours.
+    ///
+    /// # Errors
+    /// `serve-02`: the address is taken or not ours; `serve-03`: the socket cannot be made.
+    pub async fn open(listen: SocketAddr, socket: Option<&Path>) -> Result<Doors, Fault> {
+        let tcp = Tcp::bind(listen).await.map_err(|error| {
+            Fault::new("serve-02", format!("cannot listen on {listen}: {error}"))
+                .hint("Does another agent or program use this port? Choose another with [serve] listen.")
+        })?;
+        let unix = socket.map(|path| Unix::bind(path).map_err(|error| socket_fault(path, &error))).transpose()?;
+        Ok(Doors { tcp, unix })
+    }
+
+    /// The TCP address that was bound; tests bind port 0.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.tcp.address()
+    }
+
+    /// Lets clients in until `stop` turns true. `anonymous` is what tokenless TCP readers may see.
+    pub async fn serve(self, router: Router, shared: Arc<Shared>, anonymous: Scope, stop: watch::Receiver<bool>) {
+        let mut stopping = stop.clone();
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tcp_router = router.clone().layer(Extension(Reader { scope: anonymous }));
+        let unix_router = router.layer(Extension(Reader { scope: Scope::of_socket_peer() }));
+        loop {
+            let Ok(place) = places.clone().acquire_owned().await else { break };
+            tokio::select! {
+                accepted = self.tcp.accept() => match accepted {
+                    Ok(stream) => connection(stream, tcp_router.clone(), shared.clone(), place, stop.clone()),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await, // out of descriptors: breathe
+                },
+                accepted = accept_unix(self.unix.as_ref()) => match accepted {
+                    Ok(Some(stream)) => connection(stream, unix_router.clone(), shared.clone(), place, stop.clone()),
+                    Ok(None) => { shared.counters.refused.fetch_add(1, Ordering::Relaxed); }
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+                () = stopped(&mut stopping) => break,
+            }
+        }
+    }
+}
+
+async fn accept_unix(
+    listener: Option<&Unix>,
+) -> io::Result<Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn socket_fault(path: &Path, error: &io::Error) -> Fault {
+    Fault::new("serve-03", format!("cannot make the socket {}: {error}", path.display()))
+        .hint("May the agent's user write to its state_dir? A socket's path may have 107 bytes at most.")
+}
+
+fn connection<S>(
+    stream: S,
+    router: Router,
+    shared: Arc<Shared>,
+    place: tokio::sync::OwnedSemaphorePermit,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    shared.counters.connections.fetch_add(1, Ordering::Relaxed);
+    let serving = async move {
+        let _place = place;
+        let service = TowerToHyperService::new(router);
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
+        let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+        tokio::select! {
+            _ = connection.as_mut() => {} // how a client left is its own affair
+            () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+        }
+    };
+    task::spawn("connection", serving).detach();
+}

@@ -1,0 +1,66 @@
+//! What all handlers share: the board, the store, the stream, and the reader's scope.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{broadcast, watch};
+
+use crate::model::catalogue::Catalogue;
+use crate::model::scope::Scope;
+use crate::model::status::{Board, Message};
+use crate::store::Store;
+use crate::sys::clock::Clock;
+
+/// A message of the stream with its text, made once however many clients there are.
+pub struct Published {
+    pub message: Message,
+    pub text: std::sync::OnceLock<String>,
+}
+
+impl Published {
+    pub fn new(message: Message) -> Published {
+        Published { message, text: std::sync::OnceLock::new() }
+    }
+
+    /// The message as JSON.
+    pub fn json(&self) -> &str {
+        self.text.get_or_init(|| serde_json::to_string(&self.message).unwrap_or_default())
+    }
+}
+
+/// The live stream: everything is offered to it, and it keeps nothing for those who are slow.
+pub type Stream = broadcast::Sender<Arc<Published>>;
+
+/// What serve counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    pub requests: AtomicU64,
+    pub refused: AtomicU64,
+    pub stream_clients: AtomicU64,
+    pub stream_cut_off: AtomicU64,
+    pub connections: AtomicU64,
+}
+
+/// Everything a handler needs.
+pub struct Shared {
+    pub board: Arc<dyn Board>,
+    pub store: Arc<Store>,
+    pub catalogue: Arc<Catalogue>,
+    pub clock: Arc<Clock>,
+    pub stream: Stream,
+    pub stream_clients_max: usize,
+    pub counters: Counters,
+    /// Turns true when the agent stops: streams then say goodbye.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Who asks: decided by the door, never by the request.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    pub scope: Scope,
+}
+
+/// Waits until the agent stops, or whoever would say so is gone.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

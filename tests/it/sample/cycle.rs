@@ -1,0 +1,378 @@
+//! Cycles against a scripted engine: slow rows, hung calls, lost sessions, refusals, panics.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use watchward::engines::contract::{Access, Answer, Ask, Emit, Engine, Facts, Row, Session, Table, Take, Task};
+use watchward::model::fault::Fault;
+use watchward::model::reading::{Cycle, Unknown, UnknownKind};
+use watchward::model::row::Metric;
+use watchward::model::series::{Series, is_stale};
+use watchward::model::target::Target;
+use watchward::sample::cycle::Watched;
+use watchward::sys::clock::Clock;
+
+use crate::sample::ids::Given;
+
+static UP: Metric = Metric::gauge("fake_up", "Up.");
+
+static ROWS: [Row; 4] = [
+    Row {
+        name: "fast",
+        take: Take::Columns { labels: &["db"] },
+        metrics: &[Metric::gauge("fast", "").from("n")],
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "slow",
+        every: 3,
+        take: Take::Columns { labels: &["db"] },
+        metrics: &[Metric::gauge("slow", "").from("n")],
+        ..Row::DEFAULT
+    },
+    Row { name: "needy", needs: &["statistics"], ask: Ask::Text("never"), ..Row::DEFAULT },
+    Row { name: "broken", take: Take::Own(panics), ..Row::DEFAULT },
+];
+
+fn panics(answer: &Answer, _: &Facts, _: &mut dyn Emit) -> Result<(), Unknown> {
+    assert!(*answer != Answer::Text("panic".to_string()), "an index out of bounds");
+    Ok(())
+}
+
+/// What a call to the scripted server does.
+#[derive(Clone, Debug)]
+enum Act {
+    Answer(&'static [(&'static str, &'static str)]),
+    Fail(UnknownKind),
+    /// Answers only when released.
+    Hang,
+    Panic,
+}
+
+#[derive(Default)]
+struct Script {
+    opened: u32,
+    open_now: u32,
+    refuse: Option<Fault>,
+    /// The next probes: what fails, and whether the session is broken by it.
+    probes: VecDeque<bool>,
+    acts: VecDeque<(&'static str, Act)>,
+    asked: Vec<&'static str>,
+}
+
+struct Fake {
+    script: Arc<Mutex<Script>>,
+    release: Arc<tokio::sync::Notify>,
+}
+
+struct FakeSession {
+    script: Arc<Mutex<Script>>,
+    release: Arc<tokio::sync::Notify>,
+    facts: Facts,
+    broken: bool,
+}
+
+impl Drop for FakeSession {
+    fn drop(&mut self) {
+        self.script.lock().unwrap().open_now -= 1;
+    }
+}
+
+impl Session for FakeSession {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
+        let fails = self.script.lock().unwrap().probes.pop_front().unwrap_or(false);
+        self.broken |= fails;
+        Box::pin(async move { if fails { Err(Fault::new("fake-02", "connection reset")) } else { Ok(()) } })
+    }
+
+    fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+        Box::pin(async move {
+            let act = {
+                let mut script = self.script.lock().unwrap();
+                script.asked.push(row.name);
+                let at = script.acts.iter().position(|(name, _)| *name == row.name);
+                at.and_then(|at| script.acts.remove(at)).map_or(Act::Answer(&[("a", "1")]), |(_, act)| act)
+            };
+            match act {
+                Act::Answer(rows) => Ok(table(rows)),
+                Act::Fail(kind) => {
+                    self.broken |= kind == UnknownKind::Disconnected;
+                    Err(Unknown::new(kind, "said the server"))
+                }
+                Act::Hang => {
+                    self.release.notified().await;
+                    Ok(table(&[("a", "1")]))
+                }
+                Act::Panic => Ok(Answer::Text("panic".to_string())),
+            }
+        })
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken
+    }
+}
+
+fn table(rows: &[(&str, &str)]) -> Answer {
+    let rows = rows.iter().map(|(db, n)| vec![Some((*db).to_string()), Some((*n).to_string())]).collect();
+    Answer::Table(Table { columns: vec!["db".to_string(), "n".to_string()], rows })
+}
+
+impl Engine for Fake {
+    fn word(&self) -> &'static str {
+        "fake"
+    }
+
+    fn job(&self) -> &'static str {
+        "fake"
+    }
+
+    fn schemes(&self) -> &'static [&'static str] {
+        &["fake"]
+    }
+
+    fn default_port(&self) -> u16 {
+        1
+    }
+
+    fn up(&self) -> &'static Metric {
+        &UP
+    }
+
+    fn prefix(&self) -> &'static str {
+        "fake"
+    }
+
+    fn rows(&self) -> &'static [Row] {
+        &ROWS
+    }
+
+    fn verifies(&self, _target: &Target) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn connect<'a>(&'a self, _: &'a Target, _: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
+        Box::pin(async move {
+            let mut script = self.script.lock().unwrap();
+            if let Some(fault) = &script.refuse {
+                return Err(fault.clone());
+            }
+            script.opened += 1;
+            script.open_now += 1;
+            let facts = Facts { role: "primary".to_string(), ..Facts::default() };
+            let (script, release) = (self.script.clone(), self.release.clone());
+            Ok(Box::new(FakeSession { script, release, facts, broken: false }) as Box<dyn Session>)
+        })
+    }
+}
+
+struct Stage {
+    script: Arc<Mutex<Script>>,
+    release: Arc<tokio::sync::Notify>,
+    series: Arc<Given>,
+    watched: Watched,
+    clock: Clock,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let script: Arc<Mutex<Script>> = Arc::default();
+        let release: Arc<tokio::sync::Notify> = Arc::default();
+        let engine: &'static Fake = Box::leak(Box::new(Fake { script: script.clone(), release: release.clone() }));
+        let series = Given::new(1000);
+        let watched = Watched::new(engine, Arc::new(target()), series.clone(), 100);
+        Stage { script, release, series, watched, clock: Clock::begin(None) }
+    }
+
+    fn next(&self, row: &'static str, act: Act) {
+        self.script.lock().unwrap().acts.push_back((row, act));
+    }
+
+    async fn cycle(&mut self) -> Cycle {
+        self.script.lock().unwrap().asked.clear();
+        self.watched.cycle(&self.clock, Duration::ZERO).await
+    }
+
+    fn asked(&self) -> Vec<&'static str> {
+        self.script.lock().unwrap().asked.clone()
+    }
+
+    /// The points of the rows `fast` and `slow` and the two names of `up`, as text.
+    fn points(&self, cycle: &Cycle) -> Vec<String> {
+        let mut lines: Vec<String> = cycle
+            .points
+            .iter()
+            .map(|(id, value)| (self.series.labels(*id), *value))
+            .filter(|(labels, _)| ["fast", "slow", "up", "fake_up"].contains(&labels.name()))
+            .map(|(labels, value)| {
+                let value = if is_stale(value) { "stale".to_string() } else { value.to_string() };
+                format!("{}{} {value}", labels.name(), labels.value("db"))
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+fn target() -> Target {
+    Target {
+        name: "one".to_string(),
+        tenant: "default".to_string(),
+        engine: "fake".to_string(),
+        url: watchward::model::target::Url::default(),
+        password: watchward::model::target::SecretSource::None,
+        api_key: watchward::model::target::SecretSource::None,
+        ca_file: None,
+        insecure: false,
+        interval: Duration::from_millis(400),
+        deadline: Duration::from_millis(400),
+        job: String::new(),
+        labels: std::collections::BTreeMap::new(),
+        root: "/".into(),
+        thresholds: std::collections::BTreeMap::new(),
+        discovered: false,
+    }
+}
+
+#[tokio::test]
+async fn a_slow_row_is_asked_every_third_cycle_and_repeated_between() {
+    let mut stage = Stage::new();
+    let first = stage.cycle().await;
+    assert!(first.up);
+    assert_eq!(stage.asked(), ["fast", "slow", "broken"]);
+    assert_eq!(stage.points(&first), ["fake_up 1", "fasta 1", "slowa 1", "up 1"]);
+    stage.next("fast", Act::Answer(&[("a", "2")]));
+    let second = stage.cycle().await;
+    assert_eq!(stage.asked(), ["fast", "broken"]);
+    assert_eq!(stage.points(&second), ["fake_up 1", "fasta 2", "slowa 1", "up 1"]);
+    let asks: Vec<usize> = {
+        let mut counts = Vec::new();
+        for _ in 0..6 {
+            stage.cycle().await;
+            counts.push(stage.asked().iter().filter(|row| **row == "slow").count());
+        }
+        counts
+    };
+    assert_eq!(asks.iter().sum::<usize>(), 2, "{asks:?}");
+}
+
+#[tokio::test]
+async fn one_failed_row_costs_one_row() {
+    let mut stage = Stage::new();
+    stage.cycle().await;
+    stage.next("fast", Act::Fail(UnknownKind::Privilege));
+    let cycle = stage.cycle().await;
+    assert!(cycle.up);
+    assert_eq!(stage.points(&cycle), ["fake_up 1", "fasta stale", "slowa 1", "up 1"]);
+    let failed: Vec<_> = cycle.rows.iter().filter_map(|row| Some((row.name, row.result.clone().err()?.kind))).collect();
+    assert_eq!(failed, [("fast", UnknownKind::Privilege)]);
+}
+
+#[tokio::test]
+async fn a_row_whose_need_is_not_met_is_unknown_with_the_reason_and_never_asked() {
+    let mut stage = Stage::new();
+    let cycle = stage.cycle().await;
+    let needy = cycle.rows.iter().find(|row| row.name == "needy").unwrap();
+    let unknown = needy.result.clone().unwrap_err();
+    assert_eq!(unknown.reason, "needs statistics, which this server does not offer");
+    assert!(!stage.asked().contains(&"needy"));
+}
+
+#[tokio::test]
+async fn a_panic_while_a_row_is_read_costs_that_row() {
+    let mut stage = Stage::new();
+    stage.next("broken", Act::Panic);
+    let cycle = stage.cycle().await;
+    assert!(cycle.up);
+    let broken = cycle.rows.iter().find(|row| row.name == "broken").unwrap();
+    assert!(broken.result.clone().unwrap_err().reason.contains("an index out of bounds"));
+}
+
+#[tokio::test]
+async fn a_hung_server_is_down_within_the_deadline_and_gets_no_second_session() {
+    let mut stage = Stage::new();
+    stage.cycle().await;
+    stage.next("fast", Act::Hang);
+    let hung = stage.cycle().await;
+    assert!(!hung.up);
+    assert!(hung.took < Duration::from_millis(700), "{:?}", hung.took);
+    assert_eq!(stage.points(&hung), ["fake_up 0", "fasta stale", "slowa stale", "up 0"]);
+    let fault = hung.fault.unwrap();
+    assert_eq!(fault.what, "no whole answer from localhost:1 within 0.4 s");
+    for _ in 0..3 {
+        let still = stage.cycle().await;
+        assert!(!still.up);
+        assert_eq!(stage.points(&still), ["fake_up 0", "up 0"]);
+        assert!(still.fault.unwrap().what.starts_with("no answer from localhost:1 for "));
+        assert!(still.took < Duration::from_millis(100), "a hung session is not waited for again");
+    }
+    assert_eq!(stage.script.lock().unwrap().opened, 1);
+    stage.release.notify_one();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let back = stage.cycle().await;
+    assert!(back.up, "{:?}", back.fault);
+    assert_eq!(stage.script.lock().unwrap().opened, 1);
+}
+
+#[tokio::test]
+async fn an_idle_session_that_the_server_closed_is_no_outage() {
+    let mut stage = Stage::new();
+    stage.cycle().await;
+    stage.script.lock().unwrap().probes.push_back(true);
+    let cycle = stage.cycle().await;
+    assert!(cycle.up);
+    let script = stage.script.lock().unwrap();
+    assert_eq!((script.opened, script.open_now), (2, 1));
+}
+
+#[tokio::test]
+async fn a_connection_lost_in_mid_cycle_leaves_the_later_rows_unknown_and_the_next_cycle_connects() {
+    let mut stage = Stage::new();
+    stage.next("fast", Act::Fail(UnknownKind::Disconnected));
+    let cycle = stage.cycle().await;
+    let slow = cycle.rows.iter().find(|row| row.name == "slow").unwrap();
+    assert_eq!(slow.result.clone().unwrap_err().reason, "the connection was lost earlier in this cycle");
+    let next = stage.cycle().await;
+    assert!(next.up);
+    assert_eq!(stage.script.lock().unwrap().opened, 2);
+}
+
+#[tokio::test]
+async fn a_refusal_is_down_at_once_and_is_not_repeated_every_cycle() {
+    let mut stage = Stage::new();
+    stage.script.lock().unwrap().refuse = Some(Fault::new("fake-01", "wrong password"));
+    let first = stage.cycle().await;
+    assert_eq!((first.up, first.fault.unwrap().what.as_str()), (false, "wrong password"));
+    let second = stage.cycle().await;
+    assert_eq!(stage.points(&second), ["fake_up 0", "up 0"]);
+    // The password is right now, but the next attempt comes only after an interval.
+    stage.script.lock().unwrap().refuse = None;
+    let waiting = stage.cycle().await;
+    assert_eq!(waiting.fault.unwrap().what, "wrong password");
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert!(stage.cycle().await.up);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_reached_is_tried_every_cycle() {
+    let mut stage = Stage::new();
+    stage.script.lock().unwrap().refuse = Some(Fault::new("net-01", "connection refused"));
+    assert!(!stage.cycle().await.up);
+    stage.script.lock().unwrap().refuse = None;
+    assert!(stage.cycle().await.up);
+}
+
+#[tokio::test]
+async fn a_target_that_goes_ends_all_its_series() {
+    let mut stage = Stage::new();
+    stage.cycle().await;
+    let farewell = stage.watched.farewell(&stage.clock);
+    assert!(farewell.removed);
+    assert_eq!(stage.points(&farewell), ["fake_up stale", "fasta stale", "slowa stale", "up stale"]);
+    assert!(farewell.points.iter().all(|(_, value)| is_stale(*value)));
+}

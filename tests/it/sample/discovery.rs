@@ -1,0 +1,42 @@
+//! What listens on this machine, read from recorded tables of the kernel.
+
+use watchward::sample::discovery::{listening_ports, listening_sockets};
+
+const TCP: &str = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000   105        0 21 1 0 100 0 0 10 0
+   1: 00000000:18EB 00000000:0000 0A 00000000:00000000 00:00000000 00000000   106        0 22 1 0 100 0 0 10 0
+   2: 0100007F:1539 0100007F:9C40 01 00000000:00000000 00:00000000 00000000   105        0 23 1 0 100 0 0 10 0
+   3: 050A000A:2378 00000000:0000 0A 00000000:00000000 00:00000000 00000000   105        0 24 1 0 100 0 0 10 0
+";
+
+const TCP6: &str = "\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr
+   0: 00000000000000000000000001000000:23F0 00000000000000000000000000000000:0000 0A 00000000:00000000 00:0
+   1: 0000000000000000FFFF00000100007F:6989 00000000000000000000000000000000:0000 0A 00000000:00000000 00:0
+";
+
+#[test]
+fn only_listeners_that_loopback_reaches_count() {
+    assert_eq!(listening_ports(TCP).into_iter().collect::<Vec<_>>(), [5432, 6379]);
+    assert_eq!(listening_ports(TCP6).into_iter().collect::<Vec<_>>(), [9200, 27017]);
+}
+
+#[test]
+fn only_sockets_that_accept_and_have_a_path_count() {
+    let table = "\
+Num       RefCount Protocol Flags    Type St Inode Path
+0000: 00000002 00000000 00010000 0001 01 21 /var/run/postgresql/.s.PGSQL.5432
+0000: 00000002 00000000 00010000 0001 01 22 @hidden
+0000: 00000003 00000000 00000000 0001 03 23 /run/other.sock
+";
+    assert_eq!(listening_sockets(table).into_iter().collect::<Vec<_>>(), ["/var/run/postgresql/.s.PGSQL.5432"]);
+}
+
+#[test]
+fn nonsense_is_not_seen() {
+    for table in ["", "x", "h\n0: zz:zz 0 0A\n", "h\n0: 0100007F:zz 0 0A\n", "h\n0: 01:0050 0 0A\n"] {
+        assert!(listening_ports(table).is_empty());
+        assert!(listening_sockets(table).is_empty());
+    }
+}
