@@ -28,7 +28,7 @@ pub const KEYS: &[Key] = &[
         "queue_entries_max",
         Kind::Whole { min: 100, max: 1_000_000 },
         "10000",
-        "With more alerts than this waiting to be told, the older comings and goings of one alert are merged into its last.",
+        "With more notices than this waiting, the older comings and goings of an alert are merged into its last.",
     ),
     Key::new(
         "body_bytes_max",
@@ -73,7 +73,7 @@ pub const ROUTE_KEYS: &[Key] = &[
         "group_by",
         Kind::Texts,
         "[\"tenant\", \"target\", \"alertname\"]",
-        "Alerts that agree in these labels are told together; \"...\" stands for all labels. `tenant` is always one of them.",
+        "Alerts that agree in these labels are told together; \"...\": in all labels. `tenant` is always one of them.",
     ),
 ];
 

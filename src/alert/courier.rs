@@ -1,8 +1,8 @@
 //! A courier: tells one outlet what waits for it, one message at a time, in order for each group.
 //!
-//! What waits was committed before; the message is sent; then the attempt is logged and what arrived taken off the outbox, in one
-//! transaction. A kill before sending loses nothing, for the outbox stands; a kill between sending and settling sends the
-//! same message again, with the same delivery id.
+//! What waits was committed before; the message is sent; then the attempt is logged and what arrived is taken off the
+//! outbox, in one transaction. A kill before sending loses nothing, for the outbox stands; a kill between sending and
+//! settling sends the same message again, with the same delivery id.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -44,7 +44,6 @@ pub enum Next {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub since_ms: i64,
-    pub failures: u32,
     pub is_refusal: bool,
     /// The receiver's words, or why there are none.
     pub words: String,
@@ -290,9 +289,8 @@ impl Courier {
             }
         }
         let since_ms = trouble.as_ref().map_or(at_ms, |before| before.since_ms);
-        let failures = trouble.as_ref().map_or(0, |before| before.failures) + 1;
         let words = format!("{status}: {}", reply.words);
-        *trouble = Some(Trouble { since_ms, failures, is_refusal: outcome == Outcome::Refused, words });
+        *trouble = Some(Trouble { since_ms, is_refusal: outcome == Outcome::Refused, words });
     }
 }
 

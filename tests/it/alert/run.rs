@@ -107,7 +107,7 @@ async fn it_stops_soon_though_a_receiver_hangs_and_settles_what_arrives_in_time(
     assert_eq!(state.queue().await.unwrap().entries, 1, "what did not arrive must be sent again");
 }
 
-/// What the child of the next test does: raises and ends alerts for as long as it lives, and says which are acknowledged.
+/// What the child of the next test does: raises and ends alerts while it lives, and says which are acknowledged.
 #[allow(clippy::disallowed_methods)] // reads what its parent tells it
 #[test]
 fn child_that_is_killed() {

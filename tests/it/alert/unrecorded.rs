@@ -52,7 +52,7 @@ async fn critical_alerts_go_out_from_memory_marked_and_counted() {
     assert_eq!(told(&sink), "!firing +Down");
     let seen = stage.alerting.statistics(now);
     assert_eq!((seen.unrecorded, seen.backlog, seen.queued), (1, 2, 0));
-    let found = stage.alerting.findings().remove(0);
+    let found = stage.alerting.findings(moment(stage.second)).remove(0);
     assert_eq!((found.kind.as_str(), found.severity), ("StateNotWritten", Severity::Critical));
     // Trying again does not tell it again.
     stage.alerting.keep_house(now).await;
