@@ -21,6 +21,7 @@ use crate::store::bytes::{Reader, put_text, put_unsigned};
 use crate::store::chunk::Chunk;
 use crate::store::crc::crc32;
 use crate::store::disk::{self, Disk};
+use crate::sys::files;
 
 const MAGIC: &[u8; 8] = b"WWBLOCK1";
 const FOOTER: usize = 6 * 8 + 4 * 4 + 4 + 8;
@@ -93,11 +94,11 @@ pub struct Definitions(Vec<u8>);
 
 impl Definitions {
     /// The blocks that this one was made from and replaces, and all series with their labels.
-    pub fn read(&self, each: &mut dyn FnMut(SeriesId, &[(&str, &str)])) -> Result<Vec<u64>, BlockError> {
+    pub fn read(&self, each: impl FnMut(SeriesId, &[(&str, &str)])) -> Result<Vec<u64>, BlockError> {
         self.try_read(each).ok_or_else(|| damaged("its definitions end too early"))
     }
 
-    fn try_read(&self, each: &mut dyn FnMut(SeriesId, &[(&str, &str)])) -> Option<Vec<u64>> {
+    fn try_read(&self, mut each: impl FnMut(SeriesId, &[(&str, &str)])) -> Option<Vec<u64>> {
         let mut reader = Reader::new(&self.0);
         let mut replaced = Vec::new();
         for _ in 0..reader.unsigned()? {
@@ -316,7 +317,7 @@ impl<'a> Writer<'a> {
         self.disk.sync(&self.file)?;
         std::fs::rename(&self.unfinished, &self.path)?;
         if let Some(folder) = self.path.parent() {
-            disk::sync_folder(folder)?;
+            files::sync_folder(folder)?;
         }
         Ok(std::mem::take(&mut self.path))
     }

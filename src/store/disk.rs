@@ -6,12 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Room on a file system, in bytes: what an ordinary user may still fill, and all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
-    pub free: u64,
-    pub total: u64,
-}
+use crate::sys::files::{self, Space};
 
 /// What a full or broken disk refuses.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -31,7 +26,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The system's own.
-    fn room(&self, folder: &Path) -> io::Result<Room>;
+    fn space(&self, folder: &Path) -> io::Result<Space>;
 }
 
 /// The operating system's disk.
@@ -47,10 +42,8 @@ impl Disk for SystemDisk {
         file.sync_data()
     }
 
-    fn room(&self, folder: &Path) -> io::Result<Room> {
-        let all = rustix::fs::statvfs(folder)?;
-        let bytes = |blocks: u64| blocks.saturating_mul(all.f_frsize);
-        Ok(Room { free: bytes(all.f_bavail), total: bytes(all.f_blocks) })
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        files::space(folder)
     }
 }
 
@@ -85,7 +78,7 @@ pub fn list(folder: &Path) -> io::Result<Vec<Found>> {
         let path = entry.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let mut parts = name.split('.');
-        let Some(number) = parts.next().and_then(|stem| stem.parse().ok()) else { continue };
+        let Some(number) = parts.next().and_then(number_of) else { continue };
         let kind = match (parts.next(), parts.next(), parts.next()) {
             (Some("block"), None, None) => Kind::Block,
             (Some("log"), None, None) => Kind::Log,
@@ -140,12 +133,10 @@ pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     Ok(aside)
 }
 
-/// Makes names durable: files created, renamed or removed in a folder.
-///
-/// # Errors
-/// The system's own.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+/// The number a name begins with; no other digits than `path_of` writes.
+fn number_of(stem: &str) -> Option<u64> {
+    let number = stem.parse().ok().filter(|number| *number < u64::MAX / 2)?;
+    (format!("{number:010}") == stem).then_some(number)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

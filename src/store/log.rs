@@ -122,6 +122,8 @@ pub struct Segment {
     pub number: u64,
     /// Up to here, records are whole.
     pub bytes: u64,
+    /// How large it was when it was begun, or opened.
+    pub begun_bytes: u64,
 }
 
 /// Reads a segment from its beginning and tells what it says. Passes over damage to the next whole record.

@@ -1,58 +1,64 @@
-//! Where the real servers are: what tests/servers/up wrote down.
+//! The servers that tests/servers/up started, and how to open a session with one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use watchward::engines::contract::Access;
+use watchward::engines;
+use watchward::engines::contract::{Access, Answer, Engine, Row, Session};
+use watchward::model::fault::Fault;
+use watchward::model::reading::{Unknown, UnknownKind};
 use watchward::model::secret::Secret;
-use watchward::model::target::{SecretSource, Target, Url};
+use watchward::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
+use watchward::sys::{environment, files, tls};
 
-/// A value of `target/servers/env`, or of the file that WATCHWARD_SERVERS_ENV names.
-pub fn value(name: &str) -> String {
-    static ALL: OnceLock<BTreeMap<String, String>> = OnceLock::new();
-    let all = ALL.get_or_init(|| {
-        let file = std::env::var("WATCHWARD_SERVERS_ENV").unwrap_or_else(|_| "target/servers/env".to_string());
-        let text = std::fs::read_to_string(&file)
-            .unwrap_or_else(|_| panic!("no servers are up ({file} is missing): start them with tests/servers/up"));
-        text.lines().filter_map(|line| line.split_once('=')).map(|(k, v)| (k.to_string(), v.to_string())).collect()
-    });
-    all.get(name).unwrap_or_else(|| panic!("{name} is not in the servers' env file")).clone()
+use crate::points::{Points, to_fixture};
+
+/// What tests/servers/up wrote about its servers.
+pub struct Servers(BTreeMap<String, String>);
+
+/// The servers, or the end of the test with one line.
+pub fn servers() -> Servers {
+    tls::install_provider();
+    let usual = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/servers/env");
+    let file = environment::variable("WATCHWARD_SERVERS_ENV").map_or(usual, PathBuf::from);
+    let text = files::read_text(&file, 1 << 20).unwrap_or_default();
+    assert!(!text.is_empty(), "no servers: start them with tests/servers/up");
+    let pairs = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    Servers(pairs.map(|(key, value)| (key.to_string(), value.to_string())).collect())
 }
 
-/// A port that stands there.
-pub fn port(name: &str) -> u16 {
-    value(name).parse().unwrap_or_else(|_| panic!("{name} is not a port"))
+impl Servers {
+    pub fn value(&self, key: &str) -> &str {
+        self.0.get(key).unwrap_or_else(|| panic!("tests/servers/up does not say {key}"))
+    }
+
+    pub fn port(&self, key: &str) -> u16 {
+        self.value(key).parse().expect("a port")
+    }
+
+    /// The secret in the file that a key names.
+    pub fn secret(&self, key: &str) -> String {
+        let text = files::read_text(self.value(key).as_ref(), 1 << 10).expect("the secret's file");
+        text.trim_end().to_string()
+    }
+
+    /// Stops, starts, pauses or resumes one server.
+    pub fn ctl(&self, name: &str, action: &str) {
+        #[allow(clippy::disallowed_methods)] // only tests run programs of the tests
+        let done = std::process::Command::new(self.value("WW_CTL")).args([name, action]).status();
+        assert!(done.as_ref().is_ok_and(std::process::ExitStatus::success), "ctl {name} {action}: {done:?}");
+    }
 }
 
-/// A secret whose file is named there.
-pub fn secret(name: &str) -> Secret {
-    let file = value(name);
-    Secret::new(std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("cannot read {file}: {error}")).trim_end())
-}
-
-/// Access with a password.
-pub fn password(secret: Secret) -> Access {
-    Access { password: Some(secret), api_key: None }
-}
-
-/// A target as the configuration would build it.
-pub fn target(engine: &str, scheme: &str, host: &str, port: u16, user: &str) -> Target {
-    let url = Url {
-        scheme: scheme.to_string(),
-        user: user.to_string(),
-        host: host.to_string(),
-        port,
-        path: String::new(),
-        parameters: BTreeMap::new(),
-    };
+/// A target for an engine's word and URL, local, with a password.
+pub fn target(word: &str, url: Url, password: &str) -> Target {
     Target {
-        name: "tested".to_string(),
-        tenant: "default".to_string(),
-        engine: engine.to_string(),
+        name: "live".to_string(),
+        tenant: DEFAULT_TENANT.to_string(),
+        engine: word.to_string(),
         url,
-        password: SecretSource::None,
+        password: SecretSource::Inline(Secret::new(password)),
         api_key: SecretSource::None,
         ca_file: None,
         insecure: false,
@@ -64,4 +70,61 @@ pub fn target(engine: &str, scheme: &str, host: &str, port: u16, user: &str) -> 
         thresholds: BTreeMap::new(),
         discovered: false,
     }
+}
+
+pub fn engine(word: &str) -> &'static dyn Engine {
+    engines::find(word).unwrap_or_else(|| panic!("no engine {word}"))
+}
+
+/// Opens a session as the sampler does.
+pub async fn open(target: &Target) -> Result<Box<dyn Session>, Fault> {
+    let SecretSource::Inline(secret) = &target.password else { panic!("tests give the password itself") };
+    let password = Some(secret.clone()).filter(|secret| !secret.is_empty());
+    engine(&target.engine).connect(target, &Access { password, api_key: None }).await
+}
+
+/// What each row of a server brought.
+pub type Readings = BTreeMap<&'static str, Result<Points, Unknown>>;
+
+/// Asks every row that exists for the server. With WATCHWARD_RECORD the answers are kept there, one file for each row.
+pub async fn read_all(session: &mut dyn Session, rows: &'static [Row]) -> Readings {
+    let mut readings = Readings::new();
+    let facts = session.facts().clone();
+    for row in rows.iter().filter(|row| row.exists(&facts)) {
+        let points = match row.lacks(&facts) {
+            Some(unknown) => Err(unknown),
+            None => match session.ask(row, Duration::from_secs(5)).await {
+                Ok(answer) => {
+                    record(row, &answer);
+                    Points::of(row, &answer, &facts)
+                }
+                Err(unknown) => Err(unknown),
+            },
+        };
+        readings.insert(row.name, points);
+    }
+    readings
+}
+
+fn record(row: &Row, answer: &Answer) {
+    if let Some(folder) = environment::variable("WATCHWARD_RECORD") {
+        let folder = PathBuf::from(folder);
+        files::make_folder(&folder, 0o755).expect("the folder of the recording");
+        let file = folder.join(format!("{}.json", row.name));
+        files::write_atomic(&file, to_fixture(answer).as_bytes(), 0o644).expect("the recording");
+    }
+}
+
+/// Ends the test unless every row was read, and says which were not and why.
+pub fn all_read(readings: &Readings) {
+    let failed: Vec<_> = readings.iter().filter_map(|(name, result)| Some((name, result.as_ref().err()?))).collect();
+    assert!(failed.is_empty(), "not read: {failed:#?}");
+    let twice: Vec<_> = readings.values().flatten().flat_map(|points| &points.twice).collect();
+    assert!(twice.is_empty(), "series that came twice: {twice:#?}");
+}
+
+/// The kinds of unknown, by row.
+pub fn unknowns(readings: &Readings) -> Vec<(&'static str, UnknownKind, String)> {
+    let failed = readings.iter().filter_map(|(name, result)| Some((*name, result.as_ref().err()?)));
+    failed.map(|(name, unknown)| (name, unknown.kind, unknown.reason.clone())).collect()
 }

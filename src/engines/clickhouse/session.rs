@@ -6,13 +6,15 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::Value;
 
-use crate::engines::contract::{Access, Answer, Ask, Facts, Row, Session, Table, Task, Version};
-use crate::engines::reach;
+use crate::engines::contract::{
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Table, Task, Version,
+};
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::sys::http::{Client, Response, is_success};
+use crate::sys::reach;
 
 /// System tables that not every version has, or not every user sees; rows may need them.
 const TABLES: &[&str] = &["system.detached_parts", "system.disks", "system.errors", "system.mutations"];
@@ -41,7 +43,7 @@ pub fn has_tls(target: &Target) -> bool {
 /// # Errors
 /// `clickhouse-01` to `clickhouse-04`, and those of the network, TLS and HTTP.
 pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
-    let base = reach::http_base(target, 8123, has_tls(target));
+    let base = reach::http_base(target, 8123, has_tls(target), SESSION_NAME, ANSWER_BYTES_MAX);
     let mut session = ClickHouseSession {
         server: base.address.text(),
         client: Client::new(base),

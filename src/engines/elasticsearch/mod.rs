@@ -5,11 +5,11 @@ pub mod monitor;
 pub mod session;
 
 use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
-use crate::engines::reach;
 use crate::model::catalogue::Threshold;
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
+use crate::sys::reach;
 
 pub struct Elasticsearch;
 

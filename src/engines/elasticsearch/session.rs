@@ -7,13 +7,15 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Method;
 use serde_json::{Map, Value};
 
-use crate::engines::contract::{Access, Answer, Ask, Facts, Row, Session, Task, Version};
-use crate::engines::reach;
+use crate::engines::contract::{
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
+};
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::sys::http::{Client, Response, is_success};
+use crate::sys::reach;
 
 /// Stands, in a row's path, for every snapshot repository in turn; the answers come as one document, by repository.
 const EACH_REPOSITORY: &str = "{repository}";
@@ -46,7 +48,7 @@ pub fn has_tls(target: &Target) -> bool {
 /// # Errors
 /// `elasticsearch-01` to `elasticsearch-04`, and those of the network, TLS and HTTP.
 pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
-    let base = reach::http_base(target, 9200, has_tls(target));
+    let base = reach::http_base(target, 9200, has_tls(target), SESSION_NAME, ANSWER_BYTES_MAX);
     let path = target.url.path.trim_matches('/');
     let mut session = ElasticsearchSession {
         server: base.address.text(),

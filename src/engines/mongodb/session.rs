@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use crate::engines::contract::{
     ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
 };
-use crate::engines::reach;
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
+use crate::sys::reach;
 use crate::sys::relay::{Framing, Relay, Road};
 
 /// One for commands, one for the driver's own checks, and one more while either is being replaced.

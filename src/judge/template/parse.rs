@@ -297,11 +297,11 @@ impl Parser<'_> {
         }
         let (least, most) = (*function.arguments.start(), *function.arguments.end());
         let wants = match most {
-            _ if least == most => least.to_string(),
-            usize::MAX => format!("at least {least}"),
-            _ => format!("{least} to {most}"),
+            1 => "1 argument".to_string(),
+            _ if least == most => format!("{least} arguments"),
+            _ => format!("at least {least}"),
         };
-        Err(self.error(at, format!("function '{}' wants {wants} arguments and has {given}", function.name)))
+        Err(self.error(at, format!("function '{}' wants {wants} and has {given}", function.name)))
     }
 
     /// The next operand; `None` where the command ends.

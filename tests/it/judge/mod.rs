@@ -1,1 +1,10 @@
 //! Tests of `src/judge`.
+
+mod story;
+mod templates;
+mod loading;
+mod instances;
+mod judging;
+mod thresholds;
+mod findings;
+mod copied;

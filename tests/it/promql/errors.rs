@@ -28,9 +28,23 @@ fn faults_of_the_text_say_where() {
     check_parse("up{job=\"a}", "a quotation mark is not closed at character 8 in 'up{job=\"a}'");
     check_parse(
         "up{job=\"\\xff\"}",
-        "a byte above \\x7f is written; write the character itself at character 9 in 'up{job=\"\\xff\"}'",
+        "a byte above \\x7f is written; write the character itself at character 8 in 'up{job=\"\\xff\"}'",
     );
-    check_parse("up up", "the expression cannot be read as PromQL in 'up up'");
+    check_parse("up up", "unexpected 'up' at character 4 in 'up up'");
+    check_parse("sum(up) by (job) > 0 0", "unexpected '0' at character 22 in 'sum(up) by (job) > 0 0'");
+    check_parse("rate(up[5m]) / (a + * b)", "unexpected '*' at character 21 in 'rate(up[5m]) / (a + * b)'");
+    check_parse("a + on(b, c) group_left(d) / e", "unexpected '/' at character 28 in 'a + on(b, c) group_left(d) / e'");
+    check_parse(
+        "up{a=\"é\",b} + 1 )2(",
+        "a parenthesis is closed that was not opened at character 17 in 'up{a=\"é\",b} + 1 )2('",
+    );
+    check_parse("up{a=\"é\"} {}", "unexpected '{' at character 11 in 'up{a=\"é\"} {}'");
+    check_parse("a offset 5m 6", "unexpected '6' at character 13 in 'a offset 5m 6'");
+    check_parse("a @ start 6", "unexpected '6' at character 11 in 'a @ start 6'");
+    check_parse("sum by job (up)", "unexpected 'job' at character 8 in 'sum by job (up)'");
+    check_parse("a +", "the expression ends where more is expected in 'a +'");
+    check_parse("sum by (job)", "the expression ends where more is expected in 'sum by (job)'");
+    check_parse("a > bool", "the expression ends where more is expected in 'a > bool'");
     check_parse("up[5m", "unexpected end of input inside brackets in 'up[5m'");
 }
 
@@ -103,13 +117,15 @@ fn series_that_do_not_match_are_named() {
     check_instant(
         "one * on(a) many",
         "found duplicate series for the match group {a=\"1\"} on the right hand-side of the operation: \
-         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];many-to-many matching not allowed: \
+         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];\
+         many-to-many matching not allowed: \
          matching labels must be unique on one side",
     );
     check_instant(
         "many * on(a) group_right one",
         "found duplicate series for the match group {a=\"1\"} on the left hand-side of the operation: \
-         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];many-to-many matching not allowed: \
+         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];\
+         many-to-many matching not allowed: \
          matching labels must be unique on one side",
     );
     check_instant(

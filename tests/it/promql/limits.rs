@@ -33,6 +33,8 @@ fn values_that_are_made_and_not_read_count_too() {
     let limits = Limits { samples_max: 1_000, ..Limits::default() };
     let error = instant("max_over_time(vector(1)[1h:1s])", &limits).unwrap_err();
     assert_eq!(error.to_string(), "the expression needs more than 1000 samples; narrow its selectors or its range");
+    let both = "max_over_time(vector(1)[10m:1s]) + max_over_time(vector(1)[10m:1s])";
+    assert_eq!(instant(both, &limits), Err(EvaluationError::Samples(1_000)));
     let error = instant("max_over_time(vector(1)[100y:1ms])", &Limits::default()).unwrap_err();
     assert_eq!(error, EvaluationError::Samples(5_000_000));
 }

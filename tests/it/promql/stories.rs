@@ -91,6 +91,7 @@ fn series_of_two_vectors_find_each_other_by_their_labels() {
         "info{job=\"a\",version=\"7\"} 1",
     ];
     check(series, "errors / requests", "0", "nothing");
+    check(series, "nothing_here / on(job) errors", "0", "nothing");
     check(series, "errors{code=\"500\"} / ignoring(code) requests", "0", "{job=\"a\"} 0.1");
     check(series, "errors{code=\"500\"} / on(job) requests", "0", "{job=\"a\"} 0.1");
     check(
@@ -172,6 +173,8 @@ fn counters_survive_restarts_and_reach_to_the_ends_of_their_window() {
     check(&["c 0 60 120 30"], "irate(c[5m])", "3m", "{} 0.5");
     check(&["c 5"], "rate(c[5m])", "0", "nothing");
     check(&["g 10 8 6"], "delta(g[2m])", "2m", "{} -4");
+    // A gap of 70 s is more than a missed sample at one a minute: half an interval is added for it, not the gap.
+    check(&["g 10 16 22 28"], "delta(g[5m])", "250s", "{} 26");
     check(&["g 10 8 5"], "idelta(g[5m])", "2m", "{} -3");
     check(&["g 10 8 6 4"], "predict_linear(g[5m], 120)", "3m", "{} 0");
     check(&["g 10 8 6 4"], "deriv(g[5m]) * 60", "3m", "{} -2");
@@ -266,6 +269,11 @@ fn quantiles_are_taken_from_classic_buckets() {
     check(series, "histogram_quantile(-1, h_bucket)", "0", "{} -Inf");
     check(series, "histogram_quantile(0.5, h_bucket{le!=\"+Inf\"})", "0", "{} NaN");
     check(series, "histogram_fraction(0, 0.5, h_bucket)", "0", "{} 0.9");
+    // What rates lose to rounding must not make a bucket of its own.
+    let rounded = &["h{le=\"1\"} 100", "h{le=\"2\"} 100.00000000000001", "h{le=\"+Inf\"} 100.00000000000001"];
+    check(rounded, "histogram_quantile(1, h)", "0", "{} 1");
+    let falling = &["h{le=\"1\"} 10", "h{le=\"2\"} 8", "h{le=\"4\"} 20", "h{le=\"+Inf\"} 20"];
+    check(falling, "histogram_quantile(0.75, h)", "0", "{} 3");
 }
 
 #[test]

@@ -1,8 +1,7 @@
-//! How a target is reached: its address and its TLS, worked out alike for every engine that leaves them to us.
+//! How a target is reached: its address and its TLS, worked out of its URL.
 
 use std::path::PathBuf;
 
-use crate::engines::contract::{ANSWER_BYTES_MAX, SESSION_NAME};
 use crate::model::target::{Target, Url};
 use crate::sys::http::Base;
 use crate::sys::net::Address;
@@ -43,18 +42,12 @@ pub fn verified(target: &Target, has_tls: bool) -> Result<(), String> {
     }
 }
 
-/// What an HTTP client needs to know of a target.
-pub fn http_base(target: &Target, default_port: u16, has_tls: bool) -> Base {
+/// What an HTTP client needs to know of a target, which it tells its own name.
+pub fn http_base(target: &Target, default_port: u16, has_tls: bool, name: &str, answer_bytes_max: usize) -> Base {
     let address = address(&target.url, default_port);
     let host = match &address {
         Address::Tcp { .. } => address.text(),
         Address::Unix(_) => "localhost".to_string(),
     };
-    Base {
-        address,
-        host,
-        tls: has_tls.then(|| wish(target)),
-        user_agent: SESSION_NAME.to_string(),
-        answer_bytes_max: ANSWER_BYTES_MAX,
-    }
+    Base { address, host, tls: has_tls.then(|| wish(target)), user_agent: name.to_string(), answer_bytes_max }
 }
