@@ -59,12 +59,7 @@ fn wanted(thresholds: &Thresholds, targets: &[Target]) -> Wanted {
     }
 }
 
-fn rule_files(
-    config: &judge::Config,
-    table: &Table,
-    bytes_max: usize,
-    report: &mut Report,
-) -> Vec<(String, String)> {
+fn rule_files(config: &judge::Config, table: &Table, bytes_max: usize, report: &mut Report) -> Vec<(String, String)> {
     let origin = table.origin("rule_files").cloned().unwrap_or_default();
     let mut texts = Vec::new();
     for pattern in &config.rule_files {
@@ -98,4 +93,3 @@ fn unreadable(file: &str, error: &std::io::Error) -> Fault {
 pub fn text(configuration: &Configuration) -> String {
     judge::print::render(&configuration.rules.groups)
 }
-

@@ -18,7 +18,9 @@ pub fn wanted(kind: Kind) -> String {
     match kind {
         Kind::Flag => "true or false".to_string(),
         Kind::Whole { min, max } => format!("a whole number from {min} to {}", bound(max == i64::MAX, max)),
-        Kind::Number { min, max } => format!("a number from {min} to {}", bound(max == f64::MAX || max.is_infinite(), max)),
+        Kind::Number { min, max } => {
+            format!("a number from {min} to {}", bound(max == f64::MAX || max.is_infinite(), max))
+        }
         Kind::Text => "a text".to_string(),
         Kind::Duration { min, max } => format!("a duration from \"{min}\" to \"{max}\""),
         Kind::Bytes => "a size, like \"512MiB\" or \"2GB\"".to_string(),

@@ -115,7 +115,8 @@ impl Agent {
             alerting: alerting.clone(),
         };
         let catalogue = Arc::new(catalogue());
-        let judging = Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
+        let judging =
+            Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
         let storing = Storing {
             store: store.clone(),

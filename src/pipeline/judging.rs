@@ -10,11 +10,11 @@ use tokio::time::{sleep, timeout};
 use crate::alert::Alerting;
 use crate::config::Configuration;
 use crate::engines;
-use crate::judge::evaluate::{Evaluation, Judge, Roster};
 use crate::judge::evaluate::FINDING;
+use crate::judge::evaluate::{Evaluation, Judge, Roster};
 use crate::judge::findings::{self, Fact, Findings, Who};
-use crate::judge::rules::Rules;
 use crate::judge::producers;
+use crate::judge::rules::Rules;
 use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
 use crate::model::finding::Finding;
@@ -323,8 +323,7 @@ impl Judging {
 
 /// Stores what rules record: recording rules' series, and `ALERTS`.
 fn record(store: &Store, recorded: &[(Labels, f64)], at_ms: i64) {
-    let points: Vec<_> =
-        recorded.iter().filter_map(|(labels, value)| Some((store.id(labels)?, *value))).collect();
+    let points: Vec<_> = recorded.iter().filter_map(|(labels, value)| Some((store.id(labels)?, *value))).collect();
     if !points.is_empty() {
         store.append(&points, at_ms);
     }

@@ -157,7 +157,9 @@ impl Agent {
         let alerts = self.json("/api/v1/alerts");
         let fires = alerts.as_array().into_iter().flatten().filter(|alert| alert["to"] == "firing");
         let text = |value: &Value| value.as_str().unwrap_or("").to_string();
-        fires.map(|alert| format!("{} {}", text(&alert["labels"]["alertname"]), text(&alert["labels"]["target"]))).collect()
+        fires
+            .map(|alert| format!("{} {}", text(&alert["labels"]["alertname"]), text(&alert["labels"]["target"])))
+            .collect()
     }
 }
 
