@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use watchward::model::fault::Fault;
 use watchward::store::{Health, Share, Store};
 
-use crate::store::tools::{Folder, HOUR_MS, START_MS, SmallDisk, samples, series};
+use crate::store::tools::{Folder, HOUR_MS, PLENTY, START_MS, SmallDisk, samples, series};
 
 fn on(folder: &Folder, disk: &Arc<SmallDisk>) -> Arc<Store> {
     Store::open_on(disk.clone(), folder.config(), START_MS).unwrap().0
@@ -19,8 +19,6 @@ fn fault(store: &Store) -> Fault {
         Health::Writing => panic!("it writes"),
     }
 }
-
-const PLENTY: u64 = 1 << 30;
 
 #[test]
 fn a_cycle_is_one_write_and_a_sync_happens_only_after_writing() {
