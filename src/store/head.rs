@@ -124,7 +124,8 @@ impl Head {
             let known = entry.labels.iter().map(|label| (&*label.name, &*label.value));
             return if known.eq(pairs.iter().copied()) { Ok(()) } else { Err(Conflict) };
         }
-        // A series that left and came back has a second id; the higher is the later one, and the first has no samples left.
+        // A series that left and came back has a second id; the higher is the later one, and the first has no samples
+        // left.
         match self.index.id(&pairs.iter().copied().collect()) {
             Some(later) if later > id => return Ok(()),
             Some(earlier) => self.remove(&[earlier]),
@@ -222,8 +223,8 @@ impl Head {
         gone
     }
 
-    /// Drops whole pages and open chunks whose newest sample is older, for a head that cannot be written. Returns how many
-    /// chunks were lost.
+    /// Drops whole pages and open chunks whose newest sample is older, for a head that cannot be written. Returns how
+    /// many chunks were lost.
     pub fn drop_before(&mut self, horizon_ms: i64) -> u64 {
         let mut lost = if self.pages.drop_before(horizon_ms) { self.forget_places(0..self.series_count()) } else { 0 };
         for entry in self.entries.iter_mut().filter(|entry| !entry.open.is_empty()) {

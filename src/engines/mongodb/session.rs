@@ -1,6 +1,5 @@
 //! A session with a MongoDB server: the driver, led through a relay of our own, and errors in the server's words.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mongodb::Client;
@@ -37,7 +36,7 @@ pub struct MongoSession {
     relay: Relay,
     server: String,
     facts: Facts,
-    broken: AtomicBool,
+    is_broken: bool,
 }
 
 /// Whether a target's URL asks for TLS. A file of authorities is such a wish too.
@@ -63,7 +62,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
     })?;
     let options = options(target, access, &relay)?;
     let client = Client::with_options(options).map_err(|error| connect_fault(&server, target, &error))?;
-    let mut session = MongoSession { client, relay, server, facts: Facts::default(), broken: AtomicBool::new(false) };
+    let mut session = MongoSession { client, relay, server, facts: Facts::default(), is_broken: false };
     let built = session.first_answer(target).await?;
     let version_text = built.get_str("version").unwrap_or_default().to_string();
     session.facts = Facts {
@@ -137,7 +136,7 @@ impl MongoSession {
         let hello = match self.hello().await {
             Ok(hello) => hello,
             Err(fault) => {
-                self.broken.store(true, Ordering::Relaxed);
+                self.is_broken = true;
                 return Err(fault);
             }
         };
@@ -177,7 +176,7 @@ impl MongoSession {
         }
     }
 
-    async fn answer(&self, row: &Row, budget: Duration) -> Result<Answer, Unknown> {
+    async fn answer(&mut self, row: &Row, budget: Duration) -> Result<Answer, Unknown> {
         let text = match row.ask {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
@@ -196,7 +195,7 @@ impl MongoSession {
     }
 
     /// Runs one command, written as JSON; `$db` names its database.
-    async fn run(&self, text: &str, budget: Duration) -> Result<Value, Unknown> {
+    async fn run(&mut self, text: &str, budget: Duration) -> Result<Value, Unknown> {
         let mut command: Document = serde_json::from_str(text)
             .map_err(|error| Unknown::new(UnknownKind::Garbled, format!("the command is not JSON: {error}")))?;
         let database = match command.remove("$db") {
@@ -211,7 +210,7 @@ impl MongoSession {
             Err(error) => {
                 let unknown = unknown(&error, self.relay.fault());
                 if matches!(unknown.kind, UnknownKind::Disconnected | UnknownKind::TooLarge | UnknownKind::Garbled) {
-                    self.broken.store(true, Ordering::Relaxed);
+                    self.is_broken = true;
                 }
                 Err(unknown)
             }
@@ -234,7 +233,7 @@ impl Session for MongoSession {
     }
 
     fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+        self.is_broken
     }
 }
 

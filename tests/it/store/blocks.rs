@@ -10,7 +10,8 @@ use watchward::store::{Config, Health, Store};
 
 use crate::store::tools::{DAY_MS, Folder, HOUR_MS, START_MS, bits, labels, samples, select, series};
 
-/// Appends to series `a` (a counter) and `b` every `step_ms` from `from_ms` to before `to_ms`, with maintenance in between.
+/// Appends to series `a` (a counter) and `b` every `step_ms` from `from_ms` to before `to_ms`, with maintenance in
+/// between.
 fn fill(store: &Arc<Store>, from_ms: i64, to_ms: i64, step_ms: i64) {
     let (a, b) = (series(store, "a"), series(store, "b"));
     let mut at_ms = from_ms;
