@@ -70,8 +70,15 @@ impl Own {
         Ok(Own {
             cycles: counted("watchward_sample_cycles_total", "Cycles, by whether the target was up.", "up")?,
             cycle_seconds: seconds("watchward_sample_cycle_duration_seconds", "How long cycles took.")?,
-            cycle_late_seconds: seconds("watchward_sample_cycle_late_seconds", "How much later than planned cycles began.")?,
-            rows_unknown: counted("watchward_sample_unknown_rows_total", "Rows that could not be read, by kind.", "kind")?,
+            cycle_late_seconds: seconds(
+                "watchward_sample_cycle_late_seconds",
+                "How much later than planned cycles began.",
+            )?,
+            rows_unknown: counted(
+                "watchward_sample_unknown_rows_total",
+                "Rows that could not be read, by kind.",
+                "kind",
+            )?,
             events: counted("watchward_pipeline_events_total", "Events, by kind.", "kind")?,
             evaluation_seconds: seconds("watchward_judge_evaluation_seconds", "How long a round of rules took.")?,
             evaluation_failures: count("watchward_judge_failed_rules_total", "Rules that failed to evaluate.")?,

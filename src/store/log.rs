@@ -2,7 +2,6 @@
 //! series and with what memory held then. A record names its length and checksum, so that reading finds the next whole
 //! one.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -13,6 +12,7 @@ use crate::model::series::SeriesId;
 use crate::store::bytes::{Reader, put_float, put_signed, put_text, put_unsigned};
 use crate::store::chunk::Chunk;
 use crate::store::crc::crc32;
+use crate::sys::files::File;
 
 /// How every record begins: three bytes that seldom stand by chance, then its kind.
 const MARK: [u8; 3] = [0xd7, b'W', b'L'];
