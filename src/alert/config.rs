@@ -23,7 +23,8 @@ pub const KEYS: &[Key] = &[
         Kind::Numbers,
         "",
         "Limits by name, each of which expands to rules; `watchward rules` shows them.",
-    ),
+    )
+    .example("{ cpu_usage = 80, memory_usage = 85, connection_count = 1000 }"),
     Key::new(
         "queue_entries_max",
         Kind::Whole { min: 100, max: 1_000_000 },
@@ -45,7 +46,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 pub const RECEIVER_KEYS: &[Key] = &[
-    Key::required("name", Kind::Text, "How routes call it."),
+    Key::required("name", Kind::Text, "How routes call it.").example("\"dba\""),
     Key::new(
         "webhook",
         Kind::Section(WEBHOOK_KEYS),
@@ -55,20 +56,24 @@ pub const RECEIVER_KEYS: &[Key] = &[
 ];
 
 pub const WEBHOOK_KEYS: &[Key] = &[
-    Key::required("url", Kind::Url, "Where to post to: http or https."),
+    Key::required("url", Kind::Url, "Where to post to: http or https.").example("\"https://hooks.example.org/x\""),
     Key::new(
         "secret_file",
         Kind::Path,
         "",
         "A file with the secret that messages are signed with (X-Watchward-Signature).",
-    ),
-    Key::new("secret_env", Kind::Text, "", "The environment variable with that secret, in place of a file."),
-    Key::new("ca_file", Kind::Path, "", "Certificates to trust for https, in place of the system's."),
+    )
+    .example("\"/etc/watchward/hook\""),
+    Key::new("secret_env", Kind::Text, "", "The environment variable with that secret, in place of a file.")
+        .example("\"HOOK_SECRET\""),
+    Key::new("ca_file", Kind::Path, "", "Certificates to trust for https, in place of the system's.")
+        .example("\"/etc/watchward/ca.pem\""),
     Key::new("timeout", Kind::Duration { min: "1s", max: "5m" }, "\"10s\"", "How long one attempt may take."),
 ];
 
 pub const ROUTE_KEYS: &[Key] = &[
-    Key::new("receiver", Kind::Text, "", "Who hears of everything. Default: the receiver, where there is just one."),
+    Key::new("receiver", Kind::Text, "", "Who hears of everything. Default: the receiver, where there is just one.")
+        .example("\"dba\""),
     Key::new(
         "group_by",
         Kind::Texts,

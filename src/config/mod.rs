@@ -1,7 +1,6 @@
 //! The configuration: one schema list, walked along the file, so that all errors are told at once, each with its place.
 
 pub mod problem;
-pub mod nearest;
 pub mod url;
 pub mod value;
 pub mod walk;
@@ -224,8 +223,12 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let targets = targets::read_targets(&root.tables("target"), &around, report);
     check::agent(section("agent"), report);
     check::serve(section("serve"), &tenants, report);
+    targets::check_thresholds(section("alert"), "", report);
     let alert = alert::config::Config::read(section("alert")).unwrap_or_else(|mistakes| {
-        mistakes.into_iter().for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
+        // A value that the walk refused looks absent to its stage: it is told once.
+        let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
+        let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
+        new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
         alert::config::Config::default()
     });
     let judge = judge::Config::read(section("judge"));

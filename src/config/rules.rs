@@ -8,6 +8,7 @@ use crate::engines;
 use crate::judge;
 use crate::judge::rules::{LoadLimits, Rules};
 use crate::judge::thresholds::{self, TargetThresholds, Wanted};
+use crate::model::catalogue::Threshold;
 use crate::model::fault::Fault;
 use crate::model::schema::Table;
 use crate::model::target::Target;
@@ -32,7 +33,9 @@ pub fn build(
         Rules::default()
     });
     let catalogue = engines::catalogue();
-    match thresholds::expand(catalogue.thresholds(), &wanted(thresholds, targets)) {
+    let mut wanted = wanted(thresholds, targets);
+    leave_out_refused(&mut wanted, catalogue.thresholds());
+    match thresholds::expand(catalogue.thresholds(), &wanted) {
         Ok(expanded) => {
             rules.groups.extend(expanded.groups);
             rules.ceilings.extend(expanded.ceilings);
@@ -59,6 +62,17 @@ fn wanted(thresholds: &Thresholds, targets: &[Target]) -> Wanted {
     }
 }
 
+/// Thresholds that nothing knows were told where they stand; the rules of the others are checked all the same.
+fn leave_out_refused(wanted: &mut Wanted, rows: &[Threshold]) {
+    let is_known =
+        |key: &str, engine: &str| rows.iter().any(|row| row.key == key && (engine.is_empty() || row.engine == engine));
+    wanted.global.retain(|key, _| is_known(key, ""));
+    wanted.tenants.values_mut().for_each(|values| values.retain(|key, _| is_known(key, "")));
+    for target in &mut wanted.targets {
+        target.values.retain(|key, _| is_known(key, &target.engine));
+    }
+}
+
 fn rule_files(config: &judge::Config, table: &Table, bytes_max: usize, report: &mut Report) -> Vec<(String, String)> {
     let origin = table.origin("rule_files").cloned().unwrap_or_default();
     let mut texts = Vec::new();
@@ -71,7 +85,7 @@ fn rule_files(config: &judge::Config, table: &Table, bytes_max: usize, report: &
             }
         };
         if paths.is_empty() {
-            let fault = Fault::new("config-13", format!("rule_files '{pattern}' names no file"));
+            let fault = Fault::new("config-14", format!("rule_files '{pattern}' names no file"));
             report.warning(&origin, fault.hint("Is the folder right?"));
         }
         for path in paths {

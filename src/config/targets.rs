@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::nearest::nearest;
 use crate::config::problem::{Report, shown_name};
 use crate::config::url;
 use crate::config::value::{meant, quoted};
 use crate::engines::contract::{Engine, Found};
 use crate::model::duration;
 use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 use crate::model::schema::{Origin, Table, Value};
 use crate::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
 use crate::sample::config::Config as Sample;

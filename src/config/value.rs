@@ -5,11 +5,11 @@ use std::path::Path;
 
 use toml::de::{DeInteger, DeValue};
 
-use crate::config::nearest::nearest;
 use crate::config::problem;
 use crate::config::url;
 use crate::model::duration;
 use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 use crate::model::schema::{Key, Kind, Value};
 use crate::model::secret::Secret;
 

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::nearest::nearest;
 use crate::config::problem::{Places, Problem, shown_name};
 use crate::config::value;
 use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 
 /// Reads a document: every value that passed, and what is wrong with the others (`config-03` unknown keys, `config-04`
@@ -168,7 +168,7 @@ impl Walk<'_> {
         let homes: Vec<String> = if near.is_empty() { homes(self.schema, name, &Place::root()) } else { Vec::new() };
         let hint = match (near.as_slice(), homes.as_slice()) {
             ([], []) => format!("Known here: {}.", known.join(", ")),
-            ([], homes) => format!("'{shown}' is a key of {}.", homes.join(" and ")),
+            ([], homes) => format!("'{shown}' is a key of {}.", homes.join(", ")),
             (near, _) => value::meant(near),
         };
         Fault::new("config-03", format!("unknown {noun} '{shown}'{whereto}")).hint(hint)

@@ -10,7 +10,6 @@ use crate::judge::evaluate::{FINDING, Roster, RuleFailure};
 use crate::judge::producers::Unproduced;
 use crate::judge::rules::Alerting;
 use crate::judge::state::{RuleState, Seen, Subject, TARGET_REMOVED};
-use crate::judge::template::numbers;
 use crate::judge::thresholds::Unreachable;
 use crate::model::fault::Fault;
 use crate::model::finding::{Finding, Severity};
@@ -504,7 +503,6 @@ fn unreachable_claim(one: &Unreachable) -> Claim {
         "" | "1" => String::new(),
         unit => format!(" {unit}"),
     };
-    let (threshold, ceiling) = (numbers::shortest(*threshold), numbers::shortest(*ceiling));
     let target = one.labels.value("target");
     Claim::new(
         format!("{key} = {threshold} can never be passed on {target}"),

@@ -22,7 +22,13 @@ use crate::promql::Limits;
 
 /// The section `[judge]`.
 pub const KEYS: &[Key] = &[
-    Key::new("rule_files", Kind::Texts, "[]", "Prometheus rule files to judge by; `*` and `?` match within a folder."),
+    Key::new(
+        "rule_files",
+        Kind::Paths,
+        "[]",
+        "Prometheus rule files to judge by; `*` stands for any part of a file's name.",
+    )
+    .example("[\"/etc/watchward/rules/*.yml\"]"),
     Key::new(
         "builtin_rules",
         Kind::Flag,

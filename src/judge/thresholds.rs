@@ -5,7 +5,6 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use crate::judge::rules::{Group, Rule};
-use crate::judge::template::numbers;
 use crate::model::catalogue::Threshold;
 use crate::model::duration;
 use crate::model::fault::Fault;
@@ -125,7 +124,7 @@ fn check(rows: &[Threshold], wanted: &Wanted) -> Vec<Fault> {
                 };
                 faults.push(Fault::new("judge-10", what).detail(format!("It stands in {place}.")).hint(hint));
             } else if !value.is_finite() {
-                let what = format!("the threshold '{key}' is {}, which nothing can pass", numbers::shortest(*value));
+                let what = format!("the threshold '{key}' is {value}, which is no number to compare with");
                 faults.push(Fault::new("judge-10", what).detail(format!("It stands in {place}.")));
             }
         }
@@ -236,7 +235,7 @@ fn with_matchers(expression: &str, matchers: &str) -> String {
 
 fn rule(row: &Threshold, matchers: &str, value: f64, reach: &Reach) -> Result<(Rule, Option<Ceiling>), Fault> {
     let wrong = |what: String| Fault::new("judge-06", format!("threshold '{}' of {}: {what}", row.key, row.engine));
-    let shown = numbers::shortest(value);
+    let shown = value.to_string();
     let expression = format!("({}) > {shown}", with_matchers(row.expression, matchers));
     let hold = duration::parse(row.hold).map_err(wrong)?;
     let (_, group) = reach.group();

@@ -1,7 +1,7 @@
 //! The agent: builds every stage, wires them, and runs until it is told to stop. Open this file first.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -17,7 +17,7 @@ use crate::model::scope::Scope;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::judging::{Judging, Places, Word};
-use crate::pipeline::mirror::Mirror;
+use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
 use crate::pipeline::storing::Storing;
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
@@ -41,6 +41,8 @@ const STREAM_BACKLOG: usize = 1024;
 const SYNC_EVERY: Duration = Duration::from_secs(30);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(5);
+/// A judging loop that is quiet for longer hangs: its longest rest is a few seconds, its rules have limits.
+const QUIET_MAX: Duration = Duration::from_secs(120);
 /// All that must be flushed at the end gets this long; the service manager waits a little longer.
 const STOP_TIME: Duration = Duration::from_secs(4);
 
@@ -76,6 +78,7 @@ struct Agent {
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
     stored: oneshot::Receiver<()>,
+    last_round_ms: Arc<AtomicU64>,
     judging: Handle<()>,
     sending: Handle<()>,
     _serving: Handle<()>,
@@ -95,7 +98,7 @@ impl Agent {
         let (stream, _) = broadcast::channel(STREAM_BACKLOG);
         let (cycles, cycles_waiting) = mpsc::channel::<Cycle>(CYCLES_WAITING_MAX);
         let (judge, words) = mpsc::channel(WORDS_WAITING_MAX);
-        let own = Arc::new(Own::new().map_err(|error| Fault::new("agent-02", error.to_string()))?);
+        let own = Arc::new(Own::new(FIGURES).map_err(|error| Fault::new("agent-02", error.to_string()))?);
         let alerting =
             Arc::new(Alerting::new(configuration.alert.clone(), state.clone(), &configuration.external_url()));
         let row_series_max = configuration.sample.series_max_per_row;
@@ -133,6 +136,7 @@ impl Agent {
         })
         .map_err(|error| Fault::new("agent-04", format!("no thread for the store: {error}")))?;
         Ok(Agent {
+            last_round_ms: judging.last_round_ms.clone(),
             judging: task::spawn("judging", judging.run(words, stopping.clone())),
             sending: task::spawn("sending", alerting.run(clock.clone(), stopping)),
             _serving: serving,
@@ -185,7 +189,7 @@ impl Agent {
                     let targets = self.targets();
                     self.watch(&targets).await;
                 },
-                _ = watchdog.tick() => if !self.judging.is_finished() && !self.sending.is_finished() {
+                _ = watchdog.tick() => if self.is_alive() {
                     tell_manager("WATCHDOG=1");
                 },
             }
@@ -215,6 +219,13 @@ impl Agent {
             }
         }
         targets
+    }
+
+    /// Whether the loops that must never stand still do not: else the service manager begins us anew.
+    fn is_alive(&self) -> bool {
+        let round = Duration::from_millis(self.last_round_ms.load(Ordering::Relaxed));
+        let quiet = self.clock.now().since_start.saturating_sub(round);
+        !self.judging.is_finished() && !self.sending.is_finished() && quiet < QUIET_MAX
     }
 
     /// A target's task ends only by a panic. It is begun anew, and the panic is counted.

@@ -1,6 +1,7 @@
 //! The judging loop: takes what the others saw, evaluates rules when they are due, and hands transitions to alert.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub struct Judging {
     rules: Arc<Rules>,
     catalogue: Arc<Catalogue>,
     capped_before: u64,
+    /// When the loop last went round, in milliseconds since the start: the watchdog looks at it.
+    pub last_round_ms: Arc<AtomicU64>,
     places: Places,
 }
 
@@ -109,6 +112,7 @@ impl Judging {
             rules,
             catalogue,
             capped_before: 0,
+            last_round_ms: Arc::default(),
             places,
         };
         judging.tell(changes, &[], now).await;
@@ -120,6 +124,7 @@ impl Judging {
         let mut look_at = Duration::ZERO;
         loop {
             let now = self.places.clock.now();
+            self.last_round_ms.store(u64::try_from(now.since_start.as_millis()).unwrap_or(0), Ordering::Relaxed);
             if self.judge().due(now) {
                 self.evaluate(now).await;
             }

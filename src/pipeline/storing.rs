@@ -1,5 +1,6 @@
 //! The storing loop: each cycle goes to the store, the board and the stream, and its outcome on to judge.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +15,7 @@ use crate::pipeline::judging::Word;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
 use crate::store::Store;
+use crate::sys::task::panic_text;
 
 /// What the loop works with. It runs on a thread of its own: a disk that hangs holds up no other work.
 pub struct Storing {
@@ -30,7 +32,12 @@ impl Storing {
     /// Runs until all senders of cycles are gone.
     pub fn run(self, mut cycles: mpsc::Receiver<Cycle>) {
         while let Some(cycle) = cycles.blocking_recv() {
-            self.take(cycle);
+            let target = cycle.target.clone();
+            // One cycle that brings a fault to light must not end the storing of all the others.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.take(cycle))) {
+                self.own.panics.inc();
+                tracing::error!("storing a cycle of {target} panicked: {}", panic_text(&*panic));
+            }
         }
     }
 

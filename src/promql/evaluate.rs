@@ -1,4 +1,4 @@
-//! The walk over the tree. Each part is evaluated once for all steps, so labels are handled per series and not per step.
+//! The walk over the tree. Each part is evaluated once for all steps, so labels are handled once per series.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -203,8 +203,8 @@ fn negated(answer: Answer) -> Result<Answer, EvaluationError> {
     }
 }
 
-/// Lays columns of the same series over each other. Two values at one step are the error given. In `rate(x[5m]) or x` the
-/// left side's series drop their name and the right side's do not: they are not the same.
+/// Lays columns of the same series over each other. Two values at one step are the error given. In `rate(x[5m]) or x`
+/// the left side's series drop their name and the right side's do not: they are not the same.
 ///
 /// # Errors
 /// `twice`, when two columns are the same series and have a value at the same step.

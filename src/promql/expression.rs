@@ -9,8 +9,9 @@ use crate::model::labels::NAME;
 use crate::model::matcher::{Matcher, Op};
 use crate::promql::ValueKind;
 use crate::promql::grammar;
-use crate::promql::position;
 use crate::promql::tree::Node;
+use crate::promql::words;
+use crate::promql::words::Fault;
 
 /// Longer texts are refused. Generated rules of the field stay below 4 KiB.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -163,51 +164,40 @@ fn shapeless(text: &str) -> ParseError {
         Ok(_) => true,
         Err(what) => what != SHAPELESS && promql_parser::parser::lexer(text).is_ok(),
     };
-    match position::first_fault(text, is_syntax) {
-        None => ParseError::new(text, "the expression cannot be read as PromQL"),
-        Some(byte) if byte == text.len() => ParseError::new(text, "the expression ends where more is expected"),
-        Some(byte) => ParseError::at(text, byte, format!("unexpected '{}'", position::word_at(text, byte))),
+    match words::first_fault(text, is_syntax) {
+        Fault::Unexpected(word) => ParseError::at(text, word.at, format!("unexpected '{}'", word.text)),
+        Fault::Missing => ParseError::new(text, "the expression ends where more is expected"),
+        Fault::Unknown => ParseError::new(text, "the expression cannot be read as PromQL"),
     }
 }
 
 /// Counts open parentheses and operators before the parser sees the text: its stack would overflow, and so would ours.
-/// Strings, comments and the matchers in braces are passed over.
 fn check_nesting(text: &str) -> Result<(), ParseError> {
     let mut open: Vec<usize> = Vec::new();
     let mut operators = 0;
     let mut in_braces = false;
-    let mut characters = text.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' | '\'' | '`' => skip_string(text, at, character, &mut characters)?,
-            '#' => while characters.next_if(|(_, next)| *next != '\n').is_some() {},
-            '{' => in_braces = true,
-            '}' => in_braces = false,
+    for word in words::words(text) {
+        let fault = |what: &str| Err(ParseError::at(text, word.at, what));
+        match word.text.as_bytes() {
+            [b'"' | b'\'' | b'`', ..] if !word.closed => return fault("a quotation mark is not closed"),
+            [b'"' | b'\'', inner @ ..] if writes_bytes(inner) => {
+                return fault("a byte above \\x7f is written; write the character itself");
+            }
+            b"{" => in_braces = true,
+            b"}" => in_braces = false,
             _ if in_braces => {}
-            '(' => {
-                open.push(at);
-                if open.len() > DEPTH_MAX {
-                    let what = format!("more than {DEPTH_MAX} parentheses are open");
-                    return Err(ParseError::at(text, at, what));
-                }
-            }
-            ')' => {
-                let what = "a parenthesis is closed that was not opened";
-                open.pop().ok_or_else(|| ParseError::at(text, at, what))?;
-            }
-            '+' | '-' | '*' | '/' | '%' | '^' | '<' | '>' | '=' | '!' | '[' => operators += 1,
-            letter if is_word(letter) => {
-                let mut end = at + letter.len_utf8();
-                while let Some((from, next)) = characters.next_if(|(_, next)| is_word(*next)) {
-                    end = from + next.len_utf8();
-                }
-                let word = text[at..end].to_ascii_lowercase();
-                operators += usize::from(matches!(word.as_str(), "and" | "or" | "unless" | "atan2"));
+            b"(" if open.len() == DEPTH_MAX => return fault(&format!("more than {DEPTH_MAX} parentheses are open")),
+            b"(" => open.push(word.at),
+            b")" if open.is_empty() => return fault("a parenthesis is closed that was not opened"),
+            b")" => drop(open.pop()),
+            [b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'<' | b'>' | b'=' | b'!' | b'[', ..] => operators += 1,
+            _ if ["and", "or", "unless", "atan2"].iter().any(|name| word.text.eq_ignore_ascii_case(name)) => {
+                operators += 1
             }
             _ => {}
         }
         if operators > OPERATORS_MAX {
-            return Err(ParseError::at(text, at, format!("more than {OPERATORS_MAX} operators are used")));
+            return fault(&format!("more than {OPERATORS_MAX} operators are used"));
         }
     }
     match open.last() {
@@ -216,30 +206,15 @@ fn check_nesting(text: &str) -> Result<(), ParseError> {
     }
 }
 
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || character == ':'
-}
-
-fn skip_string(
-    text: &str,
-    at: usize,
-    quote: char,
-    characters: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
-) -> Result<(), ParseError> {
-    while let Some((place, next)) = characters.next() {
-        match next {
-            '\\' if quote != '`' => {
-                let escaped = characters.next();
-                let digit = characters.peek().and_then(|(_, digit)| digit.to_digit(16));
-                // A byte by itself is no text: the parser would make a character of it that nobody wrote.
-                if escaped.is_some_and(|(_, letter)| letter == 'x') && digit.is_some_and(|digit| digit > 7) {
-                    let what = "a byte above \\x7f is written; write the character itself";
-                    return Err(ParseError::at(text, place, what));
-                }
-            }
-            _ if next == quote => return Ok(()),
-            _ => {}
-        }
+/// Whether a string has an escape like `\xff`. A byte by itself is no text: the parser would make a character of it
+/// that nobody wrote.
+fn writes_bytes(mut string: &[u8]) -> bool {
+    while let [first, rest @ ..] = string {
+        string = match (first, rest) {
+            (b'\\', [b'x', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]) => return true,
+            (b'\\', [_, rest @ ..]) => rest,
+            _ => rest,
+        };
     }
-    Err(ParseError::at(text, at, "a quotation mark is not closed"))
+    false
 }

@@ -1,4 +1,4 @@
-//! Sums, means, spreads and quantiles, with Prometheus' rounding, order of operations and treatment of NaN and infinities.
+//! Sums, means, spreads, quantiles and lines, with Prometheus' order of operations and treatment of NaN and infinities.
 
 use std::cmp::Ordering;
 

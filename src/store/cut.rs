@@ -111,8 +111,8 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a block of what the old log holds, before a new one takes its place: while nothing could be written, memory
-    /// let go of some of it. What memory still holds then stands in two places, and is read once.
+    /// Makes a block of what the old log holds, before a new one takes its place: while nothing could be written,
+    /// memory let go of some of it. What memory still holds then stands in two places, and is read once.
     pub(in crate::store) fn rescue_log(&self, now_ms: i64) -> io::Result<()> {
         let mut old = Head::default();
         let logs: Vec<_> = disk::list(&self.config.dir)?.into_iter().filter(|one| one.kind == Kind::Log).collect();

@@ -1,5 +1,5 @@
-//! The store's door to the file system. What can fail for want of room or by a broken device goes through `Disk`, so that
-//! tests can make it fail; the rest are plain functions.
+//! The store's door to the file system. What can fail for want of room or by a broken device goes through `Disk`, so
+//! that tests can make it fail; the rest are plain functions.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};

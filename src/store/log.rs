@@ -1,5 +1,6 @@
-//! The log: every cycle is one record, appended by one write(). A segment is complete by itself: it begins with all series
-//! and with what memory held then. A record names its length and checksum, so that reading finds the next whole one.
+//! The log: every cycle is one record, appended by one write(). A segment is complete by itself: it begins with all
+//! series and with what memory held then. A record names its length and checksum, so that reading finds the next whole
+//! one.
 
 use std::fs::File;
 use std::io;
@@ -150,8 +151,8 @@ pub fn replay(file: &File, into: &mut dyn Replay) -> io::Result<Read> {
     Ok(read)
 }
 
-/// Tells one record. A payload with a right checksum that says nothing sensible comes from a later version: it is passed
-/// over from there on.
+/// Tells one record. A payload with a right checksum that says nothing sensible comes from a later version: it is
+/// passed over from there on.
 fn tell(kind: u8, payload: &[u8], into: &mut dyn Replay) -> Option<()> {
     let mut reader = Reader::new(payload);
     match kind {

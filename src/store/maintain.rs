@@ -1,5 +1,5 @@
-//! What happens each minute, off the sampling path: full windows become blocks, old blocks are thinned, the oldest go, and
-//! a store that had to stop writing tries again.
+//! What happens each minute, off the sampling path: full windows become blocks, old blocks are thinned, the oldest go,
+//! and a store that had to stop writing tries again.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,8 @@ use crate::store::{Store, lock, read, write};
 const MEMORY_MS: i64 = WINDOW_MS + 2 * LOOKBACK_MS;
 
 impl Store {
-    /// Does what is due. Called each minute, on a thread that may wait for the disk; `append` and readers go on meanwhile.
+    /// Does what is due. Called each minute, on a thread that may wait for the disk; `append` and readers go on
+    /// meanwhile.
     pub fn maintain(&self, now_ms: i64) {
         let _one = lock(&self.maintenance);
         self.now_ms.store(now_ms, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! Opening: the blocks say which series there are, the log brings back memory. What is damaged is set aside and reported.
+//! Opening: the blocks say which series there are, the log brings back memory. What is damaged is set aside and
+//! reported.
 
 use std::collections::HashSet;
 use std::fs;
@@ -106,8 +107,8 @@ impl Store {
         Ok(replaces)
     }
 
-    /// Replays all segments; there is more than one if the process ended while a new one took over. Then, and after damage,
-    /// a new one is made of what they brought.
+    /// Replays all segments; there is more than one if the process ended while a new one took over. Then, and after
+    /// damage, a new one is made of what they brought.
     fn open_log(&self, found: &[Found], now_ms: i64) -> Result<u64, Fault> {
         let mut head = write(&self.head);
         let mut brought = Brought { head: &mut head, samples: 0, now_ms };

@@ -1,4 +1,5 @@
-//! The appending end of the log, and whether history reaches the disk. What the disk refuses stops the writing, not the store.
+//! The appending end of the log, and whether history reaches the disk. What the disk refuses stops the writing, not the
+//! store.
 
 use std::fs::File;
 use std::io;

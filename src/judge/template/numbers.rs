@@ -23,13 +23,13 @@ fn special(value: f64) -> Option<&'static str> {
     }
 }
 
-/// As Go's `%v`: the shortest text that reads back the same, with an exponent below 1e-4 and from 1e21 on.
+/// As Go's `%v`: the shortest text that reads back the same, with an exponent below 1e-4 and from 1e6 on.
 pub fn shortest(value: f64) -> String {
     if let Some(word) = special(value) {
         return word.to_string();
     }
     let parts = scientific(&format!("{:e}", value.abs()));
-    lay_out(value, &parts, 21)
+    lay_out(value, &parts, 6)
 }
 
 /// As Go's `%.<precision>g`: that many significant digits, no zeros behind them.

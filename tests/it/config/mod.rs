@@ -1,5 +1,6 @@
 //! Tests of `src/config`: a text goes in, a configuration or every problem with its place comes out.
 
+mod alerts;
 mod files;
 mod problems;
 mod reference;

@@ -17,7 +17,14 @@ fn an_empty_text_is_a_configuration_of_defaults() {
 
 #[test]
 fn several_syntax_errors_are_told_at_once_and_nothing_else() {
-    check("[agent\nname = \"a\"\n[sample]\ninterval = \nintervall = 5s\n", &["?"]);
+    check(
+        "[agent\nname = \"a\"\n[sample]\ninterval = \nintervall = 5s\n",
+        &[
+            "agent.toml:1:7: this is not TOML: unclosed table, expected `]` [config-02]",
+            "agent.toml:4:12: this is not TOML: string values must be quoted, expected literal string [config-02]",
+            "agent.toml:5:13: this is not TOML: string values must be quoted, expected literal string [config-02]",
+        ],
+    );
 }
 
 #[test]
@@ -58,7 +65,7 @@ listen = "0.0.0.0:80"
             "agent.toml:3:1: unknown key 'nam' in [agent] [config-03] | hint: Did you mean 'name'?",
             "agent.toml:6:12: interval is 15, not a duration from \"1s\" to \"1h\" [config-04] | hint: Write interval = \"15s\".",
             "agent.toml:7:16: sessions_max is 1000, not a whole number from 1 to 64 [config-05]",
-            "agent.toml:11:10: unknown engine 'oracle' [config-08] | hint: Known: postgresql, redis, host.",
+            "agent.toml:11:10: unknown engine 'oracle' [config-08] | hint: Known: postgresql, redis, mongodb, clickhouse, elasticsearch, host.",
             "agent.toml:13:1: [[target]] has no 'name' [config-06] | hint: It must be a text.",
             "agent.toml:19:10: unknown tenant 'acme' [config-08] | hint: Known: default.",
             "agent.toml:22:10: listen is '0.0.0.0:80', which other machines can reach [config-11] \
@@ -87,8 +94,8 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
         ("[[tenants]]\n", "1:3: unknown section 'tenants' [config-03] | hint: Did you mean 'tenant'?"),
         ("listen = 1", "1:1: unknown key 'listen' [config-03] | hint: 'listen' is a key of [serve]."),
         (
-            "[serve]\ninterval = 1",
-            "2:1: unknown key 'interval' in [serve] [config-03] | hint: 'interval' is a key of [sample] and [[target]].",
+            "[serve]\nretention = 1",
+            "2:1: unknown key 'retention' in [serve] [config-03] | hint: 'retention' is a key of [store].",
         ),
         (
             "[serve]\nxyzzy = 1",

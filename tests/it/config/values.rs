@@ -163,6 +163,12 @@ fn every_default_of_the_schema_passes_its_own_check() {
         for key in keys {
             assert!(walk::has_sound_default(key), "{path}.{} = {}", key.name, key.default);
             assert!(!key.doc.is_empty(), "{path}.{} says nothing", key.name);
+            let is_section = matches!(key.kind, Kind::Section(_) | Kind::Sections(_));
+            assert!(
+                is_section || !key.default.is_empty() || !key.example.is_empty(),
+                "{path}.{} shows nothing",
+                key.name
+            );
             if let Kind::Section(inner) | Kind::Sections(inner) = key.kind {
                 each(inner, &format!("{path}.{}", key.name));
             }

@@ -200,7 +200,8 @@ proptest! {
         let range = range.unwrap_or_else(|error| panic!("{text}: no instant fails, the range does: {error}"));
         for (at, mut instant) in steps.iter().zip(instants) {
             instant.sort_by(|a, b| a.labels.cmp(&b.labels));
-            let instant: Vec<(Labels, u64)> = instant.into_iter().map(|sample| (sample.labels, bits(sample.value))).collect();
+            let instant: Vec<(Labels, u64)> =
+                instant.into_iter().map(|sample| (sample.labels, bits(sample.value))).collect();
             let step: Vec<(Labels, u64)> = range
                 .iter()
                 .filter_map(|series| {

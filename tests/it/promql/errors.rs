@@ -28,7 +28,7 @@ fn faults_of_the_text_say_where() {
     check_parse("up{job=\"a}", "a quotation mark is not closed at character 8 in 'up{job=\"a}'");
     check_parse(
         "up{job=\"\\xff\"}",
-        "a byte above \\x7f is written; write the character itself at character 9 in 'up{job=\"\\xff\"}'",
+        "a byte above \\x7f is written; write the character itself at character 8 in 'up{job=\"\\xff\"}'",
     );
     check_parse("up up", "unexpected 'up' at character 4 in 'up up'");
     check_parse("sum(up) by (job) > 0 0", "unexpected '0' at character 22 in 'sum(up) by (job) > 0 0'");
@@ -117,13 +117,15 @@ fn series_that_do_not_match_are_named() {
     check_instant(
         "one * on(a) many",
         "found duplicate series for the match group {a=\"1\"} on the right hand-side of the operation: \
-         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];many-to-many matching not allowed: \
+         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];\
+         many-to-many matching not allowed: \
          matching labels must be unique on one side",
     );
     check_instant(
         "many * on(a) group_right one",
         "found duplicate series for the match group {a=\"1\"} on the left hand-side of the operation: \
-         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];many-to-many matching not allowed: \
+         [{__name__=\"many\", a=\"1\", b=\"2\"}, {__name__=\"many\", a=\"1\", b=\"1\"}];\
+         many-to-many matching not allowed: \
          matching labels must be unique on one side",
     );
     check_instant(

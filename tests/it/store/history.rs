@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use watchward::model::matcher::Matcher;
 use watchward::model::scope::Scope;
 use watchward::model::series::{STALE, Series};
 use watchward::promql::SeriesSource;
-use watchward::store::{Config, Store};
+use watchward::store::{Health, Store};
 
-use crate::store::tools::{Folder, START_MS, labels};
+use crate::store::tools::{Folder, PLENTY, START_MS, SmallDisk, labels};
 
 #[derive(Clone, Debug)]
 enum Deed {
@@ -31,6 +32,8 @@ enum Deed {
         from_ms: i64,
         span_ms: i64,
     },
+    /// From now on the disk takes so many bytes and no more.
+    Room(u64),
 }
 
 fn any_deed() -> impl Strategy<Value = Deed> {
@@ -44,6 +47,20 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::Sync),
         2 => Just(Deed::Reopen),
         3 => (0_i64..20_000_000, 0_i64..20_000_000).prop_map(|(from_ms, span_ms)| Deed::Query { from_ms, span_ms }),
+    ]
+}
+
+/// As `any_deed`, within less than an hour, on a disk that is full now and then.
+fn any_deed_on_a_full_disk() -> impl Strategy<Value = Deed> {
+    let room = prop_oneof![2 => 0..4000_u64, 1 => Just(PLENTY)];
+    prop_oneof![
+        12 => any_deed().prop_map(|deed| match deed {
+            Deed::Append { step_ms, points } => Deed::Append { step_ms: step_ms % 20_000 + 1, points },
+            Deed::Late { back_ms, series } => Deed::Late { back_ms: back_ms % 1_000_000, series },
+            other => other,
+        }),
+        1 => room.prop_map(Deed::Room),
+        1 => Just(Deed::Maintain),
     ]
 }
 
@@ -84,12 +101,14 @@ fn found(store: &Arc<Store>, tenant: &str, from_ms: i64, to_ms: i64) -> BTreeMap
     found.into_iter().map(|one| (one.labels.to_string(), bits(one.samples))).collect()
 }
 
-fn check(deeds: &[Deed], config: impl Fn(&Folder) -> Config) {
+/// Does all deeds from ten minutes before the end of a window on.
+fn check(deeds: &[Deed]) {
     let folder = Folder::new();
-    let open = || Store::open(config(&folder), START_MS).unwrap();
+    let disk = SmallDisk::new(PLENTY);
+    let open = || Store::open_on(disk.clone(), folder.config(), START_MS).unwrap();
     let mut store = open().0;
     let mut model = Model::default();
-    let mut now_ms = START_MS;
+    let mut now_ms = START_MS + 110 * 60_000;
     for deed in deeds {
         match deed {
             Deed::Append { step_ms, points } => {
@@ -109,6 +128,9 @@ fn check(deeds: &[Deed], config: impl Fn(&Folder) -> Config) {
             }
             Deed::Maintain => store.maintain(now_ms),
             Deed::Sync => store.sync(),
+            Deed::Room(bytes) => disk.room.store(*bytes, Ordering::Relaxed),
+            // What came while nothing could be written would be lost with the process, and may be.
+            Deed::Reopen if store.health() != Health::Writing => {}
             Deed::Reopen => {
                 drop(store);
                 let (opened, report) = open();
@@ -121,16 +143,30 @@ fn check(deeds: &[Deed], config: impl Fn(&Folder) -> Config) {
             }
         }
     }
-    for tenant in ["one", "two"] {
-        assert_eq!(found(&store, tenant, i64::MIN, i64::MAX), model.select(tenant, i64::MIN, i64::MAX));
+    disk.room.store(PLENTY, Ordering::Relaxed);
+    store.maintain(now_ms);
+    assert_eq!(store.health(), Health::Writing);
+    for _ in 0..2 {
+        for tenant in ["one", "two"] {
+            assert_eq!(found(&store, tenant, i64::MIN, i64::MAX), model.select(tenant, i64::MIN, i64::MAX));
+        }
+        drop(store);
+        store = open().0;
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn reading_gives_what_was_appended_whatever_happened_between(deeds in prop::collection::vec(any_deed(), 1..160)) {
-        check(&deeds, Folder::config);
+        check(&deeds);
+    }
+
+    #[test]
+    fn a_disk_that_is_full_now_and_then_costs_nothing(
+        deeds in prop::collection::vec(any_deed_on_a_full_disk(), 1..160)
+    ) {
+        check(&deeds);
     }
 }

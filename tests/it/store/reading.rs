@@ -198,5 +198,8 @@ fn readers_see_every_sample_while_windows_become_blocks() {
         }
     });
     store.maintain(START_MS);
-    assert_eq!((samples(&store, "one").len() as i64, folder.files(".block").len()), (steps, 2));
+    let all = samples(&store, "one");
+    assert_eq!((all.len() as i64, folder.files(".block").len()), (steps, 2));
+    drop(store);
+    assert!(samples(&folder.open().0, "one") == all, "what came while a new log was begun is in it");
 }

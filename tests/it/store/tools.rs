@@ -17,6 +17,8 @@ use watchward::sys::files::Space;
 
 /// A time in the past at which a window of two hours begins.
 pub const START_MS: i64 = 1_790_000 * 1_000_000 - (1_790_000 * 1_000_000) % 7_200_000;
+/// Room for everything, on the tests' disk.
+pub const PLENTY: u64 = 1 << 30;
 pub const HOUR_MS: i64 = 3_600_000;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 

@@ -204,7 +204,7 @@ pub fn pressure(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<
             let is_this = |metric: &&Metric| metric.from.split_once(' ') == Some((file, who));
             let Some(metric) = PRESSURE.iter().find(is_this) else { continue };
             let total = rest.rsplit("total=").next().and_then(|total| total.parse::<f64>().ok());
-            emit.metric(metric, &[], total.ok_or_else(|| garbled(path, line))? / 1_000_000.0);
+            emit.metric(metric, &[], total.ok_or_else(|| garbled(path, line))? / 1000.0 / 1000.0);
         }
     }
     Ok(())
