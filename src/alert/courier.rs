@@ -316,7 +316,7 @@ impl Hand {
         self.tries.remove(&done.group);
         if done.outcome == Outcome::Delivered && done.number > 1 {
             for one in self.tries.values_mut() {
-                one.next_ms = one.next_ms.min(done.at_ms);
+                one.next_ms = 0;
             }
         }
     }

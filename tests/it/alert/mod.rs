@@ -7,7 +7,9 @@ mod groups;
 mod message;
 mod retry;
 mod run;
+mod secrets;
 mod sink;
+mod tls;
 mod unrecorded;
 
 use std::collections::BTreeMap;

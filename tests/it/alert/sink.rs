@@ -6,9 +6,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use watchward::sys::task::{self, Handle};
 
 /// How the sink answers one request. After the last of a script it answers 200.
@@ -59,21 +64,43 @@ struct Shared {
 /// The running server; it ends with this value.
 pub struct Sink {
     address: SocketAddr,
+    /// The certificate of its authority, where it speaks TLS.
+    pub authority: Option<String>,
     shared: Arc<Mutex<Shared>>,
     _server: Handle<()>,
 }
 
 impl Sink {
     pub async fn start() -> Sink {
+        Sink::start_with(None, None).await
+    }
+
+    /// One that speaks TLS, with a certificate for 127.0.0.1 of an authority made for it.
+    pub async fn start_tls() -> Sink {
+        watchward::sys::tls::install_provider();
+        let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["127.0.0.1".to_string()]).unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(certificate.pem().as_bytes()).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        Sink::start_with(Some(TlsAcceptor::from(Arc::new(config))), Some(authority.pem())).await
+    }
+
+    async fn start_with(acceptor: Option<TlsAcceptor>, authority: Option<String>) -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let server = serve(listener, shared.clone());
-        Sink { address, shared, _server: task::spawn("sink", server) }
+        let server = serve(listener, acceptor, shared.clone());
+        Sink { address, authority, shared, _server: task::spawn("sink", server) }
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        let scheme = if self.authority.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}/hook", self.address)
     }
 
     pub fn port(&self) -> u16 {
@@ -95,17 +122,23 @@ impl Sink {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Mutex<Shared>>) {
+async fn serve(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Mutex<Shared>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let shared = shared.clone();
+        let (shared, acceptor) = (shared.clone(), acceptor.clone());
         task::spawn("sink connection", async move {
-            let _ = converse(stream, &shared).await;
+            let _ = match acceptor {
+                None => converse(stream, &shared).await,
+                Some(acceptor) => match acceptor.accept(stream).await {
+                    Ok(stream) => converse(stream, &shared).await,
+                    Err(error) => Err(error),
+                },
+            };
         })
         .detach();
     }
 }
 
-async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<()> {
+async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Mutex<Shared>) -> io::Result<()> {
     while let Some(seen) = read_request(&mut stream).await? {
         let answer = {
             let mut shared = shared.lock().unwrap();
@@ -126,14 +159,19 @@ async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<(
     Ok(())
 }
 
-async fn write_answer(stream: &mut TcpStream, status: u16, headers: &str, body: &str) -> io::Result<()> {
+async fn write_answer(
+    stream: &mut (impl AsyncWrite + Unpin),
+    status: u16,
+    headers: &str,
+    body: &str,
+) -> io::Result<()> {
     let length = body.len();
     let text = format!("HTTP/1.1 {status} Words\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
     stream.write_all(text.as_bytes()).await
 }
 
 /// One request with its body; `None` at the end of the connection.
-async fn read_request(stream: &mut TcpStream) -> io::Result<Option<Seen>> {
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Seen>> {
     let mut bytes = Vec::new();
     loop {
         if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
