@@ -23,11 +23,12 @@ pub const ALERTS: &str = "ALERTS";
 /// The start of the ids of findings; what has it is not of this judge.
 pub const FINDING: &str = "finding;";
 
-/// Who is there: tenants, their targets, and whether a target was merely found.
+/// Who is there: tenants, their targets, and whether a target was merely found; and whose an `instance` is, by tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster(pub BTreeMap<String, BTreeMap<String, bool>>);
+pub struct Roster(pub BTreeMap<String, BTreeMap<String, bool>>, BTreeMap<(String, String), String>);
 
 impl Roster {
+    /// From tenant, target, and whether it was merely found.
     pub fn new<'a>(targets: impl IntoIterator<Item = (&'a str, &'a str, bool)>) -> Roster {
         let mut roster = Roster::default();
         for (tenant, target, discovered) in targets {
@@ -36,13 +37,37 @@ impl Roster {
         roster
     }
 
+    /// Adds what targets' label `instance` says: tenant, instance, target. Many rules keep that label alone.
+    pub fn with_instances(mut self, instances: impl IntoIterator<Item = (String, String, String)>) -> Roster {
+        self.1.extend(instances.into_iter().map(|(tenant, instance, target)| ((tenant, instance), target)));
+        self
+    }
+
     /// Whether a target is there; what names no target always is.
     pub fn has(&self, tenant: &str, target: &str) -> bool {
         target.is_empty() || self.0.get(tenant).is_some_and(|targets| targets.contains_key(target))
     }
 
+    /// Whether a target was merely found. What names no target is so where nothing else is there.
     pub fn is_discovered(&self, tenant: &str, target: &str) -> bool {
-        self.0.get(tenant).and_then(|targets| targets.get(target)).copied().unwrap_or(false)
+        let Some(targets) = self.0.get(tenant) else { return false };
+        match targets.get(target) {
+            Some(discovered) => *discovered,
+            None => target.is_empty() && !targets.is_empty() && targets.values().all(|discovered| *discovered),
+        }
+    }
+
+    /// A result's labels with its tenant, and with the target that its `instance` tells.
+    fn completed(&self, tenant: &str, labels: &Labels) -> Labels {
+        let labels = labels.with("tenant", tenant);
+        if labels.get("target").is_some() {
+            return labels;
+        }
+        let instance = labels.value("instance").to_string();
+        match self.1.get(&(tenant.to_string(), instance)) {
+            Some(target) => labels.with("target", target),
+            None => labels,
+        }
     }
 }
 
@@ -124,12 +149,17 @@ impl Judge {
             let record = tenant.rules.entry(one.rule.as_str().into()).or_default();
             changes.extend(record.state.restore(one, gap, now));
         }
-        changes.extend(self.prune(now));
+        // What was merely found is not known before it is found again: it ends with the first roster, if it is not there.
+        changes.extend(self.prune(now, |one| !one.discovered));
         changes
     }
 
-    /// When the next group of any tenant is due, as a time since start. Zero before a tenant's first evaluation.
+    /// When the next group of any tenant is due, as a time since start. Zero before a tenant's first evaluation, and never
+    /// where there is no rule.
     pub fn next_due(&self) -> Duration {
+        if self.rules.groups.is_empty() {
+            return Duration::MAX;
+        }
         let known = |tenant: &String| self.tenants.get(tenant).filter(|state| !state.due.is_empty());
         let each = self.roster.0.keys().map(|tenant| {
             known(tenant).map_or(Duration::ZERO, |state| state.due.values().min().copied().unwrap_or_default())
@@ -139,7 +169,7 @@ impl Judge {
 
     /// Whether any group is due.
     pub fn due(&self, now: Moment) -> bool {
-        !self.rules.groups.is_empty() && self.next_due() <= now.since_start
+        self.next_due() <= now.since_start
     }
 
     /// Evaluates the groups that are due for one tenant. `source` shows that tenant's series alone.
@@ -184,7 +214,7 @@ impl Judge {
     pub fn reload(&mut self, rules: Arc<Rules>, roster: Roster, now: Moment) -> Vec<Transition> {
         self.rules = rules;
         self.roster = roster;
-        self.prune(now)
+        self.prune(now, |_| true)
     }
 
     /// As `reload`, with the rules as they are: for targets that are found or vanish.
@@ -192,31 +222,37 @@ impl Judge {
         self.reload(Arc::clone(&self.rules), roster, now)
     }
 
+    /// Judges with other settings from now on.
+    pub fn adjust(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     fn seen_by<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a RuleRecord> {
         let tenants = self.tenants.iter().filter(|(tenant, _)| scope.sees(tenant));
         tenants.flat_map(|(_, state)| state.rules.values())
     }
 
-    fn prune(&mut self, now: Moment) -> Vec<Transition> {
+    /// Ends what has no rule or no target any more, among the instances that `concerned` picks.
+    fn prune(&mut self, now: Moment, concerned: impl Fn(&Transition) -> bool) -> Vec<Transition> {
         let known: BTreeSet<&str> = self.rules.each().map(|(_, rule)| &*rule.id).collect();
         let groups: BTreeSet<(&str, &str)> =
             self.rules.groups.iter().map(|group| (group.origin.as_str(), group.name.as_str())).collect();
+        let roster = &self.roster;
         let mut changes = Vec::new();
         for (tenant, state) in &mut self.tenants {
+            let is_gone = |one: &Transition| {
+                concerned(one) && !(roster.0.contains_key(tenant) && roster.has(tenant, one.labels.value("target")))
+            };
             for (rule, record) in &mut state.rules {
-                let gone = |labels: &Labels| !self.roster.has(tenant, labels.value("target"));
-                changes.extend(record.state.end(TARGET_REMOVED, now, gone));
-                if !self.roster.0.contains_key(tenant) {
-                    changes.extend(record.state.end(TARGET_REMOVED, now, |_| true));
-                } else if !known.contains(&**rule) {
+                changes.extend(record.state.end(TARGET_REMOVED, now, is_gone));
+                if !known.contains(&**rule) {
                     changes.extend(record.state.end(RULE_REMOVED, now, |_| true));
                 }
             }
             state.rules.retain(|rule, record| known.contains(&**rule) || !record.state.is_empty());
             state.due.retain(|(origin, name), _| groups.contains(&(origin.as_str(), name.as_str())));
-            state.unreachable.retain(|one| self.roster.has(tenant, one.labels.value("target")));
+            state.unreachable.retain(|one| roster.has(tenant, one.labels.value("target")));
         }
-        let roster = &self.roster;
         self.tenants.retain(|tenant, state| roster.0.contains_key(tenant) || !state.rules.is_empty());
         changes
     }
@@ -295,8 +331,10 @@ impl Bench<'_> {
             Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value }],
             Value::Text(_) | Value::Matrix(_) => return Err("the expression gives no single values".to_string()),
         };
-        let here = samples.into_iter().filter(|one| self.roster.has(self.tenant, one.labels.value("target")));
-        Ok(here.map(|one| VectorSample { labels: one.labels.with("tenant", self.tenant), value: one.value }).collect())
+        let completed = samples
+            .into_iter()
+            .map(|one| VectorSample { labels: self.roster.completed(self.tenant, &one.labels), value: one.value });
+        Ok(completed.filter(|one| self.roster.has(self.tenant, one.labels.value("target"))).collect())
     }
 
     fn seen(&self, rule: &Rule, alert: &Alerting, sample: &VectorSample) -> Seen {

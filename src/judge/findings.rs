@@ -34,6 +34,8 @@ pub struct Sort {
     pub severity: Severity,
     /// How long it must last. `TargetDown` takes `target_down_for` of the configuration.
     pub hold: Duration,
+    /// How long it must be gone before it resolves: for what is seen from time to time.
+    pub keep: Duration,
     /// The label that tells several of one target apart; empty where there is one at most.
     pub subject: &'static str,
     /// Why it ended, when it did not last.
@@ -46,6 +48,7 @@ pub static TARGET_DOWN: Sort = Sort {
     kind: "TargetDown",
     severity: Severity::Critical,
     hold: Duration::from_secs(60),
+    keep: AT_ONCE,
     subject: "",
     ended: "the target answers again",
 };
@@ -53,6 +56,7 @@ pub static TLS_NOT_VERIFIED: Sort = Sort {
     kind: "TlsNotVerified",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "",
     ended: "the connection is verified",
 };
@@ -62,6 +66,7 @@ pub static READING_FAILED: Sort = Sort {
     kind: "ReadingFailed",
     severity: Severity::Info,
     hold: Duration::from_secs(120),
+    keep: AT_ONCE,
     subject: "row",
     ended: "the row was read",
 };
@@ -69,6 +74,7 @@ pub static STORE_NOT_WRITING: Sort = Sort {
     kind: "StoreNotWriting",
     severity: Severity::Critical,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "",
     ended: "the store writes again",
 };
@@ -76,6 +82,7 @@ pub static STORE_DAMAGED: Sort = Sort {
     kind: "StoreDamaged",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "file",
     ended: "the file is gone",
 };
@@ -83,6 +90,7 @@ pub static SERIES_REFUSED: Sort = Sort {
     kind: "SeriesRefused",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: Duration::from_secs(15 * 60),
     subject: "",
     ended: "no series was refused",
 };
@@ -90,6 +98,7 @@ pub static CONFIGURATION_INVALID: Sort = Sort {
     kind: "ConfigurationInvalid",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "",
     ended: "the configuration is valid",
 };
@@ -97,6 +106,7 @@ pub static NOTIFICATION_GIVEN_UP: Sort = Sort {
     kind: "NotificationGivenUp",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "receiver",
     ended: "the receiver was reached",
 };
@@ -104,6 +114,7 @@ pub static RULE_FAILED: Sort = Sort {
     kind: "RuleEvaluationFailed",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "rule",
     ended: "the rule was evaluated",
 };
@@ -111,6 +122,7 @@ pub static RULE_WITHOUT_PRODUCER: Sort = Sort {
     kind: "RuleWithoutProducer",
     severity: Severity::Info,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "rule",
     ended: "the rule has what it looks at, or is gone",
 };
@@ -118,6 +130,7 @@ pub static THRESHOLD_UNREACHABLE: Sort = Sort {
     kind: "ThresholdUnreachable",
     severity: Severity::Info,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "threshold",
     ended: "the threshold can be passed",
 };
@@ -392,21 +405,24 @@ impl Findings {
         now: Moment,
     ) -> Vec<Transition> {
         let place = place(sort, who, subject);
+        let id = format!("{FINDING}{}", sort.kind);
+        let about = Subject { tenant: who.tenant, rule: &id };
+        let hold = if sort.kind == TARGET_DOWN.kind { self.target_down_for } else { sort.hold };
+        let times = Alerting { hold, keep_firing: sort.keep, annotations: Vec::new() };
         let Some(claim) = claim else {
             let Some(state) = self.states.get_mut(&place) else { return Vec::new() };
-            let changes = state.end(sort.ended, now, |_| true);
-            self.states.remove(&place);
+            let changes = match sort.keep {
+                AT_ONCE => state.end(sort.ended, now, |_| true),
+                _ => state.step(about, &times, Vec::new(), now),
+            };
+            self.tidy();
             return changes;
         };
         if !self.states.contains_key(&place) && self.states.len() >= FINDINGS_MAX {
             self.refused += 1;
             return Vec::new();
         }
-        let hold = if sort.kind == TARGET_DOWN.kind { self.target_down_for } else { sort.hold };
-        let times = Alerting { hold, keep_firing: Duration::ZERO, annotations: Vec::new() };
-        let id = format!("{FINDING}{}", sort.kind);
-        let state = self.states.entry(place).or_default();
-        state.step(Subject { tenant: who.tenant, rule: &id }, &times, vec![seen(sort, who, subject, claim)], now)
+        self.states.entry(place).or_default().step(about, &times, vec![seen(sort, who, subject, claim)], now)
     }
 
     fn tidy(&mut self) {

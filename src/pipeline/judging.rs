@@ -208,6 +208,8 @@ impl Judging {
 
     fn reload(&mut self, configuration: &Configuration, now: Moment) -> Vec<Transition> {
         self.rules = configuration.rules.clone();
+        let settings = configuration.judge.settings(Labels::empty(), configuration.external_url());
+        self.judge().adjust(settings);
         let mut changes = self.judge().reload(self.rules.clone(), self.roster.clone(), now);
         self.findings.reload(configuration.judge.target_down_for);
         self.places.alerting.reload(configuration.alert.clone());
@@ -335,7 +337,12 @@ fn record(store: &Store, recorded: &[(Labels, f64)], at_ms: i64) {
 }
 
 fn roster(targets: &[Target]) -> Roster {
+    let instance = |one: &Target| {
+        let engine = engines::find(&one.engine)?;
+        Some((one.tenant.clone(), engine.instance(one), one.name.clone()))
+    };
     Roster::new(targets.iter().map(|one| (one.tenant.as_str(), one.name.as_str(), one.discovered)))
+        .with_instances(targets.iter().filter_map(instance))
 }
 
 fn who(labels: &Labels, discovered: bool) -> Who<'_> {

@@ -169,6 +169,19 @@ fn the_agents_own_findings_belong_to_the_default_tenant() {
     assert_eq!(told(&ended), ["StoreNotWriting resolved (the store writes again)"]);
 }
 
+/// The store is asked every few seconds whether it refused any: seldom yes in a row, and one finding all the same.
+#[test]
+fn what_is_seen_from_time_to_time_lasts_fifteen_minutes_longer() {
+    let mut findings = findings();
+    let mut all = Vec::new();
+    for second in (0..=3_600_u64).step_by(5) {
+        let why = (second <= 600 && second % 60 == 0).then_some("1 series was refused lately");
+        all.extend(findings.observe(Fact::SeriesRefused { why }, moment(second)));
+    }
+    assert_eq!(told(&all), ["SeriesRefused firing (condition holds)", "SeriesRefused resolved (condition ceased)"]);
+    assert_eq!((all[1].at_ms - all[0].at_ms) / 1000, 600 + 5 + 15 * 60);
+}
+
 /// A restart neither repeats a finding nor loses its end.
 #[test]
 fn findings_survive_a_restart() {

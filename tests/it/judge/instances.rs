@@ -179,6 +179,23 @@ fn a_rule_that_vanished_while_the_agent_was_down_ends_at_restore() {
     assert_eq!(ended.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["rule removed"]);
 }
 
+/// At start only configured targets are known; those that were found are found again a moment later, or not.
+#[test]
+fn instances_of_found_targets_wait_for_the_first_roster_after_a_restart() {
+    let mut before = judge(&rule("lag > 30", &[]));
+    let mut memory = Memory::default();
+    memory.push(&series("lag", &[("target", "found")]), moment(0).stored_ms, 31.0);
+    before.evaluate("acme", &memory, moment(0));
+    let saved = before.active(&Scope::from_anonymous("*"));
+
+    let configured = || watchward::judge::evaluate::Roster::new([("acme", "orders", false)]);
+    let mut after = Judge::new(rules(&rule("lag > 30", &[])), configured(), settings());
+    assert!(after.restore(saved, Duration::ZERO, moment(15)).is_empty());
+    assert_eq!(after.active(&Scope::from_anonymous("*")).len(), 1);
+    let ended = after.enlist(configured(), moment(20));
+    assert_eq!(ended.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["target removed"]);
+}
+
 /// Which of three instances hold the condition, round by round.
 fn rounds() -> impl Strategy<Value = Vec<[bool; 3]>> {
     prop::collection::vec(prop::array::uniform3(any::<bool>()), 1..60)
