@@ -14,7 +14,7 @@ pub fn reference() -> String {
     out
 }
 
-const REFERENCE_HEAD: &str = "# Configuration
+const REFERENCE_HEAD: &str = r#"# Configuration
 
 <!-- Rendered from the schema in src/config; a test fails when this text differs. UPDATE_DOCS=1 writes it anew. -->
 
@@ -26,7 +26,17 @@ force with where each comes from.
 Durations are written like `15s`, `1h30m` or `7d`; sizes like `512MiB` or `2GB`. Paths are absolute. Secrets stand in files
 or environment variables that the configuration names, never in the configuration itself. [agent.toml](../agent.toml) is
 an example with every key.
-";
+
+Beside `/etc/watchward/agent.toml`, the files `conf.d/*.toml` belong to the configuration: their `[[target]]`, `[[tenant]]` and other lists
+of sections are added, and no key may be given twice. `[environment.NAME]` may hold every section; where `[agent]` says
+`environment = "NAME"` it is laid over the others, key by key, lists as a whole:
+
+```toml
+[environment.production]
+sample = { interval = "30s" }
+alert  = { thresholds = { cpu_usage = 80, memory_usage = 85, connection_count = 1000 } }
+```
+"#;
 
 /// One chapter for each section; `path` is the chapter above, `within` the sections it lies in (a route holds routes).
 fn chapters(out: &mut String, keys: &'static [Key], path: &str, within: &mut Vec<*const Key>) {
