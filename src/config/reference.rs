@@ -79,6 +79,7 @@ fn filled(text: &str) -> String {
 pub fn example() -> String {
     let mut out = String::from(EXAMPLE_HEAD);
     parts(&mut out, crate::config::schema(), "", &mut Vec::new());
+    out.push_str(EXAMPLE_ENVIRONMENT);
     let _ =
         write!(out, "\n# The built-in default: this host. It is in force as it stands.\n{}", crate::config::BUILT_IN);
     out
@@ -87,6 +88,12 @@ pub fn example() -> String {
 const EXAMPLE_HEAD: &str = "# An example of Watchward's configuration, rendered from its schema: every section and key.
 # What is commented out by '#' shows a default, or an example where there is none. The manual: docs/configuration.md
 ";
+
+const EXAMPLE_ENVIRONMENT: &str = r#"
+# Laid over all of the above where [agent] says environment = "production".
+#[environment.production]
+#sample = { interval = "30s" }
+"#;
 
 fn parts(out: &mut String, keys: &'static [Key], path: &str, within: &mut Vec<*const Key>) {
     for key in keys {
