@@ -198,7 +198,7 @@ fn source(table: &Table, secret: &str) -> SecretSource {
 
 fn twice(noun: &str, name: &str, before: &Origin) -> Fault {
     Fault::new("config-07", format!("{noun} '{}' is there twice", shown_name(name)))
-        .detail(format!("It is also on line {}.", before.line))
+        .detail(format!("It is also on line {} of {}.", before.line, before.file))
 }
 
 /// The longest name of a target or tenant, in characters.
