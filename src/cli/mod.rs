@@ -1,6 +1,84 @@
-//! The command line.
+//! The command line: flags in, exit codes out. 0 well, 1 a warning, 2 refused or critical, 3 unknown.
+
+pub mod arguments;
+pub mod show;
+
+use clap::Parser;
+
+use crate::cli::arguments::{Arguments, Verb};
+use crate::config::problem::Problem;
+use crate::config::render;
+use crate::config::{self, Loaded, Source, Surroundings};
+use crate::pipeline::agent;
+use crate::sys::{log, tls};
+
+/// Exit codes, as monitoring plug-ins use them.
+pub const WELL: u8 = 0;
+pub const REFUSED: u8 = 2;
+pub const UNKNOWN: u8 = 3;
 
 /// Runs the command line and says with which code to exit.
 pub fn main() -> u8 {
-    0
+    tls::install_provider();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print(); // nowhere to say that nothing can be said
+            return if error.use_stderr() { REFUSED } else { WELL };
+        }
+    };
+    let source = Source::find(arguments.config);
+    match arguments.verb.unwrap_or(Verb::Run) {
+        Verb::Run => run(source, arguments.verbose),
+        Verb::CheckConfig => check(&source),
+        Verb::Rules => with_configuration(&source, |loaded| {
+            print!("{}", show::rules(loaded));
+            WELL
+        }),
+        Verb::Status { json } => with_configuration(&source, |loaded| show::status(loaded, json)),
+    }
+}
+
+fn run(source: Source, verbose: bool) -> u8 {
+    let loaded = match config::load(&source, &Surroundings::of_this_process()) {
+        Ok(loaded) => loaded,
+        Err(problems) => return refused(&problems),
+    };
+    log::begin(verbose);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match agent::run(source, loaded) {
+        Ok(()) => WELL,
+        Err(fault) => {
+            eprintln!("error: {fault}");
+            REFUSED
+        }
+    }
+}
+
+fn check(source: &Source) -> u8 {
+    with_configuration(source, |loaded| {
+        print!("{}", render::render(loaded));
+        for warning in &loaded.warnings {
+            eprintln!("warning: {warning}");
+        }
+        WELL
+    })
+}
+
+fn with_configuration(source: &Source, then: impl FnOnce(&Loaded) -> u8) -> u8 {
+    match config::load(source, &Surroundings::of_this_process()) {
+        Ok(loaded) => then(&loaded),
+        Err(problems) => refused(&problems),
+    }
+}
+
+fn refused(problems: &[Problem]) -> u8 {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    let s = if problems.len() == 1 { "" } else { "s" };
+    eprintln!("{} problem{s}; nothing was started", problems.len());
+    REFUSED
 }

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use crate::cli::{REFUSED, UNKNOWN, WELL};
 use crate::config::Loaded;
+use crate::config::rules;
 use crate::model::fault::Fault;
-use crate::pipeline::judging;
 use crate::sys::http::{Base, Client, is_success};
 use crate::sys::net::Address;
 
@@ -16,7 +16,7 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// The rules in effect as a Prometheus rule file.
 pub fn rules(loaded: &Loaded) -> String {
-    judging::rules_text(loaded)
+    rules::text(&loaded.configuration)
 }
 
 /// Asks the running agent over its socket, prints a table or JSON, and exits as a monitoring plug-in does.
@@ -104,7 +104,9 @@ pub fn table(targets: &Value, alerts: &Value) -> String {
             Value::Null => String::new(),
             fault => text(&fault["what"]),
         };
-        let engine = format!("{} {}", text(&target["engine"]), text(&target["version"]));
+        // Packagers add words to the version; the number is enough here.
+        let version = text(&target["version"]);
+        let engine = format!("{} {}", text(&target["engine"]), version.split(' ').next().unwrap_or(""));
         let name = format!("{}/{}", text(&target["tenant"]), text(&target["name"]));
         rows.push([state.to_string(), name, engine, text(&target["role"]), target["series"].to_string(), why]);
     }

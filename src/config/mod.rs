@@ -1,28 +1,35 @@
 //! The configuration: one schema list, walked along the file, so that all errors are told at once, each with its place.
 
 pub mod problem;
-pub mod nearest;
 pub mod url;
 pub mod value;
 pub mod walk;
+pub mod layers;
 pub mod sections;
 pub mod files;
 pub mod targets;
 pub mod check;
 pub mod render;
 pub mod reference;
+pub mod rules;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::alert;
+use crate::config::layers::Document;
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
+use crate::judge;
+use crate::judge::rules::Rules;
 use crate::model::fault::Fault;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 use crate::model::target::Target;
 use crate::sample;
 use crate::serve;
+use crate::store;
 use crate::sys;
 
 /// Every section there is, in the order in which the reference lists them.
@@ -32,6 +39,9 @@ const SCHEMA: &[Key] = &[
     Key::new("sample", Kind::Section(sample::config::KEYS), "{}", "How targets are read, unless they say otherwise."),
     Key::new("tenant", Kind::Sections(sections::TENANT), "[]", "Tenants: owners of targets whose data is kept apart."),
     Key::new("target", Kind::Sections(sections::TARGET), "[]", "What is watched: servers, and the host."),
+    Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
+    Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
+    Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
 ];
 
 /// The one list of keys: checks, defaults, hints, reference and example come from it.
@@ -111,6 +121,11 @@ pub struct Configuration {
     pub agent: Agent,
     pub serve: serve::config::Config,
     pub sample: sample::config::Config,
+    pub store: store::Config,
+    pub judge: judge::Config,
+    pub alert: alert::config::Config,
+    /// Those built in, those of files, and what thresholds expand to.
+    pub rules: Arc<Rules>,
     pub tenants: Vec<Tenant>,
     pub targets: Vec<Target>,
     pub thresholds: Thresholds,
@@ -119,6 +134,11 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// Where people reach this agent's page, for links in what they are told.
+    pub fn external_url(&self) -> String {
+        format!("http://{}", self.serve.listen)
+    }
+
     /// A target made of a server that was found on this machine.
     ///
     /// # Errors
@@ -154,12 +174,29 @@ pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>
             loaded.configuration.discovers = true;
             Ok(loaded)
         }
-        Source::File(path) => {
-            let file = path.display().to_string();
-            let text = sys::files::read_text(path, FILE_BYTES_MAX).map_err(|error| vec![unreadable(path, &error)])?;
-            read(&file, &text, here)
+        Source::File(path) => read_documents(&documents(path, path == Path::new(USUAL_PATH))?, here),
+    }
+}
+
+/// Reads a file, and if it is wanted the fragments beside it: `conf.d/*.toml`, in the order of their names.
+///
+/// # Errors
+/// `config-01`: which of them cannot be read, and why.
+pub fn documents(path: &Path, with_fragments: bool) -> Result<Vec<Document>, Vec<Problem>> {
+    let folder = path.parent().unwrap_or(Path::new("/")).join("conf.d");
+    let fragments = if with_fragments { sys::files::expand(&folder.join("*.toml")) } else { Ok(Vec::new()) };
+    let fragments = match fragments {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(vec![unreadable(&folder, &error)]),
+        fragments => fragments.unwrap_or_default(),
+    };
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    for path in std::iter::once(path.to_path_buf()).chain(fragments) {
+        match sys::files::read_text(&path, FILE_BYTES_MAX) {
+            Ok(text) => documents.push(Document { file: path.display().to_string(), text }),
+            Err(error) => problems.push(unreadable(&path, &error)),
         }
     }
+    if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
@@ -173,12 +210,20 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 /// # Errors
 /// Every problem there is, sorted by place.
 pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    let (mut table, problems) = walk::read(SCHEMA, file, text).map_err(|mut problems| {
+    read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here)
+}
+
+/// As `read`, for a configuration in several files.
+///
+/// # Errors
+/// Every problem there is, sorted by file and place.
+pub fn read_documents(documents: &[Document], here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
+    let (mut table, mut report) = layers::read(SCHEMA, documents).map_err(|mut problems| {
         problem::sort(&mut problems);
         problems
     })?;
+    let file = documents.first().map_or("", |document| &document.file);
     fill_agent(&mut table, here);
-    let mut report = Report { problems, warnings: Vec::new() };
     files::check(&table, &mut report);
     let configuration = configure(&table, &mut report);
     problem::sort(&mut report.problems);
@@ -205,10 +250,25 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let targets = targets::read_targets(&root.tables("target"), &around, report);
     check::agent(section("agent"), report);
     check::serve(section("serve"), &tenants, report);
+    targets::check_thresholds(section("alert"), "", report);
+    let alert = alert::config::Config::read(section("alert")).unwrap_or_else(|mistakes| {
+        // A value that the walk refused looks absent to its stage: it is told once.
+        let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
+        let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
+        new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
+        alert::config::Config::default()
+    });
+    let judge = judge::Config::read(section("judge"));
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
+    let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
+    let rules = rules::build(&judge, &thresholds, &targets, (section("judge"), section("alert")), report);
     Configuration {
         serve: serve::config::Config::read(section("serve")),
-        thresholds: Thresholds { global: BTreeMap::new(), tenants: of_tenants },
+        store: store::Config::read(section("store"), &agent.state_dir),
+        judge,
+        alert,
+        rules: Arc::new(rules),
+        thresholds,
         agent,
         sample,
         tenants,

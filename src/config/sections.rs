@@ -20,7 +20,13 @@ pub const AGENT: &[Key] = &[
         "\"UTC\"",
         "The time zone of every schedule and window that names none, by its IANA name.",
     ),
-    Key::new("environment", Kind::Text, "", "The environment this agent belongs to.").example("\"production\""),
+    Key::new(
+        "environment",
+        Kind::Text,
+        "",
+        "The environment this agent is in: the sections of [environment.NAME] are laid over the others.",
+    )
+    .example("\"production\""),
 ];
 
 /// `[[tenant]]`.
@@ -93,5 +99,5 @@ pub const TARGET: &[Key] = &[
         "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
     ),
     Key::new("thresholds", Kind::Numbers, "", "Thresholds of this target, before those of its tenant.")
-        .example("{ cpu_usage = 95 }"),
+        .example("{ connection_count = 500 }"),
 ];

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::nearest::nearest;
 use crate::config::problem::{Report, shown_name};
 use crate::config::url;
 use crate::config::value::{meant, quoted};
 use crate::engines::contract::{Engine, Found};
 use crate::model::duration;
 use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 use crate::model::schema::{Origin, Table, Value};
 use crate::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
 use crate::sample::config::Config as Sample;
@@ -156,8 +156,11 @@ pub fn example_url(engine: &dyn Engine) -> String {
 
 fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Target, report: &mut Report) {
     let Ok(parsed) = url::parse(table.text("url")) else { return }; // told by the walk
-    let scheme = parsed.url.scheme.clone();
     target.url = parsed.url;
+    if target.url.scheme == "unix" {
+        target.url.scheme = engine.schemes().first().copied().unwrap_or_default().to_string();
+    }
+    let scheme = target.url.scheme.clone();
     if !engine.schemes().contains(&scheme.as_str()) {
         let what =
             format!("url has the scheme '{}', which engine '{}' does not speak", shown_name(&scheme), engine.word());
@@ -174,12 +177,13 @@ fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Ta
         report.warning(origin, Fault::new("config-13", what).hint(hint));
         target.password = SecretSource::Inline(password);
     }
-    if !target.is_local() && !target.insecure {
-        if let Err(sentence) = engine.verifies(target) {
-            let what = format!("the connection to '{}' would not be secure", shown_name(&target.url.host));
-            let hint = "Ask for verified TLS in the url, or accept it with insecure = true.";
-            report.problem(origin, Fault::new("config-11", what).detail(sentence).hint(hint));
-        }
+    if !target.is_local()
+        && !target.insecure
+        && let Err(sentence) = engine.verifies(target)
+    {
+        let what = format!("the connection to '{}' would not be secure", shown_name(&target.url.host));
+        let hint = "Ask for verified TLS in the url, or accept it with insecure = true.";
+        report.problem(origin, Fault::new("config-11", what).detail(sentence).hint(hint));
     }
 }
 
@@ -194,7 +198,7 @@ fn source(table: &Table, secret: &str) -> SecretSource {
 
 fn twice(noun: &str, name: &str, before: &Origin) -> Fault {
     Fault::new("config-07", format!("{noun} '{}' is there twice", shown_name(name)))
-        .detail(format!("It is also on line {}.", before.line))
+        .detail(format!("It is also on line {} of {}.", before.line, before.file))
 }
 
 /// The longest name of a target or tenant, in characters.

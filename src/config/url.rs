@@ -100,10 +100,10 @@ pub fn parse(text: &str) -> Result<Parsed, Wrong> {
     let mut password = password.filter(|password| !password.is_empty()).map(decode).transpose()?;
     (url.host, url.port) = parse_place(place)?;
     url.parameters = parse_query(query)?;
-    if let Some(other) = url.parameters.remove("password") {
-        if password.replace(other).is_some() {
-            return Err(Wrong::TwoPasswords);
-        }
+    if let Some(other) = url.parameters.remove("password")
+        && password.replace(other).is_some()
+    {
+        return Err(Wrong::TwoPasswords);
     }
     if url.parameters.keys().any(|name| is_secret_parameter(name)) {
         return Err(Wrong::SecretParameter);
@@ -169,9 +169,12 @@ fn parse_query(query: &str) -> Result<BTreeMap<String, String>, Wrong> {
     Ok(parameters)
 }
 
-/// Moves a socket that stands in the path or in the parameter `host` to where the host is.
+/// Moves a socket that stands in the path or in the parameter `host` to where the host is. `scheme+unix` becomes `scheme`.
 fn find_socket(url: &mut Url) -> Result<(), Wrong> {
     let is_unix = url.scheme == "unix" || url.scheme.ends_with("+unix");
+    if let Some(plain) = url.scheme.strip_suffix("+unix") {
+        url.scheme = plain.to_string();
+    }
     let socket = if is_unix && !url.path.is_empty() {
         Some(format!("/{}", std::mem::take(&mut url.path)))
     } else {

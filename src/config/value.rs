@@ -5,11 +5,11 @@ use std::path::Path;
 
 use toml::de::{DeInteger, DeValue};
 
-use crate::config::nearest::nearest;
 use crate::config::problem;
 use crate::config::url;
 use crate::model::duration;
 use crate::model::fault::Fault;
+use crate::model::nearest::nearest;
 use crate::model::schema::{Key, Kind, Value};
 use crate::model::secret::Secret;
 
@@ -18,7 +18,9 @@ pub fn wanted(kind: Kind) -> String {
     match kind {
         Kind::Flag => "true or false".to_string(),
         Kind::Whole { min, max } => format!("a whole number from {min} to {}", bound(max == i64::MAX, max)),
-        Kind::Number { min, max } => format!("a number from {min} to {}", bound(!(max < f64::MAX), max)),
+        Kind::Number { min, max } => {
+            format!("a number from {min} to {}", bound(max == f64::MAX || max.is_infinite(), max))
+        }
         Kind::Text => "a text".to_string(),
         Kind::Duration { min, max } => format!("a duration from \"{min}\" to \"{max}\""),
         Kind::Bytes => "a size, like \"512MiB\" or \"2GB\"".to_string(),
@@ -258,6 +260,7 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Bytes(bytes) => format!("\"{}\"", write_bytes(*bytes)),
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
         Value::List(list) => format!("[{}]", listed(list)),
+        Value::Faulty => String::new(),
         Value::Table(table) => {
             write_entries(&table.entries.iter().map(|(name, (value, _))| (name.as_str(), value)).collect())
         }

@@ -69,6 +69,7 @@ pub enum Take {
         labels: &'static [&'static str],
     },
     /// A JSON document: each metric's `from` is a dotted path to a number or a flag. A path that is absent gives no point.
+    /// One part may be `{label}`: it stands for every key there, and the key becomes the value of that label.
     Paths,
     Own(fn(&Answer, &Facts, &mut dyn Emit) -> Result<(), Unknown>),
 }
@@ -279,11 +280,7 @@ pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Em
         (Take::Own(own), _) => own(answer, facts, emit),
         (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
         (Take::Paths, Answer::Json(document)) => {
-            for metric in row.metrics {
-                if let Some(value) = at_path(document, metric.from).and_then(number) {
-                    emit.metric(metric, &[], value);
-                }
-            }
+            take_paths(row.metrics, &[], document, emit);
             Ok(())
         }
         _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is of another kind than this row reads")),
@@ -315,6 +312,35 @@ pub fn take_columns(
         }
     }
     Ok(())
+}
+
+/// Emits what stands at the metrics' paths, with these labels on every point; `Take::Paths` says what a path is.
+/// A metric without a path is left to others.
+pub fn take_paths(metrics: &'static [Metric], labels: &[(&str, &str)], document: &Value, emit: &mut dyn Emit) {
+    for metric in metrics.iter().filter(|metric| !metric.from.is_empty()) {
+        let Some((before, label, after)) = split_at_label(metric.from) else {
+            if let Some(value) = at_path(document, metric.from).and_then(number) {
+                emit.metric(metric, labels, value);
+            }
+            continue;
+        };
+        let all = if before.is_empty() { Some(document) } else { at_path(document, before) };
+        for (key, inner) in all.and_then(Value::as_object).into_iter().flatten() {
+            let leaf = if after.is_empty() { Some(inner) } else { at_path(inner, after) };
+            if let Some(value) = leaf.and_then(number) {
+                let mut named = labels.to_vec();
+                named.push((label, key));
+                emit.metric(metric, &named, value);
+            }
+        }
+    }
+}
+
+/// `a.b.{label}.c` as `a.b`, `label`, `c`.
+fn split_at_label(path: &str) -> Option<(&str, &str, &str)> {
+    let (before, rest) = path.split_once('{')?;
+    let (label, after) = rest.split_once('}')?;
+    Some((before.trim_end_matches('.'), label, after.trim_start_matches('.')))
 }
 
 /// The value at a dotted path of a JSON document. A key that has a dot in itself is tried before its parts.

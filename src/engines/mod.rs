@@ -12,7 +12,14 @@ use crate::engines::contract::Engine;
 use crate::model::catalogue::Catalogue;
 
 /// Every engine, in the order in which help and documentation list them.
-pub static ALL: &[&dyn Engine] = &[&postgresql::Postgresql, &redis::Redis];
+pub static ALL: &[&dyn Engine] = &[
+    &postgresql::Postgresql,
+    &redis::Redis,
+    &mongodb::MongoDb,
+    &clickhouse::ClickHouse,
+    &elasticsearch::Elasticsearch,
+    &host::Host,
+];
 
 /// The engine of a word.
 pub fn find(word: &str) -> Option<&'static dyn Engine> {

@@ -7,6 +7,7 @@ pub mod finding;
 pub mod labels;
 pub mod matcher;
 pub mod moment;
+pub mod nearest;
 pub mod reading;
 pub mod row;
 pub mod schema;

@@ -97,6 +97,8 @@ pub enum Value {
     Ratio(f64),
     List(Vec<Value>),
     Table(Table),
+    /// Was given and refused: checks know that it is there, readers see none. Never in a configuration in force.
+    Faulty,
 }
 
 /// A checked section: every key that has a value, given or by default. Readers cannot fail, for the checks came before;

@@ -1,4 +1,8 @@
 //! The pipeline: the one place where the stages meet. Begin reading at `agent.rs`.
 
+pub mod agent;
 pub mod board;
+pub mod judging;
+pub mod mirror;
 pub mod own;
+pub mod storing;

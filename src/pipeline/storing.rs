@@ -1,5 +1,6 @@
 //! The storing loop: each cycle goes to the store, the board and the stream, and its outcome on to judge.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +15,7 @@ use crate::pipeline::judging::Word;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
 use crate::store::Store;
+use crate::sys::task::panic_text;
 
 /// What the loop works with. It runs on a thread of its own: a disk that hangs holds up no other work.
 pub struct Storing {
@@ -24,21 +26,23 @@ pub struct Storing {
     pub judge: mpsc::Sender<Word>,
     /// Outcomes that judge had no room for. The next cycle of the target says the same again.
     pub unheard: Arc<AtomicU64>,
-    /// The stored time of the last cycle taken: the watchdog looks at it.
-    pub last_ms: Arc<AtomicU64>,
 }
 
 impl Storing {
     /// Runs until all senders of cycles are gone.
     pub fn run(self, mut cycles: mpsc::Receiver<Cycle>) {
         while let Some(cycle) = cycles.blocking_recv() {
-            self.take(cycle);
+            let target = cycle.target.clone();
+            // One cycle that brings a fault to light must not end the storing of all the others.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.take(cycle))) {
+                self.own.panics.inc();
+                tracing::error!("storing a cycle of {target} panicked: {}", panic_text(&*panic));
+            }
         }
     }
 
     fn take(&self, cycle: Cycle) {
         self.store.append(&cycle.points, cycle.at_ms);
-        self.last_ms.store(u64::try_from(cycle.at_ms).unwrap_or(0), Ordering::Relaxed);
         if cycle.removed {
             self.tell(&cycle, Body::Event(event(&cycle, "target.removed", "is watched no longer".to_string())));
             return;

@@ -73,9 +73,7 @@ pub fn columns(
         (How::Choose(order), Some(Answer::Scalar(parameter))) => {
             chosen(*order, &groups, inner, &whole_numbers(&parameter)?)
         }
-        (How::CountValues, Some(Answer::Text(label))) => {
-            counted(evaluation, &label, aggregation, &groups, &inner, steps)
-        }
+        (How::CountValues, Some(Answer::Text(label))) => counted(evaluation, &label, &groups, &inner, steps),
         _ => Err(EvaluationError::Argument(format!("wrong parameter of {}", aggregation.aggregator.name))),
     }
 }
@@ -157,7 +155,6 @@ fn chosen(
 fn counted(
     evaluation: &Evaluation<'_>,
     label: &str,
-    aggregation: &Aggregation,
     groups: &[Group],
     inner: &[Column],
     steps: &Steps,
@@ -165,13 +162,12 @@ fn counted(
     if label.is_empty() {
         return Err(EvaluationError::Argument(format!("invalid label name {label:?}")));
     }
-    // The label replaces one of that name, also where the grouping would keep it.
-    let _ = aggregation;
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut columns: Vec<Column> = Vec::new();
     for group in groups {
         for at in &group.members {
             for (step, value) in inner[*at].values.iter().enumerate().filter(|(_, value)| !is_stale(**value)) {
+                // The label replaces one of that name that the grouping kept.
                 let labels = group.labels.with(label, &numbers::text(*value));
                 let place = match places.get(&labels) {
                     Some(place) => *place,
@@ -179,7 +175,7 @@ fn counted(
                         evaluation.afford(columns.len() + 1, steps.count)?;
                         places.insert(labels.clone(), columns.len());
                         let values = vec![STALE; steps.count];
-                        columns.push(Column { labels, drops_name: group.drops_name, values });
+                        columns.push(Column { labels, drops_name: group.drops_name && label != NAME, values });
                         columns.len() - 1
                     }
                 };

@@ -6,7 +6,7 @@ use crate::model::labels::{Labels, NAME};
 use crate::model::series::{STALE, is_stale};
 use crate::promql::EvaluationError;
 use crate::promql::evaluate::{Answer, Column, Evaluation, Steps, merged};
-use crate::promql::tree::{Binary, Grouping, Matching};
+use crate::promql::tree::{Binary, Grouping, Matching, Node};
 
 /// What an operator does with two values.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +48,28 @@ pub fn operator(symbol: &str) -> Option<Operator> {
     OPERATORS.iter().find(|(written, _)| *written == symbol).map(|(_, operator)| *operator)
 }
 
-/// Both sides, then what the operator makes of them.
+/// Both sides, then what the operator makes of them. A chain of operators is walked in a loop, from its left end.
 ///
 /// # Errors
 /// From either side, or when the series of two vectors do not match as the modifiers say.
-pub fn answer(evaluation: &Evaluation<'_>, binary: &Binary, steps: &Steps) -> Result<Answer, EvaluationError> {
-    let left = evaluation.answer(&binary.left, steps)?;
-    let right = evaluation.answer(&binary.right, steps)?;
+pub fn answer(evaluation: &Evaluation<'_>, outermost: &Binary, steps: &Steps) -> Result<Answer, EvaluationError> {
+    let mut chain = vec![outermost];
+    let mut first = &outermost.left;
+    while let Node::Binary(inner) = first {
+        chain.push(inner);
+        first = &inner.left;
+    }
+    let mut left = evaluation.answer(first, steps)?;
+    for binary in chain.into_iter().rev() {
+        left = of_both(binary, left, evaluation.answer(&binary.right, steps)?, steps)?;
+        if let Answer::Vector(columns) = &left {
+            evaluation.afford(columns.len(), steps.count)?;
+        }
+    }
+    Ok(left)
+}
+
+fn of_both(binary: &Binary, left: Answer, right: Answer, steps: &Steps) -> Result<Answer, EvaluationError> {
     match (left, right) {
         (Answer::Scalar(left), Answer::Scalar(right)) => {
             let both = left.into_iter().zip(right);
@@ -63,7 +78,7 @@ pub fn answer(evaluation: &Evaluation<'_>, binary: &Binary, steps: &Steps) -> Re
         (Answer::Vector(left), Answer::Scalar(right)) => Ok(Answer::Vector(with_scalar(binary, left, &right, false))),
         (Answer::Scalar(left), Answer::Vector(right)) => Ok(Answer::Vector(with_scalar(binary, right, &left, true))),
         (Answer::Vector(left), Answer::Vector(right)) => Ok(Answer::Vector(match binary.operator {
-            Operator::Set(set) => of_sets(&binary.matching, set, left, right, steps),
+            Operator::Set(set) => of_sets(&binary.matching, set, left, right, steps)?,
             Operator::Arithmetic(_) | Operator::Comparison(_) => of_vectors(binary, &left, &right, steps)?,
         })),
         _ => Err(EvaluationError::Argument(
@@ -138,7 +153,13 @@ fn by_signature<'a>(matching: &Matching, columns: &'a [Column]) -> HashMap<Label
     groups
 }
 
-fn of_sets(matching: &Matching, set: Set, left: Vec<Column>, right: Vec<Column>, steps: &Steps) -> Vec<Column> {
+fn of_sets(
+    matching: &Matching,
+    set: Set,
+    left: Vec<Column>,
+    right: Vec<Column>,
+    steps: &Steps,
+) -> Result<Vec<Column>, EvaluationError> {
     // What decides is the other side's presence: `or` takes of the right what the left has not.
     let (mut kept, deciding, wanted, mut first) = match set {
         Set::And => (left, right, true, Vec::new()),
@@ -161,7 +182,8 @@ fn of_sets(matching: &Matching, set: Set, left: Vec<Column>, right: Vec<Column>,
     }
     first.extend(kept);
     first.retain(|column| !column.is_empty());
-    first
+    // `x > 5 or x`: the same series may come from the left at one step and from the right at another.
+    merged(first, &EvaluationError::SameLabels)
 }
 
 /// One-to-one, many-to-one and one-to-many. The side of which a group may have only one series is `one`.
@@ -191,18 +213,13 @@ fn of_vectors(
     for of_many in many {
         let signature = signature(matching, &of_many.labels);
         for of_one in partners.get(&signature).into_iter().flatten() {
-            let column = of_columns(binary, of_many, of_one, swapped);
-            if column.is_empty() {
-                continue;
-            }
             if let Some(taken) = shared.get_mut(&signature) {
-                for (taken, _) in taken.iter_mut().zip(&column.values).filter(|(_, value)| !is_stale(**value)) {
-                    if std::mem::replace(taken, true) {
-                        return Err(EvaluationError::ManyToOneNotExplicit);
-                    }
-                }
+                take(taken, of_many, of_one)?;
             }
-            columns.push(column);
+            let column = of_columns(binary, of_many, of_one, swapped);
+            if !column.is_empty() {
+                columns.push(column);
+            }
         }
     }
     let twice = match matching.grouping {
@@ -210,6 +227,17 @@ fn of_vectors(
         Grouping::ManyToOne | Grouping::OneToMany => EvaluationError::GroupingNotUnique,
     };
     merged(columns, &twice)
+}
+
+/// Notes the steps at which a pair of a one-to-one match meets. A second pair there is a fault of the matching, also
+/// where a comparison lets neither through: else the fault would come and go with the values.
+fn take(taken: &mut [bool], of_many: &Column, of_one: &Column) -> Result<(), EvaluationError> {
+    for ((taken, many), one) in taken.iter_mut().zip(&of_many.values).zip(&of_one.values) {
+        if !is_stale(*many) && !is_stale(*one) && std::mem::replace(taken, true) {
+            return Err(EvaluationError::ManyToOneNotExplicit);
+        }
+    }
+    Ok(())
 }
 
 fn of_columns(binary: &Binary, of_many: &Column, of_one: &Column, swapped: bool) -> Column {

@@ -1,4 +1,4 @@
-//! The walk over the tree. Each part is evaluated once for all steps, so labels are handled per series and not per step.
+//! The walk over the tree. Each part is evaluated once for all steps, so labels are handled once per series.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::promql::selector::Windows;
 use crate::promql::tree::{At, Node, Shift};
 use crate::promql::{EvaluationError, Limits, SeriesSamples, SeriesSource, Value, ValueKind, VectorSample};
 
-/// The times of an evaluation: `count` of them, `step_ms` apart.
+/// The times of an evaluation: `count` of them, `step_ms` apart. The step of an instant is 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Steps {
     pub first_ms: i64,
@@ -25,7 +25,7 @@ pub struct Steps {
 
 impl Steps {
     pub fn once(at_ms: i64) -> Steps {
-        Steps { first_ms: at_ms, step_ms: 1, count: 1 }
+        Steps { first_ms: at_ms, step_ms: 0, count: 1 }
     }
 
     pub fn at_ms(&self, step: usize) -> i64 {
@@ -42,7 +42,8 @@ impl Steps {
     }
 }
 
-/// A series of a vector: one value per step, and the stale marker where it has none.
+/// A series of a vector: one value per step, and the stale marker where it has none. No two of a vector agree in both
+/// labels and `drops_name`.
 #[derive(Clone, Debug)]
 pub struct Column {
     pub labels: Labels,
@@ -202,21 +203,22 @@ fn negated(answer: Answer) -> Result<Answer, EvaluationError> {
     }
 }
 
-/// Lays columns with the same labels over each other. Two values at one step are the error given.
+/// Lays columns of the same series over each other. Two values at one step are the error given. In `rate(x[5m]) or x`
+/// the left side's series drop their name and the right side's do not: they are not the same.
 ///
 /// # Errors
-/// `twice`, when two columns have the same labels and a value at the same step.
+/// `twice`, when two columns are the same series and have a value at the same step.
 pub fn merged(columns: Vec<Column>, twice: &EvaluationError) -> Result<Vec<Column>, EvaluationError> {
-    let mut places: HashMap<Labels, usize> = HashMap::with_capacity(columns.len());
+    let mut places: HashMap<(Labels, bool), usize> = HashMap::with_capacity(columns.len());
     let mut kept: Vec<Column> = Vec::with_capacity(columns.len());
     for column in columns {
-        let Some(place) = places.get(&column.labels) else {
-            places.insert(column.labels.clone(), kept.len());
+        let key = (column.labels.clone(), column.drops_name);
+        let Some(place) = places.get(&key) else {
+            places.insert(key, kept.len());
             kept.push(column);
             continue;
         };
         let under = &mut kept[*place];
-        under.drops_name |= column.drops_name;
         for (value, over) in under.values.iter_mut().zip(column.values).filter(|(_, over)| !is_stale(*over)) {
             if !is_stale(*value) {
                 return Err(twice.clone());
@@ -232,6 +234,7 @@ fn named(mut columns: Vec<Column>) -> Result<Vec<Column>, EvaluationError> {
     columns.retain(|column| !column.is_empty());
     for column in columns.iter_mut().filter(|column| column.drops_name) {
         column.labels = column.labels.without_name();
+        column.drops_name = false;
     }
     merged(columns, &EvaluationError::SameLabels)
 }

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use promql_parser::parser::Expr;
+
 use crate::model::labels::NAME;
 use crate::model::matcher::{Matcher, Op};
 use crate::promql::ValueKind;
 use crate::promql::grammar;
 use crate::promql::tree::Node;
+use crate::promql::words;
+use crate::promql::words::Fault;
 
 /// Longer texts are refused. Generated rules of the field stay below 4 KiB.
 pub const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -15,7 +19,7 @@ pub const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Parentheses open at the same time.
 pub const DEPTH_MAX: usize = 200;
 
-/// Operators in one expression. A chain of them nests as parentheses do: each takes one level of the stack.
+/// Operators in one expression. A chain of them nests in the parser as parentheses do.
 pub const OPERATORS_MAX: usize = 500;
 
 /// An expression that was read: names resolved, types checked, regular expressions compiled. Cloning shares it.
@@ -137,58 +141,63 @@ pub fn read(text: &str) -> Result<Expression, ParseError> {
         return Err(ParseError::new(text, "the expression is empty"));
     }
     check_nesting(text)?;
-    // The parser panics on some numbers (a range of 1e300 seconds); a panic in it is an answer like any other.
-    let parsed = std::panic::catch_unwind(|| promql_parser::parser::parse(text))
-        .unwrap_or_else(|_| Err("a number in the expression is out of range".to_string()))
-        .map_err(|what| ParseError::new(text, readable(what)))?;
-    let tree = grammar::node(&parsed).map_err(|what| ParseError::new(text, what))?;
+    let parsed = parsed(text).map_err(|what| match what.as_str() {
+        SHAPELESS => shapeless(text),
+        _ => ParseError::new(text, what),
+    })?;
+    let tree = grammar::tree(&parsed).map_err(|what| ParseError::new(text, what))?;
     Ok(Expression { text: text.into(), tree: Arc::new(tree) })
 }
 
-/// The parser's own text for a fault of syntax says nothing.
-fn readable(what: String) -> String {
-    if what == "invalid promql query" { "the expression cannot be read as PromQL".to_string() } else { what }
+/// All that the parser says about a fault of syntax.
+const SHAPELESS: &str = "invalid promql query";
+
+/// The parser panics on some numbers (a range of 1e300 seconds); a panic in it is an answer like any other.
+fn parsed(text: &str) -> Result<Expr, String> {
+    std::panic::catch_unwind(|| promql_parser::parser::parse(text))
+        .unwrap_or_else(|_| Err("a number in the expression is out of range".to_string()))
+}
+
+fn shapeless(text: &str) -> ParseError {
+    // What the lexer takes and the grammar too may still have the wrong types: its shape is that of an expression.
+    let is_syntax = |text: &str| match parsed(text) {
+        Ok(_) => true,
+        Err(what) => what != SHAPELESS && promql_parser::parser::lexer(text).is_ok(),
+    };
+    match words::first_fault(text, is_syntax) {
+        Fault::Unexpected(word) => ParseError::at(text, word.at, format!("unexpected '{}'", word.text)),
+        Fault::Missing => ParseError::new(text, "the expression ends where more is expected"),
+        Fault::Unknown => ParseError::new(text, "the expression cannot be read as PromQL"),
+    }
 }
 
 /// Counts open parentheses and operators before the parser sees the text: its stack would overflow, and so would ours.
-/// Strings, comments and the matchers in braces are passed over.
 fn check_nesting(text: &str) -> Result<(), ParseError> {
     let mut open: Vec<usize> = Vec::new();
     let mut operators = 0;
     let mut in_braces = false;
-    let mut characters = text.char_indices().peekable();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' | '\'' | '`' => skip_string(text, at, character, &mut characters)?,
-            '#' => while characters.next_if(|(_, next)| *next != '\n').is_some() {},
-            '{' => in_braces = true,
-            '}' => in_braces = false,
+    for word in words::words(text) {
+        let fault = |what: &str| Err(ParseError::at(text, word.at, what));
+        match word.text.as_bytes() {
+            [b'"' | b'\'' | b'`', ..] if !word.closed => return fault("a quotation mark is not closed"),
+            [b'"' | b'\'', inner @ ..] if writes_bytes(inner) => {
+                return fault("a byte above \\x7f is written; write the character itself");
+            }
+            b"{" => in_braces = true,
+            b"}" => in_braces = false,
             _ if in_braces => {}
-            '(' => {
-                open.push(at);
-                if open.len() > DEPTH_MAX {
-                    let what = format!("more than {DEPTH_MAX} parentheses are open");
-                    return Err(ParseError::at(text, at, what));
-                }
-            }
-            ')' => {
-                if open.pop().is_none() {
-                    return Err(ParseError::at(text, at, "a parenthesis is closed that was not opened"));
-                }
-            }
-            '+' | '-' | '*' | '/' | '%' | '^' | '<' | '>' | '=' | '!' | '[' => operators += 1,
-            letter if is_word(letter) => {
-                let mut end = at + letter.len_utf8();
-                while let Some((from, next)) = characters.next_if(|(_, next)| is_word(*next)) {
-                    end = from + next.len_utf8();
-                }
-                let word = text[at..end].to_ascii_lowercase();
-                operators += usize::from(matches!(word.as_str(), "and" | "or" | "unless" | "atan2"));
+            b"(" if open.len() == DEPTH_MAX => return fault(&format!("more than {DEPTH_MAX} parentheses are open")),
+            b"(" => open.push(word.at),
+            b")" if open.is_empty() => return fault("a parenthesis is closed that was not opened"),
+            b")" => drop(open.pop()),
+            [b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'<' | b'>' | b'=' | b'!' | b'[', ..] => operators += 1,
+            _ if ["and", "or", "unless", "atan2"].iter().any(|name| word.text.eq_ignore_ascii_case(name)) => {
+                operators += 1
             }
             _ => {}
         }
         if operators > OPERATORS_MAX {
-            return Err(ParseError::at(text, at, format!("more than {OPERATORS_MAX} operators are used")));
+            return fault(&format!("more than {OPERATORS_MAX} operators are used"));
         }
     }
     match open.last() {
@@ -197,24 +206,15 @@ fn check_nesting(text: &str) -> Result<(), ParseError> {
     }
 }
 
-fn is_word(character: char) -> bool {
-    character.is_alphanumeric() || character == '_' || character == ':'
-}
-
-fn skip_string(
-    text: &str,
-    at: usize,
-    quote: char,
-    characters: &mut std::iter::Peekable<std::str::CharIndices<'_>>,
-) -> Result<(), ParseError> {
-    while let Some((_, next)) = characters.next() {
-        match next {
-            '\\' if quote != '`' => {
-                characters.next();
-            }
-            _ if next == quote => return Ok(()),
-            _ => {}
-        }
+/// Whether a string has an escape like `\xff`. A byte by itself is no text: the parser would make a character of it
+/// that nobody wrote.
+fn writes_bytes(mut string: &[u8]) -> bool {
+    while let [first, rest @ ..] = string {
+        string = match (first, rest) {
+            (b'\\', [b'x', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]) => return true,
+            (b'\\', [_, rest @ ..]) => rest,
+            _ => rest,
+        };
     }
-    Err(ParseError::at(text, at, "a quotation mark is not closed"))
+    false
 }

@@ -23,25 +23,38 @@ use crate::promql::tree::{
 /// Longer durations cannot be meant, and could overflow a time.
 const DURATION_MAX: Duration = Duration::from_secs(1_000 * 365 * 86_400);
 
+/// Parts within parts. Each takes some KiB of the stack when it is evaluated; real rules have less than 20.
+pub const LEVELS_MAX: usize = 128;
+
 /// Resolves names and checks what the parser lets through.
 ///
 /// # Errors
 /// A sentence about the first thing that is wrong.
-pub fn node(expression: &Expr) -> Result<Node, String> {
+pub fn tree(expression: &Expr) -> Result<Node, String> {
+    node(expression, 0)
+}
+
+fn node(mut expression: &Expr, level: usize) -> Result<Node, String> {
+    while let Expr::Paren(paren) = expression {
+        expression = &paren.expr;
+    }
+    if level > LEVELS_MAX {
+        return Err(format!("more than {LEVELS_MAX} parts are nested"));
+    }
+    let level = level + 1;
     match expression {
         Expr::NumberLiteral(literal) => Ok(Node::Number(literal.val)),
         Expr::StringLiteral(literal) => Ok(Node::Text(literal.val.clone())),
-        Expr::Paren(paren) => node(&paren.expr),
         Expr::VectorSelector(selector) => Ok(Node::Selector(selection(selector)?)),
         Expr::MatrixSelector(selector) => {
             Ok(Node::Range(RangeSelection { selection: selection(&selector.vs)?, range_ms: range_ms(selector.range)? }))
         }
-        Expr::Subquery(inner) => subquery(inner),
-        Expr::Unary(unary) => Ok(Node::Negate(Box::new(node(&unary.expr)?))),
-        Expr::Binary(inner) => binary(inner),
-        Expr::Aggregate(inner) => aggregation(inner),
-        Expr::Call(inner) => call(inner),
-        Expr::Extension(_) => Err("extensions of the syntax are not supported".to_string()),
+        Expr::Subquery(inner) => subquery(inner, level),
+        Expr::Unary(unary) => Ok(Node::Negate(Box::new(node(&unary.expr, level)?))),
+        Expr::Binary(inner) => chain(inner, level),
+        Expr::Aggregate(inner) => aggregation(inner, level),
+        Expr::Call(inner) => call(inner, level),
+        Expr::Paren(_) | Expr::Extension(_) => Err("extensions of the syntax are not supported".to_string()),
     }
 }
 
@@ -112,16 +125,31 @@ fn since_epoch_ms(duration: Duration) -> Result<i64, String> {
     i64::try_from(duration.as_millis()).map_err(|_| "timestamp out of bounds for @ modifier".to_string())
 }
 
-fn subquery(parsed: &SubqueryExpr) -> Result<Node, String> {
+fn subquery(parsed: &SubqueryExpr, level: usize) -> Result<Node, String> {
     Ok(Node::Subquery(Box::new(Subquery {
-        inner: node(&parsed.expr)?,
+        inner: node(&parsed.expr, level)?,
         range_ms: range_ms(parsed.range)?,
         step_ms: parsed.step.map(range_ms).transpose()?,
         shift: shift(parsed.at.as_ref(), parsed.offset.as_ref())?,
     })))
 }
 
-fn binary(parsed: &BinaryExpr) -> Result<Node, String> {
+/// `a + b + c + …` leans to the left; a loop walks down there, so that a long sum is not a deep one.
+fn chain(outermost: &BinaryExpr, level: usize) -> Result<Node, String> {
+    let mut chain = vec![outermost];
+    let mut first = &*outermost.lhs;
+    while let Expr::Binary(inner) = first {
+        chain.push(inner);
+        first = &inner.lhs;
+    }
+    let mut left = node(first, level)?;
+    for parsed in chain.into_iter().rev() {
+        left = binary(parsed, left, node(&parsed.rhs, level)?)?;
+    }
+    Ok(left)
+}
+
+fn binary(parsed: &BinaryExpr, left: Node, right: Node) -> Result<Node, String> {
     let symbol = parsed.op.to_string();
     let operator = binary::operator(&symbol).ok_or_else(|| format!("the operator '{symbol}' is not supported"))?;
     let default = BinModifier::default();
@@ -143,12 +171,12 @@ fn binary(parsed: &BinaryExpr) -> Result<Node, String> {
         operator,
         gives_bool: modifier.return_bool,
         matching: Matching { on, labels, grouping, include },
-        left: node(&parsed.lhs)?,
-        right: node(&parsed.rhs)?,
+        left,
+        right,
     })))
 }
 
-fn aggregation(parsed: &AggregateExpr) -> Result<Node, String> {
+fn aggregation(parsed: &AggregateExpr, level: usize) -> Result<Node, String> {
     let name = parsed.op.to_string();
     let aggregator =
         aggregate::aggregator(&name).ok_or_else(|| format!("the aggregation '{name}' is not supported"))?;
@@ -157,11 +185,17 @@ fn aggregation(parsed: &AggregateExpr) -> Result<Node, String> {
         Some(LabelModifier::Include(labels)) => (false, labels.labels.clone()),
         Some(LabelModifier::Exclude(labels)) => (true, labels.labels.clone()),
     };
-    let parameter = parsed.param.as_deref().map(node).transpose()?;
-    Ok(Node::Aggregate(Box::new(Aggregation { aggregator, parameter, inner: node(&parsed.expr)?, without, labels })))
+    let parameter = parsed.param.as_deref().map(|parameter| node(parameter, level)).transpose()?;
+    Ok(Node::Aggregate(Box::new(Aggregation {
+        aggregator,
+        parameter,
+        inner: node(&parsed.expr, level)?,
+        without,
+        labels,
+    })))
 }
 
-fn call(parsed: &ParsedCall) -> Result<Node, String> {
+fn call(parsed: &ParsedCall, level: usize) -> Result<Node, String> {
     let name = parsed.func.name;
     let function = functions::function(name).ok_or_else(|| format!("the function '{name}' is not supported"))?;
     let given = parsed.args.args.len();
@@ -171,7 +205,7 @@ fn call(parsed: &ParsedCall) -> Result<Node, String> {
     let mut arguments = Vec::with_capacity(given);
     for (at, argument) in parsed.args.args.iter().enumerate() {
         let takes = function.takes.get(at).or(function.takes.last()).copied().unwrap_or(Takes::Scalar);
-        arguments.push(argument_node(name, takes, node(argument)?)?);
+        arguments.push(argument_node(name, takes, node(argument, level)?)?);
     }
     Ok(Node::Call(Call { function, arguments }))
 }

@@ -3,6 +3,7 @@
 pub mod expression;
 pub mod tree;
 pub mod grammar;
+pub mod words;
 pub mod evaluate;
 pub mod selector;
 pub mod binary;

@@ -1,4 +1,4 @@
-//! Sums, means, spreads and quantiles, with Prometheus' rounding, order of operations and treatment of NaN and infinities.
+//! Sums, means, spreads, quantiles and lines, with Prometheus' order of operations and treatment of NaN and infinities.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    pub fn add(self, value: f64) -> Sum {
+    pub fn plus(self, value: f64) -> Sum {
         let total = self.sum + value;
         let lost = if total.is_infinite() {
             0.0
@@ -32,7 +32,7 @@ impl Sum {
 }
 
 pub fn sum(values: impl Iterator<Item = f64>) -> f64 {
-    values.fold(Sum::default(), Sum::add).total()
+    values.fold(Sum::default(), Sum::plus).total()
 }
 
 /// The mean. Where the sum would overflow it goes on with the mean so far, which cannot.
@@ -43,7 +43,7 @@ pub fn average(values: impl Iterator<Item = f64>) -> f64 {
     for value in values {
         count += 1.0;
         if !by_mean {
-            let next = kept.add(value);
+            let next = kept.plus(value);
             if count == 1.0 || !next.sum.is_infinite() {
                 kept = next;
                 continue;
@@ -54,7 +54,7 @@ pub fn average(values: impl Iterator<Item = f64>) -> f64 {
         if kept.sum.is_infinite() && (value.is_finite() || value == kept.sum) {
             continue;
         }
-        kept = kept.scaled((count - 1.0) / count).add(value / count);
+        kept = kept.scaled((count - 1.0) / count).plus(value / count);
     }
     if by_mean { kept.total() } else { kept.sum / count + kept.lost / count }
 }
@@ -66,8 +66,8 @@ pub fn variance(values: impl Iterator<Item = f64>) -> f64 {
     for value in values {
         count += 1.0;
         let delta = value - (mean.sum + mean.lost);
-        mean = mean.add(delta / count);
-        squares = squares.add(delta * (value - (mean.sum + mean.lost)));
+        mean = mean.plus(delta / count);
+        squares = squares.plus(delta * (value - (mean.sum + mean.lost)));
     }
     (squares.sum + squares.lost) / count
 }
@@ -113,10 +113,10 @@ pub fn line(samples: &[(i64, f64)], zero_ms: i64) -> (f64, f64) {
     let (mut products, mut squares) = (Sum::default(), Sum::default());
     for (at_ms, y) in samples {
         let x = (*at_ms as f64 - zero_ms as f64) / 1_000.0;
-        xs = xs.add(x);
-        ys = ys.add(*y);
-        products = products.add(x * y);
-        squares = squares.add(x * x);
+        xs = xs.plus(x);
+        ys = ys.plus(*y);
+        products = products.plus(x * y);
+        squares = squares.plus(x * x);
     }
     let n = samples.len() as f64;
     let [xs, ys, products, squares] = [xs, ys, products, squares].map(|sum| sum.sum + sum.lost);

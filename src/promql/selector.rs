@@ -3,7 +3,7 @@
 use crate::model::labels::Labels;
 use crate::model::matcher::Matcher;
 use crate::model::series::{LOOKBACK_MS, STALE, is_stale};
-use crate::promql::evaluate::{Column, Evaluation, Steps, merged};
+use crate::promql::evaluate::{Column, Evaluation, Steps};
 use crate::promql::tree::{RangeSelection, Selection, Shift, Subquery};
 use crate::promql::{EvaluationError, SeriesSamples};
 
@@ -189,8 +189,7 @@ pub fn subquery(evaluation: &Evaluation<'_>, subquery: &Subquery, steps: &Steps)
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     evaluation.afford(1, count)?;
     let inner_steps = Steps { first_ms, step_ms, count };
-    let columns = merged(evaluation.vector(inner, &inner_steps)?, &EvaluationError::SameLabels)?;
-    for column in columns {
+    for column in evaluation.vector(inner, &inner_steps)? {
         let all = inner_steps.times_ms().zip(column.values);
         let samples: Vec<(i64, f64)> = all.filter(|(_, value)| !is_stale(*value)).collect();
         evaluation.count_read(samples.len())?;

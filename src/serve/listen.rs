@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::model::fault::Fault;
 use crate::model::scope::Scope;
-use crate::serve::shared::{Reader, Shared};
+use crate::serve::shared::{Reader, Shared, stopped};
 use crate::sys::listen::{Tcp, Unix};
 use crate::sys::task;
 
@@ -55,7 +55,7 @@ impl Doors {
 
     /// Lets clients in until `stop` turns true. `anonymous` is what tokenless TCP readers may see.
     pub async fn serve(self, router: Router, shared: Arc<Shared>, anonymous: Scope, stop: watch::Receiver<bool>) {
-        let mut stopped = stop.clone();
+        let mut stopping = stop.clone();
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tcp_router = router.clone().layer(Extension(Reader { scope: anonymous }));
         let unix_router = router.layer(Extension(Reader { scope: Scope::of_socket_peer() }));
@@ -71,7 +71,7 @@ impl Doors {
                     Ok(None) => { shared.counters.refused.fetch_add(1, Ordering::Relaxed); }
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
-                _ = stopped.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stopping) => break,
             }
         }
     }
@@ -109,7 +109,7 @@ fn connection<S>(
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
         tokio::select! {
             _ = connection.as_mut() => {} // how a client left is its own affair
-            _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+            () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
         }
     };
     task::spawn("connection", serving).detach();

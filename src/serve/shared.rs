@@ -59,3 +59,8 @@ pub struct Shared {
 pub struct Reader {
     pub scope: Scope,
 }
+
+/// Waits until the agent stops, or whoever would say so is gone.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}

@@ -24,7 +24,7 @@ use crate::model::fault::Fault;
 use crate::model::scope::Scope;
 use crate::model::status::{Body, Message};
 use crate::serve::reply;
-use crate::serve::shared::{Reader, Shared};
+use crate::serve::shared::{Reader, Shared, stopped};
 use crate::sys::task;
 
 /// How long one message may take to leave before the client counts as too slow.
@@ -174,7 +174,7 @@ impl Client {
                     Some(Ok(_)) => continue, // pongs, and words nobody asked for
                 },
                 _ = ping.tick() => Frame::Ping(Vec::new().into()),
-                _ = stopping.wait_for(|stop| *stop) => {
+                () = stopped(&mut stopping) => {
                     break Some((CloseCode::Away, "the agent stops".to_string()));
                 }
             };

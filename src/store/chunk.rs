@@ -1,55 +1,33 @@
-//! Chunks: up to 120 samples of one series, compressed as in Facebook's Gorilla (Pelkonen et al., VLDB 2015): times as
-//! deltas of deltas, values as XOR with the one before. Bits survive exactly, whatever NaN they spell.
+//! Chunks: up to 120 samples of one series, compressed. While open, times and values stand in turn in one run of bits;
+//! sealed, in two columns. Bits survive exactly, whatever NaN they spell.
 
-use crate::store::bytes::{Reader, put_signed, put_unsigned};
+use crate::store::bits::{BitReader, BitWriter, Window};
+use crate::store::bytes::{Reader, put_unsigned};
+use crate::store::columns::{Times, Values, put_times, put_values};
 
 /// A full chunk. At 5 s that is ten minutes.
 pub const SAMPLES_MAX: u8 = 120;
 
-/// No chunk, sealed, is longer: per sample at most 69 bits of time and 77 of value, and a header.
-pub const BYTES_MAX: usize = SAMPLES_MAX as usize * 19 + 32;
-
-/// How a change of the time step is written: from small to large, (prefix, its bits, bits of the change). The first row is
-/// for the few milliseconds by which a cycle comes early or late.
-const STEPS: [(u64, u32, u32); 5] =
-    [(0b10, 2, 5), (0b110, 3, 9), (0b1110, 4, 14), (0b1_1110, 5, 24), (0b1_1111, 5, 64)];
-
-/// The largest count of leading zeros that five bits can say.
-const LEADING_MAX: u32 = 31;
-
-/// Stands in `Open::leading` until a window of significant bits was written.
-const NO_WINDOW: u8 = u8::MAX;
+/// No chunk, sealed, is longer: per sample at most 69 bits of time and 77 of value, and what stands before them.
+pub const BYTES_MAX: usize = SAMPLES_MAX as usize * 19 + 64;
 
 /// The chunk being filled. Between two chunks it still knows the last sample.
 #[derive(Clone, Debug)]
 pub struct Open {
-    bits: Vec<u8>,
+    bits: BitWriter,
     first_ms: i64,
     last_ms: i64,
     last_bits: u64,
     step_ms: i64,
-    /// Bits of the last byte not yet used.
-    free: u8,
+    window: Window,
     count: u8,
-    leading: u8,
-    trailing: u8,
 }
 
 impl Open {
     /// An empty chunk of a series whose last sample, in an earlier chunk, was this one.
     pub fn after(last_ms: i64, last_value: f64) -> Open {
-        let last_bits = last_value.to_bits();
-        Open {
-            bits: Vec::new(),
-            first_ms: 0,
-            last_ms,
-            last_bits,
-            step_ms: 0,
-            free: 0,
-            count: 0,
-            leading: NO_WINDOW,
-            trailing: 0,
-        }
+        let (bits, last_bits) = (BitWriter::default(), last_value.to_bits());
+        Open { bits, first_ms: 0, last_ms, last_bits, step_ms: 0, window: Window::NONE, count: 0 }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -81,88 +59,62 @@ impl Open {
 
     /// Adds a sample. The caller sees to it that the chunk is not full and that time goes forward.
     pub fn push(&mut self, at_ms: i64, value: f64) {
-        let bits = value.to_bits();
-        if self.bits.capacity() - self.bits.len() < 20 {
-            self.bits.reserve_exact(36); // small steps: there are thousands of these, most of them short
-        }
+        let value_bits = value.to_bits();
+        self.bits.reserve(20, 36); // in small steps: there are thousands of these, most of them short
         if self.count == 0 {
-            (self.first_ms, self.step_ms, self.leading) = (at_ms, 0, NO_WINDOW);
-            self.put(bits, 64);
+            (self.first_ms, self.step_ms, self.window) = (at_ms, 0, Window::NONE);
+            self.bits.put(value_bits, 64);
         } else {
             let step_ms = at_ms.wrapping_sub(self.last_ms);
-            self.put_step_change(step_ms.wrapping_sub(self.step_ms));
-            self.put_xor(bits ^ self.last_bits);
+            self.bits.put_step_change(step_ms.wrapping_sub(self.step_ms));
+            self.window.put(&mut self.bits, value_bits ^ self.last_bits);
             self.step_ms = step_ms;
         }
-        (self.last_ms, self.last_bits) = (at_ms, bits);
+        (self.last_ms, self.last_bits) = (at_ms, value_bits);
         self.count += 1;
+    }
+
+    /// The two columns of the chunk in its final form.
+    pub fn columns(&self) -> (Vec<u8>, Vec<u8>) {
+        let (times, values): (Vec<i64>, Vec<f64>) = self.samples().unzip();
+        let mut columns = (Vec::new(), Vec::new());
+        put_times(&mut columns.0, &times);
+        put_values(&mut columns.1, &values);
+        columns
     }
 
     /// Appends the chunk in its final form, which `Chunk::read` reads.
     pub fn seal(&self, out: &mut Vec<u8>) {
-        out.push(self.count);
-        put_unsigned(out, self.bits.len() as u64);
-        put_signed(out, self.first_ms);
-        put_unsigned(out, self.last_ms.wrapping_sub(self.first_ms) as u64);
-        out.extend_from_slice(&self.bits);
+        let (times, values) = self.columns();
+        put_columns(out, &times, &values);
     }
 
     /// Forgets the samples, keeps the memory and the last sample.
     pub fn clear(&mut self) {
         self.bits.clear();
-        (self.count, self.free) = (0, 0);
+        self.count = 0;
     }
 
-    fn put_step_change(&mut self, change: i64) {
-        if change == 0 {
-            return self.put(0, 1);
-        }
-        for (prefix, prefix_bits, bits) in STEPS {
-            if bits == 64 || (change >= -(1 << (bits - 1)) && change < 1 << (bits - 1)) {
-                self.put(prefix, prefix_bits);
-                return self.put(change as u64, bits);
+    fn samples(&self) -> impl Iterator<Item = (i64, f64)> {
+        let mut bits = BitReader::new(self.bits.bytes());
+        let (mut at_ms, mut step_ms, mut value, mut window) = (self.first_ms, 0_i64, 0, Window::NONE);
+        (0..self.count).map_while(move |place| {
+            if place == 0 {
+                value = bits.take(64)?;
+            } else {
+                step_ms = step_ms.wrapping_add(bits.take_step_change()?);
+                at_ms = at_ms.wrapping_add(step_ms);
+                value ^= window.take(&mut bits)?;
             }
-        }
+            Some((at_ms, f64::from_bits(value)))
+        })
     }
+}
 
-    /// `0`: same value. `10`: the significant bits within the last window. `11`: a new window, then its bits. The old
-    /// window is used while it costs less than to describe a new one.
-    fn put_xor(&mut self, xor: u64) {
-        if xor == 0 {
-            return self.put(0, 1);
-        }
-        let leading = xor.leading_zeros().min(LEADING_MAX);
-        let trailing = xor.trailing_zeros();
-        let (old_leading, old_trailing) = (u32::from(self.leading), u32::from(self.trailing));
-        let fits = self.leading != NO_WINDOW && leading >= old_leading && trailing >= old_trailing;
-        if fits && 64 - old_leading - old_trailing <= 11 + 64 - leading - trailing {
-            self.put(0b10, 2);
-            return self.put(xor >> old_trailing, 64 - old_leading - old_trailing);
-        }
-        let significant = 64 - leading - trailing;
-        self.put(0b11, 2);
-        self.put(u64::from(leading), 5);
-        self.put(u64::from(significant - 1), 6);
-        self.put(xor >> trailing, significant);
-        (self.leading, self.trailing) = (leading as u8, trailing as u8);
-    }
-
-    /// Appends the lowest `count` bits of `value`, the highest of them first.
-    fn put(&mut self, value: u64, count: u32) {
-        let mut left = count;
-        while left > 0 {
-            if self.free == 0 {
-                self.bits.push(0);
-                self.free = 8;
-            }
-            let taken = left.min(u32::from(self.free));
-            let piece = (value >> (left - taken)) & ((1 << taken) - 1);
-            self.free -= taken as u8;
-            if let Some(last) = self.bits.last_mut() {
-                *last |= (piece as u8) << self.free;
-            }
-            left -= taken;
-        }
+fn put_columns(out: &mut Vec<u8>, times: &[u8], values: &[u8]) {
+    for column in [times, values] {
+        put_unsigned(out, column.len() as u64);
+        out.extend_from_slice(column);
     }
 }
 
@@ -172,18 +124,29 @@ pub struct Chunk<'a> {
     pub first_ms: i64,
     pub last_ms: i64,
     pub count: u8,
-    bits: &'a [u8],
+    times: &'a [u8],
+    values: &'a [u8],
 }
 
 impl<'a> Chunk<'a> {
+    /// A chunk of two columns; `None` if the times make no sense.
+    pub fn of(times: &'a [u8], values: &'a [u8]) -> Option<Chunk<'a>> {
+        let Times { count, first_ms, last_ms, .. } = Times::read(times)?;
+        (count > 0 && count <= SAMPLES_MAX).then_some(Chunk { first_ms, last_ms, count, times, values })
+    }
+
     /// Takes one chunk off the front; `None` if there is no whole one.
     pub fn read(from: &mut Reader<'a>) -> Option<Chunk<'a>> {
-        let count = from.byte()?;
-        let length = usize::try_from(from.unsigned()?).ok()?;
-        let first_ms = from.signed()?;
-        let last_ms = first_ms.wrapping_add(from.unsigned()? as i64);
-        let bits = from.slice(length)?;
-        (count > 0 && count <= SAMPLES_MAX).then_some(Chunk { first_ms, last_ms, count, bits })
+        let mut column = || {
+            let length = usize::try_from(from.unsigned()?).ok()?;
+            from.slice(length)
+        };
+        Chunk::of(column()?, column()?)
+    }
+
+    /// Appends the chunk, for `read`.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        put_columns(out, self.times, self.values);
     }
 
     /// Whether it may hold samples of `from_ms < at <= to_ms`.
@@ -192,17 +155,9 @@ impl<'a> Chunk<'a> {
     }
 
     /// Its samples in order. The iterator ends early if the bits make no sense.
-    pub fn samples(&self) -> Samples<'a> {
-        Samples {
-            bits: Bits { bytes: self.bits, at: 0 },
-            left: self.count,
-            begun: false,
-            at_ms: self.first_ms,
-            step_ms: 0,
-            value: 0,
-            leading: 0,
-            significant: 0,
-        }
+    pub fn samples(&self) -> impl Iterator<Item = (i64, f64)> {
+        let columns = Times::read(self.times).zip(Values::read(self.values));
+        columns.into_iter().flat_map(|(times, values)| times.zip(values)).take(usize::from(self.count))
     }
 
     /// Appends the samples of `from_ms < at <= to_ms`; `None` if the bits make no sense.
@@ -215,91 +170,5 @@ impl<'a> Chunk<'a> {
             }
         }
         (count == self.count).then_some(())
-    }
-}
-
-/// Decodes a chunk sample by sample.
-#[derive(Clone, Debug)]
-pub struct Samples<'a> {
-    bits: Bits<'a>,
-    left: u8,
-    begun: bool,
-    at_ms: i64,
-    step_ms: i64,
-    value: u64,
-    leading: u32,
-    significant: u32,
-}
-
-impl Samples<'_> {
-    fn step_change(&mut self) -> Option<i64> {
-        if self.bits.take(1)? == 0 {
-            return Some(0);
-        }
-        let mut row = 0;
-        while row < STEPS.len() - 1 && self.bits.take(1)? == 1 {
-            row += 1;
-        }
-        let bits = STEPS[row].2;
-        Some((self.bits.take(bits)? << (64 - bits)) as i64 >> (64 - bits))
-    }
-
-    fn xor(&mut self) -> Option<u64> {
-        if self.bits.take(1)? == 0 {
-            return Some(0);
-        }
-        if self.bits.take(1)? == 1 {
-            self.leading = self.bits.take(5)? as u32;
-            self.significant = self.bits.take(6)? as u32 + 1;
-        }
-        let trailing = 64_u32.checked_sub(self.leading + self.significant)?;
-        Some(self.bits.take(self.significant)? << trailing)
-    }
-
-    fn advance(&mut self) -> Option<()> {
-        if !self.begun {
-            self.begun = true;
-            self.value = self.bits.take(64)?;
-            return Some(());
-        }
-        self.step_ms = self.step_ms.wrapping_add(self.step_change()?);
-        self.at_ms = self.at_ms.wrapping_add(self.step_ms);
-        self.value ^= self.xor()?;
-        Some(())
-    }
-}
-
-impl Iterator for Samples<'_> {
-    type Item = (i64, f64);
-
-    fn next(&mut self) -> Option<(i64, f64)> {
-        self.left = self.left.checked_sub(1)?;
-        if self.advance().is_none() {
-            self.left = 0;
-            return None;
-        }
-        Some((self.at_ms, f64::from_bits(self.value)))
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Bits<'_> {
-    fn take(&mut self, count: u32) -> Option<u64> {
-        let mut value = 0;
-        let mut left = count;
-        while left > 0 {
-            let byte = u64::from(*self.bytes.get(self.at / 8)?);
-            let free = 8 - (self.at % 8) as u32;
-            let taken = left.min(free);
-            value = (value << taken) | ((byte >> (free - taken)) & ((1 << taken) - 1));
-            self.at += taken as usize;
-            left -= taken;
-        }
-        Some(value)
     }
 }

@@ -1,21 +1,17 @@
 //! The newest two hours in memory: per series one open chunk, and sealed chunks in pages that all series share.
 //! No chunk crosses a window of two hours and no page holds two windows, so a written window leaves as whole pages.
 
-use std::collections::BTreeMap;
 use std::mem::size_of;
 use std::ops::Range;
 
 use crate::model::labels::Labels;
 use crate::model::series::{STALE, SeriesId};
-use crate::store::bytes::Reader;
-use crate::store::chunk::{BYTES_MAX, Chunk, Open};
+use crate::store::chunk::{Chunk, Open};
 use crate::store::index::Index;
+use crate::store::pages::{Cut, Pages, Place};
 
 /// The span of a block and of a chunk, at most.
 pub const WINDOW_MS: i64 = 2 * 60 * 60 * 1000;
-
-/// Above the allocator's threshold for mappings of their own: a freed page goes back to the system.
-const PAGE_BYTES: usize = 256 * 1024;
 
 /// The number of the window a time falls into.
 pub fn window_of(at_ms: i64) -> i64 {
@@ -38,13 +34,6 @@ pub enum Appended {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict;
 
-/// Where a sealed chunk begins.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    page: u32,
-    offset: u32,
-}
-
 /// One series.
 #[derive(Debug)]
 pub struct Entry {
@@ -64,54 +53,6 @@ impl Entry {
     pub fn last(&self) -> (i64, f64) {
         self.open.last()
     }
-}
-
-#[derive(Debug)]
-struct Page {
-    window: i64,
-    newest_ms: i64,
-    bytes: Vec<u8>,
-}
-
-#[derive(Debug, Default)]
-struct Pages {
-    pages: BTreeMap<u32, Page>,
-    /// Per window, the page that still has room.
-    filling: BTreeMap<i64, u32>,
-    next: u32,
-}
-
-impl Pages {
-    fn store(&mut self, open: &Open) -> Place {
-        let window = window_of(open.first_ms());
-        let has_room = |page: &Page| page.bytes.len() + BYTES_MAX <= PAGE_BYTES;
-        let number = match self.filling.get(&window) {
-            Some(number) if self.pages.get(number).is_some_and(has_room) => *number,
-            _ => {
-                self.filling.insert(window, self.next);
-                self.next += 1;
-                self.next - 1
-            }
-        };
-        let make = || Page { window, newest_ms: i64::MIN, bytes: Vec::with_capacity(PAGE_BYTES) };
-        let page = self.pages.entry(number).or_insert_with(make);
-        let place = Place { page: number, offset: page.bytes.len() as u32 };
-        open.seal(&mut page.bytes);
-        page.newest_ms = page.newest_ms.max(open.last().0);
-        place
-    }
-
-    /// The bytes from a chunk's beginning to the end of its page.
-    fn at(&self, place: Place) -> &[u8] {
-        self.pages.get(&place.page).and_then(|page| page.bytes.get(place.offset as usize..)).unwrap_or_default()
-    }
-}
-
-/// The pages a cut took: those numbered below `page_end` whose window is before `window_end`.
-#[derive(Clone, Copy, Debug)]
-pub struct Cut {
-    page_end: u32,
-    window_end: i64,
 }
 
 /// All series and their newest samples.
@@ -142,7 +83,7 @@ impl Head {
         self.newest_ms
     }
 
-    pub fn len(&self) -> usize {
+    pub fn series_count(&self) -> usize {
         self.entries.len()
     }
 
@@ -183,8 +124,12 @@ impl Head {
             let known = entry.labels.iter().map(|label| (&*label.name, &*label.value));
             return if known.eq(pairs.iter().copied()) { Ok(()) } else { Err(Conflict) };
         }
-        if self.index.id(&pairs.iter().copied().collect()).is_some() {
-            return Err(Conflict);
+        // A series that left and came back has a second id; the higher is the later one, and the first has no samples
+        // left.
+        match self.index.id(&pairs.iter().copied().collect()) {
+            Some(later) if later > id => return Ok(()),
+            Some(earlier) => self.remove(&[earlier]),
+            None => {}
         }
         self.insert(id, pairs.iter().copied(), now_ms);
         Ok(())
@@ -228,22 +173,14 @@ impl Head {
     }
 
     fn copy_chunk(&self, place: Place, out: &mut Vec<u8>, wanted: impl Fn(&Chunk) -> bool) {
-        let bytes = self.pages.at(place);
-        let mut reader = Reader::new(bytes);
-        if Chunk::read(&mut reader).is_some_and(|chunk| wanted(&chunk)) {
-            out.extend_from_slice(&bytes[..bytes.len() - reader.rest.len()]);
+        if let Some(chunk) = self.pages.chunk(place).filter(wanted) {
+            chunk.write(out);
         }
     }
 
     /// Whether anything stands in windows before this one.
     pub fn has_before(&self, window_end: i64) -> bool {
-        self.pages.pages.values().any(|page| page.window < window_end)
-            || self.entries.iter().any(|entry| opened_before(entry, window_end))
-    }
-
-    /// Whether anything stands in memory.
-    pub fn has_samples(&self) -> bool {
-        self.has_before(i64::MAX)
+        self.pages.any_before(window_end) || self.entries.iter().any(|entry| opened_before(entry, window_end))
     }
 
     /// Seals the open chunks that began before a window, of the series at these places; those are all chunks that no
@@ -259,20 +196,19 @@ impl Head {
 
     /// Fixes what a cut takes: the chunks sealed so far. What is sealed later goes to new pages.
     pub fn begin_cut(&mut self, window_end: i64) -> Cut {
-        self.pages.filling.retain(|window, _| *window >= window_end);
-        Cut { page_end: self.pages.next, window_end }
+        self.pages.begin_cut(window_end)
     }
 
     /// Appends a series' chunks that belong to a cut.
     pub fn copy_cut(&self, entry: &Entry, cut: Cut, out: &mut Vec<u8>) {
-        for place in entry.sealed.iter().filter(|place| place.page < cut.page_end) {
-            self.copy_chunk(*place, out, |chunk| window_of(chunk.first_ms) < cut.window_end);
+        for place in entry.sealed.iter().filter(|place| self.pages.is_cut(**place, cut)) {
+            self.copy_chunk(*place, out, |_| true);
         }
     }
 
     /// Lets go of what a cut took. Places into the pages stay until `forget_places`; they read as nothing.
     pub fn finish_cut(&mut self, cut: Cut) {
-        self.pages.pages.retain(|number, page| *number >= cut.page_end || page.window >= cut.window_end);
+        self.pages.finish_cut(cut);
     }
 
     /// Forgets the places of pages that are gone, of the series in this range; returns how many.
@@ -281,20 +217,16 @@ impl Head {
         let mut gone = 0;
         for entry in &mut self.entries[range] {
             let before = entry.sealed.len();
-            entry.sealed.retain(|place| self.pages.pages.contains_key(&place.page));
+            entry.sealed.retain(|place| self.pages.holds(*place));
             gone += (before - entry.sealed.len()) as u64;
         }
         gone
     }
 
-    /// Drops whole pages and open chunks whose newest sample is older, for a head that cannot be written. Returns how many
-    /// chunks were lost.
+    /// Drops whole pages and open chunks whose newest sample is older, for a head that cannot be written. Returns how
+    /// many chunks were lost.
     pub fn drop_before(&mut self, horizon_ms: i64) -> u64 {
-        let before = self.pages.pages.len();
-        self.pages.pages.retain(|_, page| page.newest_ms >= horizon_ms);
-        let pages = &self.pages.pages;
-        self.pages.filling.retain(|_, number| pages.contains_key(number));
-        let mut lost = if pages.len() < before { self.forget_places(0..self.len()) } else { 0 };
+        let mut lost = if self.pages.drop_before(horizon_ms) { self.forget_places(0..self.series_count()) } else { 0 };
         for entry in self.entries.iter_mut().filter(|entry| !entry.open.is_empty()) {
             if entry.open.last().0 < horizon_ms {
                 entry.open.clear();
@@ -306,19 +238,13 @@ impl Head {
 
     /// Removes the series that have nothing in memory and neither were made nor had a sample since. Returns how many.
     pub fn forget_before(&mut self, horizon_ms: i64) -> usize {
-        let gone: Vec<SeriesId> =
-            self.batch(0..self.len()).filter(|(_, entry)| self.is_dead(entry, horizon_ms)).map(|(id, _)| id).collect();
-        for id in &gone {
-            if let Some(position) = self.position(*id) {
-                self.index.remove(*id, &self.entries[position].labels);
-            }
-        }
+        let gone: Vec<SeriesId> = self
+            .batch(0..self.series_count())
+            .filter(|(_, entry)| self.is_dead(entry, horizon_ms))
+            .map(|(id, _)| id)
+            .collect();
         if !gone.is_empty() {
-            let mut keep =
-                self.ids.iter().map(|id| gone.binary_search(&SeriesId(*id)).is_err()).collect::<Vec<_>>().into_iter();
-            let mut keep_again = keep.clone();
-            self.ids.retain(|_| keep.next() == Some(true));
-            self.entries.retain(|_| keep_again.next() == Some(true));
+            self.remove(&gone);
             self.index.forget_texts();
         }
         gone.len()
@@ -326,31 +252,13 @@ impl Head {
 
     /// Bytes asked of the allocator, with 16 for its own use per allocation; of a page, the part that was written to.
     pub fn bytes(&self) -> usize {
-        let pages: usize = self.pages.pages.values().map(|page| page.bytes.len().next_multiple_of(4096)).sum();
         let entries: usize = self
             .entries
             .iter()
             .map(|entry| entry.open.capacity() + entry.sealed.capacity() * size_of::<Place>() + 32)
             .sum();
         let tables = self.ids.capacity() * 4 + self.entries.capacity() * size_of::<Entry>();
-        pages + entries + tables + self.index.bytes()
-    }
-
-    /// Bytes of compressed samples alone, and how many samples.
-    pub fn samples(&self) -> (usize, u64) {
-        let mut bytes = 0;
-        let mut count = 0;
-        for entry in &self.entries {
-            for place in &entry.sealed {
-                let mut reader = Reader::new(self.pages.at(*place));
-                let whole = reader.rest.len();
-                count += Chunk::read(&mut reader).map_or(0, |chunk| u64::from(chunk.count));
-                bytes += whole - reader.rest.len();
-            }
-            count += u64::from(entry.open.count());
-            bytes += entry.open.capacity();
-        }
-        (bytes, count)
+        self.pages.bytes() + entries + tables + self.index.bytes()
     }
 
     fn insert<'a>(&mut self, id: SeriesId, pairs: impl Iterator<Item = (&'a str, &'a str)>, known_ms: i64) {
@@ -364,6 +272,19 @@ impl Head {
         self.ids.insert(position, id.0);
         let open = Open::after(i64::MIN, STALE);
         self.entries.insert(position, Entry { labels, open, sealed: Vec::new(), known_ms });
+    }
+
+    /// Removes series; ids ascend.
+    fn remove(&mut self, gone: &[SeriesId]) {
+        for id in gone {
+            if let Some(position) = self.position(*id) {
+                self.index.remove(*id, &self.entries[position].labels);
+            }
+        }
+        let stays = |id: u32| gone.binary_search(&SeriesId(id)).is_err();
+        let mut ids = self.ids.iter();
+        self.entries.retain(|_| ids.next().is_some_and(|id| stays(*id)));
+        self.ids.retain(|id| stays(*id));
     }
 
     fn position(&self, id: SeriesId) -> Option<usize> {
@@ -381,6 +302,6 @@ fn seal(entry: &mut Entry, pages: &mut Pages) {
     if entry.sealed.len() == entry.sealed.capacity() {
         entry.sealed.reserve_exact(4);
     }
-    entry.sealed.push(pages.store(&entry.open));
+    entry.sealed.push(pages.store(window_of(entry.open.first_ms()), &entry.open));
     entry.open.clear();
 }

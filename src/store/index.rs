@@ -26,10 +26,6 @@ impl Index {
         self.by_labels.get(labels).copied()
     }
 
-    pub fn len(&self) -> usize {
-        self.by_labels.len()
-    }
-
     pub fn tenants(&self) -> &BTreeMap<Arc<str>, Names> {
         &self.tenants
     }
@@ -51,7 +47,9 @@ impl Index {
         self.by_labels.remove(labels);
         let Some(names) = self.tenants.get_mut(labels.value(TENANT)) else { return };
         if let Some(ids) = names.get_mut(labels.name()) {
-            ids.retain(|one| *one != id);
+            if let Ok(place) = ids.binary_search(&id) {
+                ids.remove(place);
+            }
             if ids.is_empty() {
                 names.remove(labels.name());
             }

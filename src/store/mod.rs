@@ -1,23 +1,27 @@
 //! The recent history: an own time-series store. Two hours compressed in memory, a log that survives the process, block
 //! files for what is older, thinned when they are old. Whoever reads must show a `Scope`.
 
+pub mod bits;
 pub mod block;
 pub mod bytes;
 pub mod cache;
 pub mod chunk;
+pub mod columns;
 pub mod crc;
+pub mod cut;
 pub mod disk;
 pub mod head;
 pub mod index;
 pub mod log;
 pub mod maintain;
 pub mod open;
+pub mod pages;
 pub mod scoped;
 pub mod thin;
 pub mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -41,7 +45,7 @@ pub const KEYS: &[Key] = &[
         "raw_retention",
         Kind::Duration { min: "2h", max: "10y" },
         "\"48h\"",
-        "How long every sample is kept. Of what is older, the last sample of each 5 minutes stays; counters stay counters.",
+        "How long every sample is kept. Of older ones the last of each 5 minutes stays, so counters stay counters.",
     ),
     Key::new(
         "max_bytes",
@@ -53,7 +57,7 @@ pub const KEYS: &[Key] = &[
         "min_free",
         Kind::Share,
         "\"5%\"",
-        "How much of the file system must stay free. Below it history is kept in memory only, until there is room again.",
+        "How much of the file system must stay free. Below it history stays in memory, until there is room again.",
     ),
     Key::new(
         "series_max",
@@ -201,8 +205,8 @@ struct Counters {
 /// Blocks in order of their numbers.
 type Blocks = Arc<Vec<Arc<Block>>>;
 
-/// The store. One task appends; any thread reads. Locks are taken in the order `maintenance`, `writer`, `head`, `blocks`,
-/// and no file is read or synchronised under the last two.
+/// The store. One task appends; any thread reads. Locks are taken in the order `maintenance`, `writer`, `head`,
+/// `blocks`, and no file is read or synchronised under the last two.
 #[derive(Debug)]
 pub struct Store {
     config: Config,
@@ -217,7 +221,7 @@ pub struct Store {
     aside: Mutex<Vec<SetAside>>,
     next_number: AtomicU64,
     /// What a new series is stamped with.
-    now_ms: Mutex<i64>,
+    now_ms: AtomicI64,
 }
 
 impl Store {
@@ -238,14 +242,14 @@ impl Store {
         open::open(disk, config, now_ms)
     }
 
-    /// Takes in the points of one cycle and appends them to the log by one write(). Drops and counts what is not newer than
-    /// its series' last sample.
+    /// Takes in the points of one cycle and appends them to the log by one write(). Drops and counts what is not newer
+    /// than its series' last sample.
     pub fn append(&self, cycle_points: &[(SeriesId, f64)], at_ms: i64) -> AppendOutcome {
         let mut writer = self.writer();
         let mut record = writer.take_scratch();
         let mut cycle = CycleRecord::begin(&mut record, at_ms);
         let mut outcome = AppendOutcome::default();
-        let mut head = self.head_mut();
+        let mut head = write(&self.head);
         for (id, value) in cycle_points {
             let appended = head.append(*id, at_ms, *value);
             let counter = match appended {
@@ -304,9 +308,9 @@ impl Store {
         let blocks = self.blocks();
         let log_bytes = self.writer().segment_bytes();
         let corrupt = lock(&self.aside).len() as u64;
-        let head = self.head();
+        let head = read(&self.head);
         Statistics {
-            series: head.len(),
+            series: head.series_count(),
             samples_appended: count(&self.counters.samples_appended),
             dropped_out_of_order: count(&self.counters.out_of_order),
             dropped_duplicate: count(&self.counters.duplicate),
@@ -327,20 +331,12 @@ impl Store {
         lock(&self.writer)
     }
 
-    fn head(&self) -> RwLockReadGuard<'_, Head> {
-        self.head.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn head_mut(&self) -> RwLockWriteGuard<'_, Head> {
-        self.head.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn blocks(&self) -> Blocks {
-        self.blocks.read().unwrap_or_else(PoisonError::into_inner).clone()
+        read(&self.blocks).clone()
     }
 
     fn change_blocks(&self, change: impl FnOnce(&mut Vec<Arc<Block>>)) {
-        let mut blocks = self.blocks.write().unwrap_or_else(PoisonError::into_inner);
+        let mut blocks = write(&self.blocks);
         let mut changed = Vec::clone(&blocks);
         change(&mut changed);
         *blocks = Arc::new(changed);
@@ -370,16 +366,16 @@ impl Store {
 
 impl Series for Store {
     fn id(&self, labels: &Labels) -> Option<SeriesId> {
-        if let Some(id) = self.head().index.id(labels) {
+        if let Some(id) = read(&self.head).index.id(labels) {
             return Some(id);
         }
         let mut writer = self.writer();
-        let mut head = self.head_mut();
+        let mut head = write(&self.head);
         if let Some(id) = head.index.id(labels) {
             return Some(id);
         }
-        let now_ms = head.newest_ms().max(Some(*lock(&self.now_ms))).unwrap_or_default();
-        let created = if head.len() < self.config.series_max { head.create(labels, now_ms) } else { None };
+        let now_ms = head.newest_ms().max(Some(self.now_ms.load(Ordering::Relaxed))).unwrap_or_default();
+        let created = if head.series_count() < self.config.series_max { head.create(labels, now_ms) } else { None };
         drop(head);
         let Some(id) = created else {
             self.counters.capped.fetch_add(1, Ordering::Relaxed);
@@ -394,10 +390,18 @@ impl Series for Store {
     }
 
     fn labels(&self, id: SeriesId) -> Labels {
-        self.head().entry(id).map_or_else(Labels::empty, |entry| entry.labels().clone())
+        read(&self.head).entry(id).map_or_else(Labels::empty, |entry| entry.labels().clone())
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,10 +1,10 @@
-//! Opening: the blocks say which series there are, the log brings back memory. What is damaged is set aside and reported.
+//! Opening: the blocks say which series there are, the log brings back memory. What is damaged is set aside and
+//! reported.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
 use crate::model::fault::Fault;
@@ -15,10 +15,11 @@ use crate::store::disk::{self, Disk, Found, Kind};
 use crate::store::head::{Appended, Head};
 use crate::store::log::{self, Replay, Segment};
 use crate::store::writer::{Writer, cannot_write};
-use crate::store::{Config, Counters, OpenReport, Store};
+use crate::store::{Config, Counters, OpenReport, Store, read, write};
+use crate::sys::files;
 
 pub fn open(disk: Arc<dyn Disk>, config: Config, now_ms: i64) -> Result<(Arc<Store>, OpenReport), Fault> {
-    fs::create_dir_all(&config.dir).map_err(|error| cannot_make(&config.dir, &error))?;
+    files::make_folder(&config.dir, 0o750).map_err(|error| cannot_make(&config.dir, &error))?;
     let found = disk::list(&config.dir).map_err(|error| cannot_read(&config.dir, &error))?;
     let store = Store {
         disk,
@@ -30,13 +31,13 @@ pub fn open(disk: Arc<dyn Disk>, config: Config, now_ms: i64) -> Result<(Arc<Sto
         counters: Counters::default(),
         aside: Mutex::new(Vec::new()),
         next_number: AtomicU64::new(found.last().map_or(1, |last| last.number + 1)),
-        now_ms: Mutex::new(now_ms),
+        now_ms: AtomicI64::new(now_ms),
         config,
     };
     for one in &found {
         match one.kind {
             // If it stays, it only takes room.
-            Kind::Unfinished => drop(fs::remove_file(&one.path)),
+            Kind::Unfinished => drop(files::remove(&one.path)),
             Kind::Corrupt => drop(store.counters.aside_bytes.fetch_add(one.bytes, Ordering::Relaxed)),
             Kind::Block | Kind::Log => {}
         }
@@ -48,7 +49,7 @@ pub fn open(disk: Arc<dyn Disk>, config: Config, now_ms: i64) -> Result<(Arc<Sto
         replayed_samples,
         torn_bytes: store.counters.torn_bytes.load(Ordering::Relaxed),
         set_aside: store.set_aside(),
-        newest_sample_ms: store.head().newest_ms(),
+        newest_sample_ms: read(&store.head).newest_ms(),
     };
     Ok((Arc::new(store), report))
 }
@@ -73,7 +74,7 @@ impl Store {
         }
         // The process ended after a thinned block was finished and before those it was made of were removed.
         for block in blocks.extract_if(.., |block| replaced.contains(&block.number)) {
-            fs::remove_file(&block.path).map_err(|error| cannot_read(&block.path, &error))?;
+            files::remove(&block.path).map_err(|error| cannot_read(&block.path, &error))?;
         }
         self.change_blocks(|all| *all = blocks);
         Ok(())
@@ -87,9 +88,9 @@ impl Store {
         directory: &Directory,
         now_ms: i64,
     ) -> Result<Vec<u64>, BlockError> {
-        let mut head = self.head_mut();
+        let mut head = write(&self.head);
         let mut conflict = None;
-        let replaces = definitions.read(&mut |id, pairs| {
+        let replaces = definitions.read(|id, pairs| {
             if head.define(id, pairs, now_ms).is_err() {
                 conflict = Some(id);
             }
@@ -105,28 +106,34 @@ impl Store {
         Ok(replaces)
     }
 
-    /// Replays all segments; there is more than one if the process ended while a new one took over. Then, and after damage,
-    /// a new one is made of what they brought.
+    /// Replays all segments; there is more than one if the process ended while a new one took over. Then, and after
+    /// damage, a new one is made of what they brought.
     fn open_log(&self, found: &[Found], now_ms: i64) -> Result<u64, Fault> {
-        let mut head = self.head_mut();
+        let mut head = write(&self.head);
         let mut brought = Brought { head: &mut head, samples: 0, now_ms };
         let mut segments = Vec::new();
         let mut damaged = Vec::new();
         for one in found.iter().filter(|one| one.kind == Kind::Log) {
-            let file = disk::open_to_append(&one.path).map_err(|error| cannot_read(&one.path, &error))?;
-            let read = log::replay(&file, &mut brought).map_err(|error| cannot_read(&one.path, &error))?;
-            self.counters.torn_bytes.fetch_add(read.torn, Ordering::Relaxed);
-            if read.damaged > 0 {
-                damaged.push((one.clone(), format!("{} bytes within it are no records", read.damaged)));
+            let file = files::open_to_append(&one.path).map_err(|error| cannot_read(&one.path, &error))?;
+            let seen = log::replay(&file, &mut brought).map_err(|error| cannot_read(&one.path, &error))?;
+            if seen.whole == 0 && one.bytes > 0 {
+                // No torn tail: a segment gets its name only when it has a beginning.
+                damaged.push((one.clone(), format!("none of its {} bytes are records", one.bytes)));
+                continue;
+            }
+            self.counters.torn_bytes.fetch_add(seen.torn, Ordering::Relaxed);
+            if seen.damaged > 0 {
+                damaged.push((one.clone(), format!("{} bytes within it are no records", seen.damaged)));
             }
             let file = Arc::new(file);
-            segments.push((read, Segment { file, path: one.path.clone(), number: one.number, bytes: read.whole }));
+            let (path, bytes) = (one.path.clone(), seen.whole);
+            segments.push((seen, Segment { file, path, number: one.number, bytes, begun_bytes: 0 }));
         }
         let samples = brought.samples;
         drop(head);
         match segments.pop() {
-            Some((read, segment)) if segments.is_empty() && damaged.is_empty() && read.whole > 0 => {
-                let cut = if read.torn > 0 { segment.file.set_len(read.whole) } else { Ok(()) };
+            Some((seen, segment)) if segments.is_empty() && damaged.is_empty() && seen.whole > 0 => {
+                let cut = if seen.torn > 0 { segment.file.set_len(seen.whole) } else { Ok(()) };
                 match cut {
                     Ok(()) => *self.writer() = Writer::new(Some(segment), now_ms),
                     Err(error) => self.writer().stop(cannot_write(&self.config.dir, &error), now_ms),
@@ -149,10 +156,10 @@ impl Store {
 }
 
 /// Where the log's records go.
-struct Brought<'a> {
-    head: &'a mut Head,
-    samples: u64,
-    now_ms: i64,
+pub struct Brought<'a> {
+    pub head: &'a mut Head,
+    pub samples: u64,
+    pub now_ms: i64,
 }
 
 impl Replay for Brought<'_> {

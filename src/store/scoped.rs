@@ -8,11 +8,11 @@ use crate::model::matcher::Matcher;
 use crate::model::scope::Scope;
 use crate::model::series::{LOOKBACK_MS, SeriesId, is_stale};
 use crate::promql::{SeriesSamples, SeriesSource};
-use crate::store::Store;
 use crate::store::block::{Block, BlockError};
 use crate::store::bytes::Reader;
 use crate::store::chunk::Chunk;
 use crate::store::index::TENANT;
+use crate::store::{Store, read};
 
 /// How many series are copied under one lock: well below a millisecond.
 const BATCH: usize = 256;
@@ -39,13 +39,13 @@ impl ScopedStore {
 
     /// How many series the reader may see.
     pub fn series_count(&self) -> usize {
-        let head = self.store.head();
+        let head = read(&self.store.head);
         let seen = head.index.tenants().iter().filter(|(tenant, _)| self.scope.sees(tenant));
         seen.flat_map(|(_, names)| names.values()).map(Vec::len).sum()
     }
 
-    /// Calls with the newest sample of every series that has one within the lookback (`now - 5 min < at <= now`) which is
-    /// no stale marker. Series of one name come together, whatever their tenant. No chunk is decoded.
+    /// Calls with the newest sample of every series that has one within the lookback (`now - 5 min < at <= now`) which
+    /// is no stale marker. Series of one name come together, whatever their tenant. No chunk is decoded.
     pub fn each_latest(&self, now_ms: i64, each: &mut dyn FnMut(&Labels, i64, f64)) {
         self.each_latest_if(now_ms, |_| true, |_| true, each);
     }
@@ -66,7 +66,7 @@ impl ScopedStore {
         let mut found: Vec<(Labels, i64, f64)> = Vec::new();
         for some in groups.chunks(32) {
             // The caller works outside the lock: it may be slow, and append must not wait for it.
-            let head = self.store.head();
+            let head = read(&self.store.head);
             for (name, tenant) in some {
                 let ids = head.index.tenants().get(tenant).and_then(|names| names.get(name));
                 for entry in ids.into_iter().flatten().filter_map(|id| head.entry(*id)) {
@@ -89,7 +89,7 @@ impl ScopedStore {
         name_passes: impl Fn(&str) -> bool,
     ) -> BTreeSet<(Arc<str>, Arc<str>)> {
         let mut groups = BTreeSet::new();
-        let head = self.store.head();
+        let head = read(&self.store.head);
         for (tenant, names) in head.index.tenants() {
             if self.scope.sees(tenant) && tenant_passes(tenant) {
                 let some = names.keys().filter(|name| name_passes(name));
@@ -109,7 +109,7 @@ impl ScopedStore {
         let mut found: Vec<(SeriesId, Labels)> = Vec::new();
         let mut some = Vec::new();
         for (name, tenant) in self.groups(|tenant| passes(TENANT, tenant), |name| passes(NAME, name)) {
-            let head = self.store.head();
+            let head = read(&self.store.head);
             let ids = head.index.tenants().get(&tenant).and_then(|names| names.get(&name));
             for (id, entry) in ids.into_iter().flatten().filter_map(|id| Some((*id, head.entry(*id)?))) {
                 if entry.last().0 > from_ms {
@@ -125,7 +125,7 @@ impl ScopedStore {
             .map(|(id, labels)| Wanted { id, labels, head: Vec::new(), samples: Vec::new() })
             .collect();
         for some in wanted.chunks_mut(BATCH) {
-            let head = self.store.head();
+            let head = read(&self.store.head);
             some.iter_mut().for_each(|one| head.copy(one.id, from_ms, to_ms, &mut one.head));
         }
         wanted

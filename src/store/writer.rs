@@ -1,14 +1,16 @@
-//! The appending end of the log, and whether history reaches the disk. What the disk refuses stops the writing, not the store.
+//! The appending end of the log, and whether history reaches the disk. What the disk refuses stops the writing, not the
+//! store.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::fault::Fault;
 use crate::store::Health;
-use crate::store::disk::{Disk, Room};
+use crate::store::disk::Disk;
 use crate::store::log::Segment;
+use crate::sys::files::File;
+use crate::sys::files::Space;
 
 /// How much may come while a new segment is made. Beyond it the new segment is given up, to be tried again.
 const TEE_MAX: usize = 4 << 20;
@@ -26,11 +28,21 @@ pub struct Writer {
     /// Whether there is anything to sync.
     dirty: bool,
     last_ms: i64,
+    /// Whether, since the writing stopped, memory had to let go of what only the old log holds.
+    forgot: bool,
 }
 
 impl Writer {
     pub fn new(segment: Option<Segment>, now_ms: i64) -> Writer {
-        Writer { segment, health: Health::Writing, tee: None, scratch: Vec::new(), dirty: false, last_ms: now_ms }
+        Writer {
+            segment,
+            health: Health::Writing,
+            tee: None,
+            scratch: Vec::new(),
+            dirty: false,
+            last_ms: now_ms,
+            forgot: false,
+        }
     }
 
     pub fn health(&self) -> &Health {
@@ -43,6 +55,20 @@ impl Writer {
 
     pub fn segment_bytes(&self) -> u64 {
         self.segment.as_ref().map_or(0, |segment| segment.bytes)
+    }
+
+    /// Whether the log has become so large that what it holds should become a block: it takes half of what history may
+    /// take, and more than twice of what it began with.
+    pub fn is_too_large(&self, bytes_max: u64) -> bool {
+        self.segment.as_ref().is_some_and(|one| one.bytes > bytes_max / 2 && one.bytes > 2 * one.begun_bytes)
+    }
+
+    pub fn has_forgotten(&self) -> bool {
+        self.forgot
+    }
+
+    pub fn note_forgotten(&mut self) {
+        self.forgot = true;
     }
 
     pub fn take_scratch(&mut self) -> Vec<u8> {
@@ -119,8 +145,9 @@ impl Writer {
         disk.write(&segment.file, &tee)?;
         publish()?;
         segment.bytes += tee.len() as u64;
+        segment.begun_bytes = segment.bytes;
         self.segment = Some(segment);
-        (self.health, self.dirty) = (Health::Writing, true);
+        (self.health, self.dirty, self.forgot) = (Health::Writing, true, false);
         Ok(())
     }
 }
@@ -138,10 +165,10 @@ pub fn cannot_write(folder: &Path, error: &io::Error) -> Fault {
 }
 
 /// The fault of a file system with less room than `[store] min_free`.
-pub fn too_little_room(folder: &Path, room: Room, min_free: u64) -> Fault {
-    let what = format!("history is not written: {} of room left for '{}'", bytes(room.free), folder.display());
+pub fn too_little_room(folder: &Path, space: Space, min_free: u64) -> Fault {
+    let what = format!("history is not written: {} of room left for '{}'", bytes(space.available), folder.display());
     Fault::new("store-04", what)
-        .detail(format!("[store] min_free keeps {} of {} free.", bytes(min_free), bytes(room.total)))
+        .detail(format!("[store] min_free keeps {} of {} free.", bytes(min_free), bytes(space.size)))
         .hint("Make room on this file system, or lower [store] min_free. Writing resumes by itself.")
 }
 

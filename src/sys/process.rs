@@ -75,12 +75,24 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The user this process runs as.
-pub fn user_id() -> u32 {
-    rustix::process::geteuid().as_raw()
+/// The size of a page of memory, in bytes, as the kernel told this process when it began (getauxval(3)).
+pub fn page_bytes() -> u64 {
+    const AT_PAGESZ: u64 = 6;
+    static PAGE_BYTES: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+    *PAGE_BYTES.get_or_init(|| {
+        let pairs = std::fs::read("/proc/self/auxv").unwrap_or_default();
+        let word = |pair: &[u8], at: usize| pair.get(at..at + 8)?.try_into().ok().map(u64::from_ne_bytes);
+        let size = pairs.chunks(16).find(|pair| word(pair, 0) == Some(AT_PAGESZ)).and_then(|pair| word(pair, 8));
+        size.unwrap_or(4096)
+    })
 }
 
 /// The name the system gives this machine; empty where it is not text.
 pub fn host_name() -> String {
     rustix::system::uname().nodename().to_str().unwrap_or_default().to_string()
+}
+
+/// The user this process runs as.
+pub fn user_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }

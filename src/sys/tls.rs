@@ -154,7 +154,8 @@ fn failed(wish: &Wish, error: &std::io::Error) -> Fault {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             ("is for another host", "Use the name that stands in the certificate, or issue one for this name.")
         }
-        CertificateError::UnknownIssuer => {
+        // A bad signature mostly means an authority made anew under its old name.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             ("is signed by an authority that is not trusted", "Name the authority's certificate in ca_file.")
         }
         CertificateError::Revoked => ("is revoked", "Issue a new certificate."),

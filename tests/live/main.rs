@@ -1,7 +1,16 @@
 //! Tests on real servers, which tests/servers/up starts. They stop and break servers: run them one after the other.
+#![allow(clippy::disallowed_methods)] // tests stand outside: they start programs and look at clocks
 
 #[path = "../it/engines/points.rs"]
 mod points;
 mod servers;
+#[allow(dead_code)]
+mod sink;
+#[allow(dead_code)]
+mod agent;
 mod postgresql;
 mod redis;
+mod mongodb;
+mod clickhouse;
+mod elasticsearch;
+mod main_job;

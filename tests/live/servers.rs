@@ -42,6 +42,12 @@ impl Servers {
         let text = files::read_text(self.value(key).as_ref(), 1 << 10).expect("the secret's file");
         text.trim_end().to_string()
     }
+
+    /// Stops, starts, pauses or resumes one server.
+    pub fn ctl(&self, name: &str, action: &str) {
+        let done = std::process::Command::new(self.value("WW_CTL")).args([name, action]).status();
+        assert!(done.as_ref().is_ok_and(std::process::ExitStatus::success), "ctl {name} {action}: {done:?}");
+    }
 }
 
 /// A target for an engine's word and URL, local, with a password.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::model::labels::{Labels, NAME};
+use crate::model::labels::Labels;
 use crate::model::series::{STALE, is_stale};
 use crate::promql::EvaluationError;
-use crate::promql::evaluate::{Answer, Column, Evaluation, Steps};
+use crate::promql::evaluate::{Answer, Column, Evaluation, Steps, merged};
+use crate::promql::functions::{at_least, exactly};
 use crate::promql::numbers;
 use crate::promql::tree::Node;
 
@@ -26,7 +27,7 @@ struct Histogram {
 /// # Errors
 /// From the arguments.
 pub fn quantile(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer, EvaluationError> {
-    let [q, vector] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [q, vector] = exactly(arguments)?;
     let q = evaluation.scalar(q, steps)?;
     let histograms = histograms(evaluation.vector(vector, steps)?);
     Ok(Answer::Vector(each(&histograms, steps, |step, buckets| quantile_of(q[step], buckets))))
@@ -37,19 +38,25 @@ pub fn quantile(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) 
 /// # Errors
 /// From the arguments, or when the label's name is empty.
 pub fn quantiles(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer, EvaluationError> {
-    let [vector, label, qs @ ..] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let ([vector, label], qs) = at_least(arguments)?;
     let label = evaluation.text(label, steps)?;
     let histograms = histograms(evaluation.vector(vector, steps)?);
     let mut columns = Vec::new();
     for q in qs {
         let q = evaluation.scalar(q, steps)?;
-        let text = numbers::text(q.first().copied().unwrap_or(f64::NAN));
+        let text = with_point(q.first().copied().unwrap_or(f64::NAN));
         for mut column in each(&histograms, steps, |step, buckets| quantile_of(q[step], buckets)) {
             column.labels = column.labels.with(&label, &text);
             columns.push(column);
         }
     }
-    Ok(Answer::Vector(columns))
+    merged(columns, &EvaluationError::SameLabels).map(Answer::Vector)
+}
+
+/// As OpenMetrics writes numbers in labels: `1.0`, not `1`.
+fn with_point(value: f64) -> String {
+    let text = numbers::text(value);
+    if value.is_finite() && !text.contains('.') { text + ".0" } else { text }
 }
 
 /// `histogram_fraction(lower, upper, buckets)`.
@@ -57,7 +64,7 @@ pub fn quantiles(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps)
 /// # Errors
 /// From the arguments.
 pub fn fraction(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer, EvaluationError> {
-    let [lower, upper, vector] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [lower, upper, vector] = exactly(arguments)?;
     let (lower, upper) = (evaluation.scalar(lower, steps)?, evaluation.scalar(upper, steps)?);
     let histograms = histograms(evaluation.vector(vector, steps)?);
     Ok(Answer::Vector(each(&histograms, steps, |step, buckets| fraction_of(lower[step], upper[step], buckets))))
@@ -100,10 +107,9 @@ fn each(histograms: &[Histogram], steps: &Steps, of: impl Fn(usize, &[(f64, f64)
                 *value = of(step, &here);
             }
         }
-        columns.push(Column { labels: histogram.labels.filtered(|_| true), drops_name: true, values });
+        columns.push(Column { labels: histogram.labels.clone(), drops_name: true, values });
     }
     columns.retain(|column| !column.is_empty());
-    let _ = NAME;
     columns
 }
 
@@ -170,6 +176,7 @@ fn quantile_of(q: f64, buckets: &[(f64, f64)]) -> f64 {
     start + (end - start) * ((rank - below) / (count - below))
 }
 
+/// Linear within each bucket. A bucket without end on one side is not divided: all of it lies at its other bound.
 fn fraction_of(lower: f64, upper: f64, buckets: &[(f64, f64)]) -> f64 {
     let Some((_, total)) = buckets.last().copied() else { return f64::NAN };
     if !is_complete(buckets) || total == 0.0 || lower.is_nan() || upper.is_nan() {
@@ -189,6 +196,9 @@ fn fraction_of(lower: f64, upper: f64, buckets: &[(f64, f64)]) -> f64 {
                 return below;
             }
             if *end > value {
+                if start == f64::NEG_INFINITY {
+                    return *count;
+                }
                 return below + (count - below) * (value - start) / (end - start);
             }
             (below, start) = (*count, *end);

@@ -3,6 +3,7 @@
 use crate::model::labels::{Labels, NAME};
 use crate::promql::EvaluationError;
 use crate::promql::evaluate::{Answer, Column, Evaluation, Steps, merged};
+use crate::promql::functions::{at_least, exactly};
 use crate::promql::tree::Node;
 
 /// A label made by a function may not be longer: nested calls could double it without end.
@@ -13,8 +14,9 @@ pub const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// # Errors
 /// From the arguments; when a label would be too long; when two series would become one.
 pub fn replace(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer, EvaluationError> {
-    let [vector, target, replacement, source, Node::Pattern(pattern)] = arguments else {
-        return Err(EvaluationError::Argument("label_replace needs texts written in place".to_string()));
+    let [vector, target, replacement, source, pattern] = exactly(arguments)?;
+    let Node::Pattern(pattern) = pattern else {
+        return Err(EvaluationError::Argument("the pattern of label_replace must be written in place".to_string()));
     };
     let target = target_name("label_replace", evaluation.text(target, steps)?)?;
     let replacement = evaluation.text(replacement, steps)?;
@@ -32,7 +34,7 @@ pub fn replace(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -
 /// # Errors
 /// From the arguments; when a label would be too long; when two series would become one.
 pub fn join(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer, EvaluationError> {
-    let [vector, target, separator, sources @ ..] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let ([vector, target, separator], sources) = at_least(arguments)?;
     let target = target_name("label_join", evaluation.text(target, steps)?)?;
     let separator = evaluation.text(separator, steps)?;
     let sources: Vec<String> = sources.iter().map(|source| evaluation.text(source, steps)).collect::<Result<_, _>>()?;

@@ -193,6 +193,26 @@ pub fn function(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }
 
+/// The arguments of a function that takes this many. The reader of an expression has counted them.
+///
+/// # Errors
+/// When it has not.
+pub fn exactly<const N: usize>(arguments: &[Node]) -> Result<&[Node; N], EvaluationError> {
+    arguments.try_into().map_err(|_| wrong_number())
+}
+
+/// The first arguments, and those that may stand any number of times.
+///
+/// # Errors
+/// When there are fewer.
+pub fn at_least<const N: usize>(arguments: &[Node]) -> Result<(&[Node; N], &[Node]), EvaluationError> {
+    arguments.split_first_chunk().ok_or_else(wrong_number)
+}
+
+fn wrong_number() -> EvaluationError {
+    EvaluationError::Argument("wrong number of arguments in a call".to_string())
+}
+
 /// The value of a call at every step.
 ///
 /// # Errors
@@ -202,42 +222,34 @@ pub fn answer(evaluation: &Evaluation<'_>, call: &Call, steps: &Steps) -> Result
     let drops_name = !function.keeps_name;
     Ok(Answer::Vector(match function.how {
         How::Special(special) => return special(evaluation, arguments, steps),
-        How::Value(of) => match arguments.first() {
-            None => each_value(whole::times(steps), drops_name, &[], |value, _| Some(of(value))),
-            Some(vector) => each_value(evaluation.vector(vector, steps)?, drops_name, &[], |value, _| Some(of(value))),
-        },
+        How::Value(of) => {
+            let columns = match arguments.first() {
+                Some(vector) => evaluation.vector(vector, steps)?,
+                None => whole::times(steps),
+            };
+            each_value(columns, drops_name, &[], |value, _| Some(of(value)))
+        }
         How::ValueWith(of) => {
-            let (mut vectors, scalars) = split(evaluation, arguments, ValueKind::Vector, steps)?;
-            match vectors.pop() {
-                Some(Answer::Vector(columns)) => each_value(columns, drops_name, &scalars, of),
-                _ => Vec::new(),
-            }
+            let (vector, scalars) = subject(evaluation, arguments, ValueKind::Vector, steps)?;
+            each_value(evaluation.vector(vector, steps)?, drops_name, &scalars, of)
         }
         How::Window(of) => {
-            let (mut matrices, scalars) = split(evaluation, arguments, ValueKind::Matrix, steps)?;
-            match matrices.pop() {
-                Some(Answer::Matrix(windows)) => each_window(evaluation, &windows, drops_name, &scalars, steps, of)?,
-                _ => Vec::new(),
-            }
+            let (range, scalars) = subject(evaluation, arguments, ValueKind::Matrix, steps)?;
+            each_window(evaluation, &evaluation.matrix(range, steps)?, drops_name, &scalars, steps, of)?
         }
     }))
 }
 
-/// Arguments of one kind, and the scalars beside them, in order.
-fn split(
+/// The argument that a function is about, and the values of the scalars beside it, in order.
+fn subject<'a>(
     evaluation: &Evaluation<'_>,
-    arguments: &[Node],
+    arguments: &'a [Node],
     kind: ValueKind,
     steps: &Steps,
-) -> Result<(Vec<Answer>, Vec<Vec<f64>>), EvaluationError> {
-    let (mut wanted, mut scalars) = (Vec::new(), Vec::new());
-    for argument in arguments {
-        match argument.kind() == kind {
-            true => wanted.push(evaluation.answer(argument, steps)?),
-            false => scalars.push(evaluation.scalar(argument, steps)?),
-        }
-    }
-    Ok((wanted, scalars))
+) -> Result<(&'a Node, Vec<Vec<f64>>), EvaluationError> {
+    let subject = arguments.iter().find(|argument| argument.kind() == kind).ok_or_else(wrong_number)?;
+    let others = arguments.iter().filter(|argument| argument.kind() != kind);
+    Ok((subject, others.map(|argument| evaluation.scalar(argument, steps)).collect::<Result<_, _>>()?))
 }
 
 /// Puts the scalar arguments of one step into `here`.

@@ -2,7 +2,7 @@
 
 use crate::promql::EvaluationError;
 use crate::promql::evaluate::{Answer, Evaluation, Steps};
-use crate::promql::functions::each_window;
+use crate::promql::functions::{each_window, exactly};
 use crate::promql::numbers;
 use crate::promql::selector::Window;
 use crate::promql::tree::Node;
@@ -75,7 +75,7 @@ pub fn predict_linear(
     arguments: &[Node],
     steps: &Steps,
 ) -> Result<Answer, EvaluationError> {
-    let [range, ahead] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [range, ahead] = exactly(arguments)?;
     let windows = evaluation.matrix(range, steps)?;
     let times = steps.times_ms().map(|at_ms| at_ms as f64).collect();
     let scalars = [evaluation.scalar(ahead, steps)?, times];
@@ -92,7 +92,7 @@ pub fn predict_linear(
 /// # Errors
 /// From the arguments, or when a factor is not between 0 and 1.
 pub fn smoothed(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer, EvaluationError> {
-    let [range, smoothing, trend] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [range, smoothing, trend] = exactly(arguments)?;
     let windows = evaluation.matrix(range, steps)?;
     let scalars = [evaluation.scalar(smoothing, steps)?, evaluation.scalar(trend, steps)?];
     for (what, factors) in ["smoothing", "trend"].into_iter().zip(&scalars) {
@@ -154,9 +154,12 @@ pub fn quantile(window: &Window<'_>, q: &[f64]) -> f64 {
     numbers::quantile(q.first().copied().unwrap_or(f64::NAN), &mut values)
 }
 
-/// The median of the distances from the median.
+/// The median of the distances from the median; NaN where any value is.
 pub fn median_deviation(window: &Window<'_>) -> f64 {
     let mut values: Vec<f64> = window.values().collect();
+    if values.iter().any(|value| value.is_nan()) {
+        return f64::NAN;
+    }
     let median = numbers::quantile(0.5, &mut values);
     values.iter_mut().for_each(|value| *value = (*value - median).abs());
     numbers::quantile(0.5, &mut values)
@@ -176,21 +179,14 @@ pub fn time_of_last(window: &Window<'_>) -> Option<f64> {
 
 /// Of several greatest values, the last.
 pub fn time_of_greatest(window: &Window<'_>) -> Option<f64> {
-    time_of_best(window, |value, best| value >= best)
+    time_of_best(window, |value, best| value >= best || best.is_nan())
 }
 
 /// Of several least values, the last.
 pub fn time_of_least(window: &Window<'_>) -> Option<f64> {
-    time_of_best(window, |value, best| value <= best)
+    time_of_best(window, |value, best| value <= best || best.is_nan())
 }
 
 fn time_of_best(window: &Window<'_>, better: impl Fn(f64, f64) -> bool) -> Option<f64> {
-    let best = |best, sample| {
-        if better(sample_value(sample), sample_value(best)) || sample_value(best).is_nan() { sample } else { best }
-    };
-    window.samples.iter().reduce(best).map(time_s)
-}
-
-fn sample_value(sample: &(i64, f64)) -> f64 {
-    sample.1
+    window.samples.iter().reduce(|best, sample| if better(sample.1, best.1) { sample } else { best }).map(time_s)
 }

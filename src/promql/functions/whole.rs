@@ -8,6 +8,7 @@ use crate::model::series::{STALE, is_stale};
 use crate::promql::EvaluationError;
 use crate::promql::evaluate::{Answer, Column, Evaluation, Steps};
 use crate::promql::functions::math;
+use crate::promql::functions::{at_least, exactly};
 use crate::promql::numbers;
 use crate::promql::selector;
 use crate::promql::tree::Node;
@@ -61,7 +62,7 @@ pub fn range(evaluation: &Evaluation<'_>, _: &[Node], steps: &Steps) -> Result<A
 }
 
 fn of_two(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps, of: fn(f64, f64) -> f64) -> Result<Answer> {
-    let [a, b] = arguments else { return repeated(f64::NAN, steps) };
+    let [a, b] = exactly(arguments)?;
     let (a, b) = (evaluation.scalar(a, steps)?, evaluation.scalar(b, steps)?);
     Ok(Answer::Scalar(a.into_iter().zip(b).map(|(a, b)| of(a, b)).collect()))
 }
@@ -75,13 +76,13 @@ pub fn min_of(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) ->
 }
 
 pub fn vector(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [scalar] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [scalar] = exactly(arguments)?;
     Ok(Answer::Vector(unlabelled(evaluation.scalar(scalar, steps)?)))
 }
 
 /// `scalar(vector)`: the value of the one series; NaN where there is none or more.
 pub fn scalar(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [vector] = arguments else { return repeated(f64::NAN, steps) };
+    let [vector] = exactly(arguments)?;
     let columns = evaluation.vector(vector, steps)?;
     let only = |step: usize| {
         let mut here = columns.iter().map(|column| column.values[step]).filter(|value| !is_stale(*value));
@@ -95,7 +96,7 @@ pub fn scalar(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) ->
 
 /// `timestamp(vector)`: of a plain selector each sample's own time, else the time of evaluation; in seconds.
 pub fn timestamp(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [argument] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [argument] = exactly(arguments)?;
     let mut columns = match argument {
         Node::Selector(selection) => {
             selector::instant(evaluation, selection, steps, |(at_ms, _)| at_ms as f64 / 1_000.0)?
@@ -116,7 +117,7 @@ pub fn timestamp(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps)
 
 /// `absent(vector)`: 1 where no series has a value, with the labels that the selector demands.
 pub fn absent(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [argument] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [argument] = exactly(arguments)?;
     let mut missing = vec![1.0; steps.count];
     for column in evaluation.vector(argument, steps)? {
         let present = missing.iter_mut().zip(&column.values).filter(|(_, value)| !is_stale(**value));
@@ -127,7 +128,7 @@ pub fn absent(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) ->
 
 /// `absent_over_time(range)`: 1 where no series has a sample in the window.
 pub fn absent_over_time(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [argument] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [argument] = exactly(arguments)?;
     let windows = evaluation.matrix(argument, steps)?;
     let mut missing = vec![1.0; steps.count];
     for series in &windows.series {
@@ -176,17 +177,17 @@ fn by_value(order: fn(f64, f64) -> Ordering) -> impl Fn(&Column, &Column) -> Ord
 }
 
 pub fn sort(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [vector] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [vector] = exactly(arguments)?;
     sorted(evaluation, vector, steps, by_value(numbers::ascending))
 }
 
 pub fn sort_descending(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps) -> Result<Answer> {
-    let [vector] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let [vector] = exactly(arguments)?;
     sorted(evaluation, vector, steps, by_value(numbers::descending))
 }
 
 fn label_order(evaluation: &Evaluation<'_>, arguments: &[Node], steps: &Steps, descending: bool) -> Result<Answer> {
-    let [vector, labels @ ..] = arguments else { return Ok(Answer::Vector(Vec::new())) };
+    let ([vector], labels) = at_least(arguments)?;
     let names: Vec<String> = labels.iter().map(|label| evaluation.text(label, steps)).collect::<Result<_>>()?;
     sorted(evaluation, vector, steps, |a, b| {
         let named = names.iter().map(|name| natural(a.labels.value(name), b.labels.value(name)));

@@ -1,1 +1,7 @@
 //! Tests of `src/model`.
+
+mod duration;
+mod labels;
+mod matcher;
+mod scope;
+mod words;

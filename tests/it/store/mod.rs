@@ -3,6 +3,7 @@
 mod tools;
 mod blocks;
 mod compression;
+mod config;
 mod disk;
 mod history;
 mod log;

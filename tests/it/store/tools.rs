@@ -11,11 +11,14 @@ use watchward::model::matcher::Matcher;
 use watchward::model::scope::Scope;
 use watchward::model::series::{Series, SeriesId};
 use watchward::promql::{SeriesSamples, SeriesSource};
-use watchward::store::disk::{Disk, Room};
+use watchward::store::disk::Disk;
 use watchward::store::{Config, OpenReport, Share, Store};
+use watchward::sys::files::Space;
 
 /// A time in the past at which a window of two hours begins.
 pub const START_MS: i64 = 1_790_000 * 1_000_000 - (1_790_000 * 1_000_000) % 7_200_000;
+/// Room for everything, on the tests' disk.
+pub const PLENTY: u64 = 1 << 30;
 pub const HOUR_MS: i64 = 3_600_000;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -88,8 +91,8 @@ impl Disk for SmallDisk {
         if self.sync_fails.load(Ordering::Relaxed) { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
     }
 
-    fn room(&self, _folder: &Path) -> io::Result<Room> {
-        Ok(Room { free: self.room.load(Ordering::Relaxed), total: 1 << 30 })
+    fn space(&self, _folder: &Path) -> io::Result<Space> {
+        Ok(Space { size: 1 << 30, available: self.room.load(Ordering::Relaxed) })
     }
 }
 

@@ -1,0 +1,384 @@
+//! What is measured of Elasticsearch and OpenSearch: names, types and where in the answers they stand.
+
+use crate::model::row::Metric;
+
+/// Paths in the cluster's health; `color` is worked out here.
+pub static HEALTH: &[Metric] = &[
+    Metric::gauge("elasticsearch_cluster_health_status", "1 for the colour that the cluster has: green, yellow, red.")
+        .otel("elasticsearch.cluster.health")
+        .from("color.{color}"),
+    Metric::gauge("elasticsearch_cluster_health_number_of_nodes", "Nodes in the cluster.")
+        .unit("{node}")
+        .otel("elasticsearch.cluster.nodes")
+        .from("number_of_nodes"),
+    Metric::gauge("elasticsearch_cluster_health_number_of_data_nodes", "Data nodes in the cluster.")
+        .unit("{node}")
+        .otel("elasticsearch.cluster.data_nodes")
+        .from("number_of_data_nodes"),
+    Metric::gauge("elasticsearch_cluster_health_active_primary_shards", "Primary shards that are active.")
+        .unit("{shard}")
+        .from("active_primary_shards"),
+    Metric::gauge("elasticsearch_cluster_health_active_shards", "Shards that are active, replicas included.")
+        .unit("{shard}")
+        .otel("elasticsearch.cluster.shards")
+        .from("active_shards"),
+    Metric::gauge("elasticsearch_cluster_health_relocating_shards", "Shards that move from one node to another.")
+        .unit("{shard}")
+        .from("relocating_shards"),
+    Metric::gauge("elasticsearch_cluster_health_initializing_shards", "Shards that are being made.")
+        .unit("{shard}")
+        .from("initializing_shards"),
+    Metric::gauge("elasticsearch_cluster_health_unassigned_shards", "Shards that no node holds.")
+        .unit("{shard}")
+        .from("unassigned_shards"),
+    Metric::gauge(
+        "elasticsearch_cluster_health_delayed_unassigned_shards",
+        "Shards that wait for a node that left to come back.",
+    )
+    .unit("{shard}")
+    .from("delayed_unassigned_shards"),
+    Metric::gauge(
+        "elasticsearch_cluster_health_number_of_pending_tasks",
+        "Changes of the cluster that wait for the elected master.",
+    )
+    .unit("{task}")
+    .otel("elasticsearch.cluster.pending_tasks")
+    .from("number_of_pending_tasks"),
+    Metric::gauge(
+        "elasticsearch_cluster_health_number_of_in_flight_fetch",
+        "Requests for shard information under way.",
+    )
+    .unit("{fetch}")
+    .otel("elasticsearch.cluster.in_flight_fetch")
+    .from("number_of_in_flight_fetch"),
+    Metric::gauge(
+        "elasticsearch_cluster_health_task_max_waiting_in_queue_millis",
+        "How long the first pending task has been waiting, in ms.",
+    )
+    .unit("ms")
+    .strict("elasticsearch_cluster_health_task_waiting_max_seconds")
+    .from("task_max_waiting_in_queue_millis"),
+];
+
+/// Paths in a node's statistics; `area` and `data` are worked out here. A path in milliseconds under the unit `s` gives seconds.
+pub static NODE: &[Metric] = &[
+    Metric::gauge("elasticsearch_jvm_memory_used_bytes", "Memory of the JVM in use, by area.")
+        .unit("By")
+        .otel("jvm.memory.heap.used")
+        .from("area.{area}.used"),
+    Metric::gauge("elasticsearch_jvm_memory_committed_bytes", "Memory of the JVM taken from the system, by area.")
+        .unit("By")
+        .otel("jvm.memory.heap.committed")
+        .from("area.{area}.committed"),
+    Metric::gauge("elasticsearch_jvm_memory_max_bytes", "The most memory that the JVM may use, by area.")
+        .unit("By")
+        .otel("jvm.memory.heap.max")
+        .from("area.{area}.max"),
+    Metric::gauge("elasticsearch_jvm_memory_pool_used_bytes", "Memory in use, by pool.")
+        .unit("By")
+        .otel("jvm.memory.pool.used")
+        .from("jvm.mem.pools.{pool}.used_in_bytes"),
+    Metric::gauge(
+        "elasticsearch_jvm_memory_pool_max_bytes",
+        "The most memory that a pool may use; 0 where nothing but the heap limits it.",
+    )
+    .unit("By")
+    .otel("jvm.memory.pool.max")
+    .from("jvm.mem.pools.{pool}.max_in_bytes"),
+    Metric::counter("elasticsearch_jvm_gc_collection_seconds_count", "Garbage collections, by collector.")
+        .unit("{collection}")
+        .strict("elasticsearch_jvm_gc_collections_total")
+        .otel("jvm.gc.collections.count")
+        .from("jvm.gc.collectors.{gc}.collection_count"),
+    Metric::counter("elasticsearch_jvm_gc_collection_seconds_sum", "Time spent in garbage collection, by collector.")
+        .unit("s")
+        .strict("elasticsearch_jvm_gc_collection_seconds_total")
+        .otel("jvm.gc.collections.elapsed")
+        .from("jvm.gc.collectors.{gc}.collection_time_in_millis"),
+    Metric::gauge("elasticsearch_jvm_uptime_seconds", "Seconds since the node started.")
+        .unit("s")
+        .from("jvm.uptime_in_millis"),
+    Metric::gauge("elasticsearch_filesystem_data_available_bytes", "Space that the node may still use on a data path.")
+        .unit("By")
+        .otel("elasticsearch.node.fs.disk.available")
+        .from("data.available_in_bytes"),
+    Metric::gauge("elasticsearch_filesystem_data_free_bytes", "Free space of the file system of a data path.")
+        .unit("By")
+        .otel("elasticsearch.node.fs.disk.free")
+        .from("data.free_in_bytes"),
+    Metric::gauge("elasticsearch_filesystem_data_size_bytes", "Size of the file system of a data path.")
+        .unit("By")
+        .otel("elasticsearch.node.fs.disk.total")
+        .from("data.total_in_bytes"),
+    Metric::counter("elasticsearch_indices_indexing_index_total", "Documents indexed.")
+        .unit("{document}")
+        .from("indices.indexing.index_total"),
+    Metric::counter("elasticsearch_indices_indexing_index_time_seconds_total", "Time spent indexing.")
+        .unit("s")
+        .from("indices.indexing.index_time_in_millis"),
+    Metric::counter("elasticsearch_indices_indexing_delete_total", "Documents deleted.")
+        .unit("{document}")
+        .from("indices.indexing.delete_total"),
+    Metric::gauge("elasticsearch_indices_index_current", "Documents being indexed.")
+        .unit("{document}")
+        .from("indices.indexing.index_current"),
+    Metric::counter("elasticsearch_indices_search_query_total", "Searches, by shard.")
+        .unit("{query}")
+        .from("indices.search.query_total"),
+    Metric::counter("elasticsearch_indices_search_query_time_seconds", "Time spent searching.")
+        .unit("s")
+        .strict("elasticsearch_indices_search_query_seconds_total")
+        .from("indices.search.query_time_in_millis"),
+    Metric::counter("elasticsearch_indices_search_fetch_total", "Fetches of found documents, by shard.")
+        .unit("{fetch}")
+        .from("indices.search.fetch_total"),
+    Metric::counter("elasticsearch_indices_search_fetch_time_seconds", "Time spent fetching found documents.")
+        .unit("s")
+        .strict("elasticsearch_indices_search_fetch_seconds_total")
+        .from("indices.search.fetch_time_in_millis"),
+    Metric::gauge("elasticsearch_indices_active_queries", "Searches under way.")
+        .unit("{query}")
+        .from("indices.search.query_current"),
+    Metric::counter("elasticsearch_indices_get_total", "Documents asked for by id.")
+        .unit("{document}")
+        .from("indices.get.total"),
+    Metric::counter("elasticsearch_indices_get_time_seconds", "Time spent on documents asked for by id.")
+        .unit("s")
+        .strict("elasticsearch_indices_get_seconds_total")
+        .from("indices.get.time_in_millis"),
+    Metric::counter("elasticsearch_indices_merges_total", "Merges of segments.")
+        .unit("{merge}")
+        .from("indices.merges.total"),
+    Metric::counter("elasticsearch_indices_merges_total_time_seconds_total", "Time spent merging segments.")
+        .unit("s")
+        .from("indices.merges.total_time_in_millis"),
+    Metric::counter("elasticsearch_indices_refresh_total", "Refreshes: new documents made searchable.")
+        .unit("{refresh}")
+        .from("indices.refresh.total"),
+    Metric::counter("elasticsearch_indices_refresh_time_seconds_total", "Time spent refreshing.")
+        .unit("s")
+        .from("indices.refresh.total_time_in_millis"),
+    Metric::counter("elasticsearch_indices_flush_total", "Flushes to disk.")
+        .unit("{flush}")
+        .from("indices.flush.total"),
+    Metric::counter("elasticsearch_indices_flush_time_seconds", "Time spent flushing to disk.")
+        .unit("s")
+        .strict("elasticsearch_indices_flush_seconds_total")
+        .from("indices.flush.total_time_in_millis"),
+    Metric::gauge("elasticsearch_indices_docs", "Documents on this node.")
+        .unit("{document}")
+        .otel("elasticsearch.node.documents")
+        .from("indices.docs.count"),
+    Metric::gauge(
+        "elasticsearch_indices_docs_deleted",
+        "Deleted documents on this node that a merge has still to remove.",
+    )
+    .unit("{document}")
+    .from("indices.docs.deleted"),
+    Metric::gauge("elasticsearch_indices_store_size_bytes", "Size of the shards on this node.")
+        .unit("By")
+        .otel("elasticsearch.node.shards.size")
+        .from("indices.store.size_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_count", "Segments on this node.")
+        .unit("{segment}")
+        .from("indices.segments.count"),
+    Metric::gauge("elasticsearch_indices_segments_memory_bytes", "Memory that segments keep.")
+        .unit("By")
+        .from("indices.segments.memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_translog_operations", "Operations in the transaction log.")
+        .unit("{operation}")
+        .otel("elasticsearch.node.translog.operations")
+        .from("indices.translog.operations"),
+    Metric::gauge("elasticsearch_indices_translog_size_in_bytes", "Size of the transaction log.")
+        .unit("By")
+        .otel("elasticsearch.node.translog.size")
+        .from("indices.translog.size_in_bytes"),
+    Metric::gauge("elasticsearch_indices_fielddata_memory_size_bytes", "Memory of the field data cache.")
+        .unit("By")
+        .from("indices.fielddata.memory_size_in_bytes"),
+    Metric::counter("elasticsearch_indices_fielddata_evictions", "Entries thrown out of the field data cache.")
+        .unit("{eviction}")
+        .strict("elasticsearch_indices_fielddata_evictions_total")
+        .from("indices.fielddata.evictions"),
+    Metric::gauge("elasticsearch_indices_query_cache_memory_size_bytes", "Memory of the query cache.")
+        .unit("By")
+        .from("indices.query_cache.memory_size_in_bytes"),
+    Metric::counter("elasticsearch_indices_query_cache_evictions", "Entries thrown out of the query cache.")
+        .unit("{eviction}")
+        .strict("elasticsearch_indices_query_cache_evictions_total")
+        .from("indices.query_cache.evictions"),
+    Metric::gauge("elasticsearch_indices_request_cache_memory_size_bytes", "Memory of the request cache.")
+        .unit("By")
+        .from("indices.request_cache.memory_size_in_bytes"),
+    Metric::counter("elasticsearch_indices_request_cache_evictions", "Entries thrown out of the request cache.")
+        .unit("{eviction}")
+        .strict("elasticsearch_indices_request_cache_evictions_total")
+        .from("indices.request_cache.evictions"),
+    Metric::gauge("elasticsearch_thread_pool_active_count", "Threads at work, by pool.")
+        .unit("{thread}")
+        .strict("elasticsearch_thread_pool_active")
+        .from("thread_pool.{type}.active"),
+    Metric::gauge("elasticsearch_thread_pool_queue_count", "Tasks that wait for a thread, by pool.")
+        .unit("{task}")
+        .strict("elasticsearch_thread_pool_queue")
+        .from("thread_pool.{type}.queue"),
+    Metric::counter("elasticsearch_thread_pool_rejected_count", "Tasks refused because the queue was full, by pool.")
+        .unit("{task}")
+        .strict("elasticsearch_thread_pool_rejected_total")
+        .from("thread_pool.{type}.rejected"),
+    Metric::gauge(
+        "elasticsearch_indexing_pressure_current_all_in_bytes",
+        "Memory of requests to index that are under way.",
+    )
+    .unit("By")
+    .otel("elasticsearch.memory.indexing_pressure")
+    .from("indexing_pressure.{indexing_pressure}.current.all_in_bytes"),
+    Metric::gauge(
+        "elasticsearch_indexing_pressure_limit_in_bytes",
+        "The most that it may be before requests are refused.",
+    )
+    .unit("By")
+    .otel("elasticsearch.indexing_pressure.memory.limit")
+    .from("indexing_pressure.{indexing_pressure}.limit_in_bytes"),
+    Metric::counter("elasticsearch_breakers_tripped", "How often a circuit breaker refused a request for its memory.")
+        .unit("{trip}")
+        .strict("elasticsearch_breakers_tripped_total")
+        .otel("elasticsearch.breaker.tripped")
+        .from("breakers.{breaker}.tripped"),
+    Metric::gauge("elasticsearch_breakers_estimated_size_bytes", "Memory that a circuit breaker counts.")
+        .unit("By")
+        .otel("elasticsearch.breaker.memory.estimated")
+        .from("breakers.{breaker}.estimated_size_in_bytes"),
+    Metric::gauge("elasticsearch_breakers_limit_size_bytes", "The most that a circuit breaker lets through.")
+        .unit("By")
+        .otel("elasticsearch.breaker.memory.limit")
+        .from("breakers.{breaker}.limit_size_in_bytes"),
+    Metric::gauge("elasticsearch_process_cpu_percent", "Processor time of the node, in percent.")
+        .unit("%")
+        .otel("elasticsearch.process.cpu.usage")
+        .from("process.cpu.percent"),
+    Metric::counter("elasticsearch_process_cpu_seconds_total", "Processor time that the node has used.")
+        .unit("s")
+        .otel("elasticsearch.process.cpu.time")
+        .from("process.cpu.total_in_millis"),
+    Metric::gauge("elasticsearch_process_open_files_count", "File descriptors in use.")
+        .unit("{file}")
+        .strict("elasticsearch_process_open_files")
+        .from("process.open_file_descriptors"),
+    Metric::gauge("elasticsearch_process_max_files_descriptors", "The most file descriptors that the node may use.")
+        .unit("{file}")
+        .from("process.max_file_descriptors"),
+    Metric::gauge("elasticsearch_os_cpu_percent", "Processor use of the machine, in percent.")
+        .unit("%")
+        .otel("elasticsearch.os.cpu.usage")
+        .from("os.cpu.percent"),
+    Metric::gauge("elasticsearch_os_load1", "Load of the machine over a minute.")
+        .otel("elasticsearch.os.cpu.load_avg.1m")
+        .from("os.cpu.load_average.1m"),
+    Metric::gauge("elasticsearch_os_load5", "Load of the machine over 5 minutes.")
+        .otel("elasticsearch.os.cpu.load_avg.5m")
+        .from("os.cpu.load_average.5m"),
+    Metric::gauge("elasticsearch_os_load15", "Load of the machine over 15 minutes.")
+        .otel("elasticsearch.os.cpu.load_avg.15m")
+        .from("os.cpu.load_average.15m"),
+    Metric::counter("elasticsearch_transport_rx_size_bytes_total", "Bytes received from other nodes.")
+        .unit("By")
+        .from("transport.rx_size_in_bytes"),
+    Metric::counter("elasticsearch_transport_tx_size_bytes_total", "Bytes sent to other nodes.")
+        .unit("By")
+        .from("transport.tx_size_in_bytes"),
+    Metric::gauge("elasticsearch_http_open_connections", "Open client connections.")
+        .unit("{connection}")
+        .otel("elasticsearch.node.http.connections")
+        .from("http.current_open"),
+];
+
+/// Paths in what `effective` works out of the cluster's settings.
+pub static SETTINGS: &[Metric] = &[
+    Metric::gauge(
+        "elasticsearch_clustersettings_stats_max_shards_per_node",
+        "The most shards that a data node may hold.",
+    )
+    .unit("{shard}")
+    .from("max_shards_per_node"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_threshold_enabled",
+        "Whether free disk space decides where shards go.",
+    )
+    .from("threshold_enabled"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_watermark_low_ratio",
+        "Disk use, as a ratio, from which new shards go elsewhere.",
+    )
+    .unit("1")
+    .from("low.ratio"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_watermark_low_bytes",
+        "Free disk space below which new shards go elsewhere.",
+    )
+    .unit("By")
+    .from("low.bytes"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_watermark_high_ratio",
+        "Disk use, as a ratio, from which shards are moved away.",
+    )
+    .unit("1")
+    .from("high.ratio"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_watermark_high_bytes",
+        "Free disk space below which shards are moved away.",
+    )
+    .unit("By")
+    .from("high.bytes"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_watermark_flood_stage_ratio",
+        "Disk use, as a ratio, from which indices become read-only.",
+    )
+    .unit("1")
+    .from("flood_stage.ratio"),
+    Metric::gauge(
+        "elasticsearch_clustersettings_allocation_watermark_flood_stage_bytes",
+        "Free disk space below which indices become read-only.",
+    )
+    .unit("By")
+    .from("flood_stage.bytes"),
+];
+
+/// Paths in what is worked out of a repository's snapshots; `last` is the newest, whatever became of it.
+pub static SNAPSHOTS: &[Metric] = &[
+    Metric::gauge("elasticsearch_snapshot_stats_number_of_snapshots", "Snapshots in a repository.")
+        .unit("{snapshot}")
+        .from("count"),
+    Metric::gauge("elasticsearch_snapshot_stats_oldest_snapshot_timestamp", "When the oldest snapshot was begun.")
+        .unit("s")
+        .strict("elasticsearch_snapshot_stats_oldest_snapshot_timestamp_seconds")
+        .from("oldest"),
+    Metric::gauge(
+        "elasticsearch_snapshot_stats_latest_snapshot_timestamp_seconds",
+        "When the latest snapshot that succeeded, if only in part, was begun; 0 where there is none.",
+    )
+    .unit("s")
+    .from("latest"),
+    Metric::gauge("elasticsearch_snapshot_stats_snapshot_end_time_timestamp", "When the last snapshot ended.")
+        .unit("s")
+        .strict("elasticsearch_snapshot_stats_snapshot_end_timestamp_seconds")
+        .from("last.end"),
+    Metric::gauge(
+        "elasticsearch_snapshot_stats_snapshot_failed_shards",
+        "Shards that the last snapshot could not save.",
+    )
+    .unit("{shard}")
+    .from("last.shards.failed"),
+    Metric::gauge("elasticsearch_snapshot_stats_snapshot_successful_shards", "Shards that the last snapshot saved.")
+        .unit("{shard}")
+        .from("last.shards.successful"),
+    Metric::gauge("elasticsearch_snapshot_stats_snapshot_total_shards", "Shards that the last snapshot was to save.")
+        .unit("{shard}")
+        .from("last.shards.total"),
+];
+
+pub static READ_ONLY: [Metric; 1] = [Metric::gauge(
+    "elasticsearch_indices_settings_stats_read_only_indices",
+    "Indices that the flood stage of a disk has made read-only.",
+)
+.unit("{index}")];

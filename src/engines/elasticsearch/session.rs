@@ -1,0 +1,247 @@
+//! A session with Elasticsearch or OpenSearch: one kept HTTP connection, GET only, errors in the server's words.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hyper::Method;
+use serde_json::{Map, Value};
+
+use crate::engines::contract::{
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
+};
+use crate::model::fault::Fault;
+use crate::model::reading::{Unknown, UnknownKind};
+use crate::model::secret::Secret;
+use crate::model::target::Target;
+use crate::sys::http::{Client, Response, is_success};
+use crate::sys::reach;
+
+/// Stands, in a row's path, for every snapshot repository in turn; the answers come as one document, by repository.
+const EACH_REPOSITORY: &str = "{repository}";
+
+/// The most repositories that one ask goes through.
+const REPOSITORIES_MAX: usize = 20;
+
+/// The flavour that answers a little differently.
+pub const OPENSEARCH: &str = "opensearch";
+
+/// An open session.
+pub struct ElasticsearchSession {
+    client: Client,
+    server: String,
+    /// Before every path: where the server stands behind a proxy's path.
+    prefix: String,
+    user: String,
+    authorization: Option<Secret>,
+    facts: Facts,
+    is_broken: bool,
+}
+
+/// Whether a target's URL asks for TLS.
+pub fn has_tls(target: &Target) -> bool {
+    target.url.scheme == "https"
+}
+
+/// Connects, and learns what the server is.
+///
+/// # Errors
+/// `elasticsearch-01` to `elasticsearch-04`, and those of the network, TLS and HTTP.
+pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
+    let base = reach::http_base(target, 9200, has_tls(target), SESSION_NAME, ANSWER_BYTES_MAX);
+    let path = target.url.path.trim_matches('/');
+    let mut session = ElasticsearchSession {
+        server: base.address.text(),
+        client: Client::new(base),
+        prefix: if path.is_empty() { String::new() } else { format!("/{path}") },
+        user: target.url.user.clone(),
+        authorization: authorization(&target.url.user, access),
+        facts: Facts::default(),
+        is_broken: false,
+    };
+    session.look().await?;
+    Ok(Box::new(session))
+}
+
+/// An API key goes before a user; it is taken as the server gives it out, encoded or as `id:key`.
+fn authorization(user: &str, access: &Access) -> Option<Secret> {
+    if let Some(key) = &access.api_key {
+        let key = key.expose();
+        let encoded = if key.contains(':') { BASE64.encode(key) } else { key.to_string() };
+        return Some(Secret::new(format!("ApiKey {encoded}")));
+    }
+    let password = access.password.as_ref().map_or("", Secret::expose);
+    (!user.is_empty()).then(|| Secret::new(format!("Basic {}", BASE64.encode(format!("{user}:{password}")))))
+}
+
+/// Why a request brought nothing.
+enum Failure {
+    /// The server's status, and the reason it gave.
+    Said(u16, String),
+    /// Something answered, but not what was asked for.
+    Strange(String),
+    Lost(Fault),
+}
+
+impl ElasticsearchSession {
+    /// Asks the node who it is.
+    async fn look(&mut self) -> Result<(), Fault> {
+        let root = match self.get("/").await {
+            Ok(root) => root,
+            Err(failure) => {
+                self.is_broken = true;
+                return Err(self.fault(failure));
+            }
+        };
+        let Some(number) = root["version"]["number"].as_str() else {
+            self.is_broken = true;
+            return Err(self.fault(Failure::Strange("it names no version".to_string())));
+        };
+        self.facts.version = version(number);
+        self.facts.version_text = number.to_string();
+        let distribution = root["version"]["distribution"].as_str().unwrap_or("");
+        self.facts.flavour = if distribution == OPENSEARCH { OPENSEARCH } else { "" }.to_string();
+        Ok(())
+    }
+
+    async fn answer(&mut self, row: &Row) -> Result<Answer, Unknown> {
+        let path = match row.ask {
+            Ask::Text(text) => text.to_string(),
+            Ask::Own(own) => own(&self.facts),
+        };
+        let answer = if path.contains(EACH_REPOSITORY) { self.each(&path).await } else { self.get(&path).await };
+        answer.map(Answer::Json).map_err(|failure| {
+            self.is_broken |= matches!(failure, Failure::Lost(_));
+            unknown(failure)
+        })
+    }
+
+    async fn each(&mut self, path: &str) -> Result<Value, Failure> {
+        let repositories = self.get("/_snapshot?filter_path=*.type").await?;
+        let names = repositories.as_object().map(|all| all.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let mut all = Map::new();
+        for name in names.into_iter().take(REPOSITORIES_MAX) {
+            let one = self.get(&path.replace(EACH_REPOSITORY, &encoded(&name))).await?;
+            all.insert(name, one);
+        }
+        Ok(Value::Object(all))
+    }
+
+    async fn get(&mut self, path: &str) -> Result<Value, Failure> {
+        let mut headers = vec![("accept", "application/json")];
+        if let Some(authorization) = &self.authorization {
+            headers.push(("authorization", authorization.expose()));
+        }
+        let path = format!("{}{path}", self.prefix);
+        let was_open = self.client.is_open();
+        let mut response = self.client.send(Method::GET, &path, &headers, Vec::new()).await;
+        if was_open && response.as_ref().is_err_and(|fault| fault.code == CUT) {
+            response = self.client.send(Method::GET, &path, &headers, Vec::new()).await;
+        }
+        read(&response.map_err(Failure::Lost)?)
+    }
+
+    fn fault(&self, failure: Failure) -> Fault {
+        let server = &self.server;
+        let detail = |status: u16, said: &str| format!("The server answered with status {status}: {said}.");
+        match failure {
+            Failure::Lost(fault) => fault,
+            Failure::Said(status @ 401, said) => {
+                let who = match (&self.authorization, self.user.as_str()) {
+                    (None, _) => "requests without a login".to_string(),
+                    (Some(secret), _) if secret.expose().starts_with("ApiKey") => "this API key".to_string(),
+                    (_, user) => format!("user '{user}'"),
+                };
+                Fault::new("elasticsearch-01", format!("{server} refuses {who}"))
+                    .detail(detail(status, &said))
+                    .hint("Is the password or API key right, and neither expired nor of another cluster?")
+            }
+            Failure::Said(status @ 403, said) => {
+                Fault::new("elasticsearch-02", format!("{server} does not let this login read"))
+                    .detail(detail(status, &said))
+                    .hint("Give it the cluster privilege monitor, and monitor on all indices.")
+            }
+            Failure::Said(status, said) => {
+                Fault::new("elasticsearch-03", format!("{server} answers with status {status}"))
+                    .detail(detail(status, &said))
+                    .hint("Is the node still starting, or is there a proxy between that cannot reach it?")
+            }
+            Failure::Strange(seen) => {
+                Fault::new("elasticsearch-04", format!("{server} does not answer like Elasticsearch: {seen}"))
+                    .hint("Is this the HTTP port (9200), not the transport port (9300)?")
+            }
+        }
+    }
+}
+
+impl Session for ElasticsearchSession {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
+        Box::pin(self.look())
+    }
+
+    fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+        // The server has no limit of its own for these; a call given up closes the connection, which ends its task.
+        Box::pin(self.answer(row))
+    }
+
+    fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+}
+
+/// The HTTP client's code for an exchange that broke. A connection may be closed, by the server or something between, at
+/// the very moment of a request; that is worth a second try.
+const CUT: &str = "http-01";
+
+/// A repository's name as it may stand in a path.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+fn read(response: &Response) -> Result<Value, Failure> {
+    let document: Result<Value, _> = serde_json::from_slice(&response.body);
+    if !is_success(response.status) {
+        return Err(Failure::Said(response.status, reason(document.ok().as_ref(), response)));
+    }
+    document.map_err(|_| Failure::Strange(format!("'{}'", start(response))))
+}
+
+/// `{"error": {"type": "…", "reason": "…"}}`, `{"error": "…"}`, or what a proxy writes.
+fn reason(document: Option<&Value>, response: &Response) -> String {
+    let error = document.map_or(&Value::Null, |document| &document["error"]);
+    let words = error["reason"].as_str().or_else(|| error.as_str()).map(ToString::to_string);
+    let words = words.unwrap_or_else(|| start(response));
+    words.trim_end_matches('.').chars().take(300).collect()
+}
+
+fn start(response: &Response) -> String {
+    response.text().trim().chars().take(80).collect()
+}
+
+fn unknown(failure: Failure) -> Unknown {
+    match failure {
+        Failure::Said(status, said) => {
+            let kind = match status {
+                401 | 403 => UnknownKind::Privilege,
+                404 | 405 => UnknownKind::NotHere,
+                400 if said.contains("no handler found") || said.contains("unrecognized") => UnknownKind::NotHere,
+                408 | 504 => UnknownKind::Deadline,
+                _ => UnknownKind::Refused,
+            };
+            Unknown::new(kind, format!("{said} (status {status})"))
+        }
+        Failure::Strange(seen) => Unknown::new(UnknownKind::Garbled, format!("no answer in JSON: {seen}")),
+        Failure::Lost(fault) if fault.code == "http-02" => Unknown::new(UnknownKind::TooLarge, fault.what),
+        Failure::Lost(fault) => Unknown::new(UnknownKind::Disconnected, fault.what),
+    }
+}
+
+fn version(text: &str) -> Version {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}

@@ -1,0 +1,126 @@
+//! File systems: those that answer are measured, those that hang hold up nobody.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use watchward::engines::contract::Answer;
+use watchward::engines::host::session::mounts::Mounts;
+use watchward::sys::files::FileSystem;
+
+use super::{Folder, points, row};
+
+const FIGURES: FileSystem = FileSystem {
+    block_bytes: 4096,
+    blocks: 100,
+    blocks_free: 50,
+    blocks_available: 40,
+    files: 10,
+    files_free: 5,
+    read_only: false,
+};
+
+fn tree(points: &[&str]) -> Folder {
+    let folder = Folder::new();
+    let lines: Vec<String> = points.iter().map(|point| format!("dev {point} ext4 rw 0 0\n")).collect();
+    folder.file("proc/1/mounts", &lines.concat());
+    folder
+}
+
+fn lines_of(answer: &Answer, begin: &str) -> Vec<String> {
+    let lines = points(row("filesystem"), answer).expect("a table");
+    lines.into_iter().filter(|line| line.starts_with(begin)).collect()
+}
+
+#[tokio::test]
+async fn a_file_system_that_answers_has_all_its_figures() {
+    fn probe(path: &Path) -> io::Result<FileSystem> {
+        if path.ends_with("gone") { Err(io::Error::from_raw_os_error(107)) } else { Ok(FIGURES) }
+    }
+    let folder = tree(&["/", "/data", "/gone"]);
+    let answer = Mounts::asking(probe).ask(&folder.0, Duration::from_secs(4)).await.expect("a table");
+    let data: Vec<String> = lines_of(&answer, "node_").into_iter().filter(|line| line.contains("\"/data\"")).collect();
+    let labels = "{device=\"dev\",fstype=\"ext4\",mountpoint=\"/data\"}";
+    assert_eq!(
+        data,
+        [
+            format!("node_filesystem_device_error{labels} 0"),
+            format!("node_filesystem_size_bytes{labels} 409600"),
+            format!("node_filesystem_free_bytes{labels} 204800"),
+            format!("node_filesystem_avail_bytes{labels} 163840"),
+            format!("node_filesystem_files{labels} 10"),
+            format!("node_filesystem_files_free{labels} 5"),
+            format!("node_filesystem_readonly{labels} 0"),
+        ]
+    );
+    let gone =
+        "{device=\"dev\",device_error=\"transport endpoint is not connected\",fstype=\"ext4\",mountpoint=\"/gone\"}";
+    let all: Vec<String> = lines_of(&answer, "node_").into_iter().filter(|line| line.contains("\"/gone\"")).collect();
+    assert_eq!(all, [format!("node_filesystem_device_error{gone} 1"), format!("node_filesystem_readonly{gone} 0")]);
+}
+
+#[tokio::test]
+async fn one_that_hangs_is_an_error_of_its_device_and_delays_once() {
+    static LET_GO: AtomicBool = AtomicBool::new(false);
+    fn probe(path: &Path) -> io::Result<FileSystem> {
+        while path.ends_with("hangs") && !LET_GO.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(FIGURES)
+    }
+    let folder = tree(&["/a", "/hangs", "/z"]);
+    let mounts = Mounts::asking(probe);
+    let budget = Duration::from_millis(1200); // so the patience is 300 ms
+    let errors = |answer: &Answer| {
+        let lines = lines_of(answer, "node_filesystem_device_error");
+        lines.iter().filter(|line| line.ends_with(" 1")).count()
+    };
+
+    #[allow(clippy::disallowed_methods)] // a test may look at the clock
+    let start = Instant::now();
+    let answer = mounts.ask(&folder.0, budget).await.expect("a table");
+    let first = start.elapsed();
+    assert!(first >= Duration::from_millis(300) && first < budget, "{first:?}");
+    assert_eq!(lines_of(&answer, "node_filesystem_size_bytes").len(), 2, "the one after it is read too");
+    assert_eq!(errors(&answer), 1);
+    let line = lines_of(&answer, "node_filesystem_device_error{device=\"dev\",device_error");
+    assert_eq!(
+        line,
+        ["node_filesystem_device_error{device=\"dev\",device_error=\"the file system does not answer\",\
+          fstype=\"ext4\",mountpoint=\"/hangs\"} 1"]
+    );
+
+    // Its call is still under way: it is not asked again, and nobody waits.
+    for _ in 0..3 {
+        let answer = mounts.ask(&folder.0, Duration::from_secs(3600)).await.expect("a table");
+        assert_eq!((errors(&answer), mounts.hung()), (1, 1));
+    }
+
+    LET_GO.store(true, Ordering::Relaxed);
+    while mounts.hung() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let answer = mounts.ask(&folder.0, Duration::from_secs(4)).await.expect("a table");
+    assert_eq!(errors(&answer), 0);
+}
+
+#[tokio::test]
+async fn however_many_hang_the_answer_comes_within_its_budget() {
+    fn probe(_: &Path) -> io::Result<FileSystem> {
+        std::thread::sleep(Duration::from_secs(5));
+        Ok(FIGURES)
+    }
+    let points: Vec<String> = (0..50).map(|at| format!("/{at}")).collect();
+    let folder = tree(&points.iter().map(String::as_str).collect::<Vec<_>>());
+    let mounts = Mounts::asking(probe);
+    #[allow(clippy::disallowed_methods)] // a test may look at the clock
+    let start = Instant::now();
+    let answer = mounts.ask(&folder.0, Duration::from_millis(800)).await.expect("a table");
+    assert!(start.elapsed() < Duration::from_millis(800), "{:?}", start.elapsed());
+    assert_eq!(
+        lines_of(&answer, "node_filesystem_device_error").iter().filter(|line| line.ends_with(" 1")).count(),
+        50
+    );
+    assert!(mounts.hung() <= 3, "{} calls hang", mounts.hung());
+}

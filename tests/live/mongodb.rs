@@ -1,0 +1,212 @@
+//! MongoDB: a replica set of three, read as the monitoring user.
+
+use std::time::Duration;
+
+use mongodb::Client;
+use mongodb::bson::doc;
+use mongodb::options::ClientOptions;
+use watchward::engines::contract::Session;
+use watchward::model::reading::UnknownKind;
+use watchward::model::target::{Target, Url};
+use watchward::sys::clock::Stopwatch;
+use watchward::sys::task;
+
+use crate::servers::{Readings, Servers, all_read, engine, open, read_all, servers, target, unknowns};
+
+fn watched(servers: &Servers, number: u8, user: &str, password: &str) -> Target {
+    let url = Url {
+        scheme: "mongodb".to_string(),
+        user: user.to_string(),
+        host: servers.value("WW_HOST").to_string(),
+        port: servers.port(&format!("WW_MONGODB_{number}_PORT")),
+        path: String::new(),
+        parameters: [("authSource".to_string(), "admin".to_string())].into(),
+    };
+    target("mongodb", url, password)
+}
+
+fn as_monitor(servers: &Servers, number: u8) -> Target {
+    let password = servers.secret("WW_MONGODB_MONITOR_PASSWORD_FILE");
+    watched(servers, number, servers.value("WW_MONITOR_USER"), &password)
+}
+
+async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
+    let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
+    session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
+    let readings = read_all(&mut *session, engine("mongodb").rows()).await;
+    (session, readings)
+}
+
+/// An administrator's client, for arranging things and for looking from the other side.
+async fn administrator(servers: &Servers, number: u8) -> Client {
+    let password = servers.secret("WW_MONGODB_ADMIN_PASSWORD_FILE");
+    let port = servers.port(&format!("WW_MONGODB_{number}_PORT"));
+    let url = format!("mongodb://admin:{password}@127.0.0.1:{port}/?directConnection=true");
+    Client::with_options(ClientOptions::parse(&url).await.expect("options")).expect("a client")
+}
+
+async fn primary(servers: &Servers) -> u8 {
+    for number in 1..=3 {
+        let hello = administrator(servers, number).await.database("admin").run_command(doc! { "hello": 1 }).await;
+        if hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").unwrap_or(false)) {
+            return number;
+        }
+    }
+    panic!("no member is primary");
+}
+
+#[tokio::test]
+async fn every_row_of_every_member_is_read_with_cluster_monitor() {
+    let servers = servers();
+    let mut roles = Vec::new();
+    for number in 1..=3 {
+        let (session, readings) = read(&as_monitor(&servers, number)).await;
+        all_read(&readings);
+        assert_eq!(session.facts().version, (6, 0));
+        roles.push(session.facts().role.clone());
+        let points = |row: &str| readings[row].as_ref().expect("points");
+        let status = points("server_status");
+        assert!(status.all.len() >= 85, "{}", status.text());
+        assert!(status.value(r#"mongodb_ss_connections{cl_role="shardsvr",conn_type="current",rs_nm="docs"}"#) >= 1.0);
+        let oplog = |end: &str| {
+            let name = format!("mongodb_mongod_replset_oplog_{end}_timestamp");
+            status.value(&format!(r#"{name}{{cl_role="shardsvr",rs_nm="docs"}}"#))
+        };
+        assert!(oplog("head") >= oplog("tail") && oplog("tail") > 1.6e9);
+        let lags = points("replica_set").all.keys().filter(|series| series.contains("replication_lag")).count();
+        assert_eq!(lags, 2, "both secondaries, and not the primary");
+        assert_eq!(points("operations").value("mongodb_longest_operation_seconds"), 0.0);
+        assert_eq!(points("databases").value(r#"mongodb_dbstats_objects{database="shop"}"#), 2000.0);
+    }
+    roles.sort();
+    assert_eq!(roles, ["primary", "secondary", "secondary"]);
+}
+
+#[tokio::test]
+async fn a_session_costs_the_server_two_named_connections() {
+    let servers = servers();
+    let (session, _) = read(&as_monitor(&servers, 1)).await;
+    let pipeline = [
+        doc! { "$currentOp": { "allUsers": true, "idleConnections": true } },
+        doc! { "$match": { "appName": "watchward" } },
+    ];
+    let cursor = doc! { "aggregate": 1, "pipeline": &pipeline[..], "cursor": {} };
+    let look = async || {
+        let answer = administrator(&servers, 1).await.database("admin").run_command(cursor.clone()).await.expect("ops");
+        answer.get_document("cursor").expect("a cursor").get_array("firstBatch").expect("operations").len()
+    };
+    assert_eq!(look().await, 2);
+    drop(session);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(look().await, 0, "they end with the session");
+}
+
+#[tokio::test]
+async fn a_long_operation_is_seen_without_its_text() {
+    let servers = servers();
+    let member = primary(&servers).await;
+    let client = administrator(&servers, member).await;
+    let slow = task::spawn("slow", async move {
+        let wait = doc! { "$where": "sleep(20) || true /* planted-statement */" };
+        let _ = client.database("shop").run_command(doc! { "find": "orders", "filter": wait }).await;
+    });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let (_session, readings) = read(&as_monitor(&servers, member)).await;
+    drop(slow);
+    let operations = readings["operations"].as_ref().expect("points");
+    assert!(operations.value("mongodb_longest_operation_seconds") > 0.4, "{}", operations.text());
+    assert!(operations.text().contains(r#"collection="orders",database="shop""#), "{}", operations.text());
+    assert!(!operations.text().contains("planted-statement"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_in_the_servers_words_and_never_shown() {
+    let servers = servers();
+    let fault = open(&watched(&servers, 1, "watchward", "planted-7f3a")).await.err().expect("a fault");
+    let port = servers.port("WW_MONGODB_1_PORT");
+    assert_eq!(
+        fault.to_string(),
+        format!(
+            "127.0.0.1:{port} refuses user 'watchward' of database 'admin' [mongodb-02]\n\
+             detail: The server said: Authentication failed.\n\
+             hint: Is the password right, and is the user in this authSource? A user made before version 4.0 has only \
+             SCRAM-SHA-1: add authMechanism=SCRAM-SHA-1 to the URL."
+        )
+    );
+    assert!(!format!("{fault:?}").contains("planted-7f3a"));
+}
+
+#[tokio::test]
+async fn an_unknown_database_to_log_in_at_is_a_fault() {
+    let servers = servers();
+    let mut target = as_monitor(&servers, 1);
+    target.url.parameters.insert("authSource".to_string(), "nowhere".to_string());
+    let fault = open(&target).await.err().expect("a fault");
+    assert_eq!((fault.code, fault.detail.as_str()), ("mongodb-02", "The server said: Authentication failed."));
+    assert!(fault.what.ends_with("refuses user 'watchward' of database 'nowhere'"), "{}", fault.what);
+}
+
+#[tokio::test]
+async fn tls_is_spoken_behind_the_drivers_back_and_verified() {
+    let servers = servers();
+    let mut target = as_monitor(&servers, 1);
+    target.url.host = servers.value("WW_TLS_HOST").to_string();
+    target.url.parameters.insert("tls".to_string(), "true".to_string());
+    let watch = Stopwatch::start();
+    let fault = open(&target).await.err().expect("a fault");
+    assert_eq!(fault.what, "the certificate of 'localhost' is signed by an authority that is not trusted");
+    assert!(watch.elapsed() < Duration::from_secs(2), "told at once, not at the deadline: {:?}", watch.elapsed());
+    target.ca_file = Some(servers.value("WW_CA_FILE").into());
+    let (_session, readings) = read(&target).await;
+    all_read(&readings);
+    assert_eq!(engine("mongodb").verifies(&target), Ok(()));
+}
+
+#[tokio::test]
+async fn a_row_without_its_privilege_is_unknown_and_the_rest_is_read() {
+    let servers = servers();
+    let member = primary(&servers).await;
+    let admin = administrator(&servers, member).await.database("admin");
+    let status_only = [doc! { "resource": { "cluster": true }, "actions": ["serverStatus", "replSetGetStatus"] }];
+    let _ = admin.run_command(doc! { "dropUser": "halfway" }).await;
+    let _ = admin.run_command(doc! { "dropRole": "statusOnly" }).await;
+    let role = doc! { "createRole": "statusOnly", "privileges": &status_only[..], "roles": [] };
+    admin.run_command(role).await.expect("a role");
+    let user = doc! { "createUser": "halfway", "pwd": "halfway-password", "roles": ["statusOnly"] };
+    admin.run_command(user).await.expect("a user");
+    let (_session, readings) = read(&watched(&servers, member, "halfway", "halfway-password")).await;
+    assert!(readings["server_status"].is_ok() && readings["replica_set"].is_ok());
+    let refused: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
+    // Without the privilege a user lists only databases it may see: there are none.
+    assert_eq!(refused, [("operations", UnknownKind::Privilege)], "{:?}", unknowns(&readings));
+    admin.run_command(doc! { "dropUser": "halfway" }).await.expect("the user is gone");
+    admin.run_command(doc! { "dropRole": "statusOnly" }).await.expect("the role is gone");
+}
+
+#[tokio::test]
+async fn without_a_login_the_rows_say_so_and_the_server_is_up() {
+    let servers = servers();
+    let (_session, readings) = read(&watched(&servers, 1, "", "")).await;
+    let kinds: Vec<_> = unknowns(&readings).into_iter().map(|(_, kind, _)| kind).collect();
+    assert_eq!(kinds, [UnknownKind::Privilege; 4], "{:?}", unknowns(&readings));
+}
+
+#[tokio::test]
+async fn a_restarted_server_breaks_the_session_and_a_new_one_reads_on() {
+    let servers = servers();
+    let target = as_monitor(&servers, 3);
+    let (mut session, _) = read(&target).await;
+    let (mut unaware, _) = read(&target).await;
+    servers.ctl("mongodb-3", "stop");
+    let watch = Stopwatch::start();
+    let fault = session.probe().await.expect_err("the server is stopped");
+    assert!(watch.elapsed() < target.deadline + Duration::from_secs(1), "it took {:?}", watch.elapsed());
+    assert!(fault.what.contains(&format!("127.0.0.1:{}", target.url.port)), "{fault}");
+    assert!(session.is_broken());
+    let fault = open(&target).await.err().expect("still stopped");
+    assert_eq!(fault.code, "net-01", "{fault}");
+    servers.ctl("mongodb-3", "start");
+    let (_session, readings) = read(&target).await;
+    all_read(&readings);
+    unaware.probe().await.unwrap_or_else(|fault| panic!("a connection cut meanwhile is no server down: {fault}"));
+}

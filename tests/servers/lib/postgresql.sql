@@ -1,0 +1,30 @@
+-- What the primary holds before the standby copies it: roles of least privilege, extensions, a small shop.
+-- Passwords come from the environment (\getenv) and must not reach pg_stat_statements, which monitors may read.
+\getenv watchward_password WATCHWARD_PASSWORD
+\getenv replicator_password REPLICATOR_PASSWORD
+SET pg_stat_statements.track_utility = off;
+SET log_min_duration_statement = -1;
+CREATE ROLE watchward LOGIN PASSWORD :'watchward_password';
+CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
+RESET pg_stat_statements.track_utility;
+GRANT pg_monitor TO watchward;
+
+CREATE DATABASE orders;
+-- PUBLIC's default also allows temporary tables; watchward shall have CONNECT and nothing more.
+REVOKE ALL ON DATABASE postgres, orders FROM PUBLIC;
+GRANT CONNECT ON DATABASE postgres, orders TO watchward;
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION hypopg;
+CREATE EXTENSION pgaudit;
+
+\connect orders
+CREATE EXTENSION pg_stat_statements;
+CREATE EXTENSION hypopg;
+CREATE EXTENSION pgaudit;
+CREATE TABLE customer (id bigint PRIMARY KEY, email text NOT NULL, city text NOT NULL);
+CREATE TABLE purchase (id bigint PRIMARY KEY, customer_id bigint NOT NULL REFERENCES customer, amount numeric NOT NULL,
+                       placed_at timestamptz NOT NULL);
+INSERT INTO customer SELECT n, 'c' || n || '@example.org', 'city ' || n % 50 FROM generate_series(1, 2000) n;
+INSERT INTO purchase SELECT n, 1 + n % 2000, n % 997, now() - n * interval '1 minute' FROM generate_series(1, 20000) n;
+CREATE INDEX purchase_placed_at ON purchase (placed_at);
+ANALYZE;
