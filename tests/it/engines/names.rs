@@ -17,7 +17,7 @@ fn complaints(metric: &Metric) -> Vec<&'static str> {
         (!is_counter && name.ends_with("_total"), "non-counter metrics should not have \"_total\" suffix"),
         (!is_whole && ["_count", "_sum", "_bucket"].iter().any(|end| name.ends_with(end)), "reserved suffix"),
         (name.chars().any(|c| c.is_ascii_uppercase()), "metric names should be written in 'snake_case'"),
-        (has(&["ms", "us", "ns", "sec", "secs", "usec", "kb", "mb", "gb"]), "abbreviated unit"),
+        (has(&["ms", "us", "ns", "sec", "kb", "mb", "gb", "tb"]), "abbreviated unit"),
         (
             has(&["milliseconds", "microseconds", "minutes", "hours", "days", "percent", "percentage"]),
             "not a base unit",

@@ -121,6 +121,18 @@ fn commands_give_counters_and_a_summary() {
 }
 
 #[test]
+fn commands_give_histograms() {
+    let answer = serde_json::json!(["get", ["calls", 9, "histogram_usec", [1, 5, 33, 8]]]);
+    assert_eq!(
+        points("latency_histogram", &Answer::Json(answer)),
+        "redis_commands_latencies_usec_bucket{cmd=\"get\",le=\"+Inf\"} 9\n\
+         redis_commands_latencies_usec_bucket{cmd=\"get\",le=\"1\"} 5\n\
+         redis_commands_latencies_usec_bucket{cmd=\"get\",le=\"33\"} 8\n\
+         redis_commands_latencies_usec_count{cmd=\"get\"} 9\n"
+    );
+}
+
+#[test]
 fn a_sentinel_tells_of_its_masters() {
     let text: String = ["sentinel", "sentinel_masters", "sentinel_ckquorum", "sentinel_slaves", "sentinel_sentinels"]
         .iter()

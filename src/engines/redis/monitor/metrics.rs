@@ -454,6 +454,21 @@ pub static PERCENTILES: &[Metric] = &[
         .strict("redis_latency_percentiles_seconds_count"),
 ];
 
+/// Latency of commands: buckets, then their count. The server keeps no sum beside them; that of
+/// `redis_commands_duration_seconds_total` is the same.
+pub static HISTOGRAMS: &[Metric] = &[
+    Metric::new(
+        MetricKind::Histogram,
+        "redis_commands_latencies_usec_bucket",
+        "Calls of the command by latency, in microseconds.",
+    ),
+    Metric::new(
+        MetricKind::Histogram,
+        "redis_commands_latencies_usec_count",
+        "Calls of the command by latency, in microseconds.",
+    ),
+];
+
 /// Limits.
 pub static CONFIG: &[Metric] = &[
     Metric::gauge("redis_config_maxclients", "The most connections it allows.").from("maxclients").unit("{client}"),

@@ -129,6 +129,23 @@ pub fn latency(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     Ok(())
 }
 
+/// Commands and their histograms in turn; a histogram is `["calls", n, "histogram_usec", [upper bound, calls up to it, …]]`.
+pub fn histograms(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
+    let [bucket, count] = m::HISTOGRAMS else { return Ok(()) };
+    for pair in array(answer)?.chunks_exact(2) {
+        let [Json::String(command), Json::Array(histogram)] = pair else { return Err(garbled()) };
+        let [_, calls, _, Json::Array(bounds)] = histogram.as_slice() else { return Err(garbled()) };
+        let calls = number(calls).ok_or_else(garbled)?;
+        for bound in bounds.chunks_exact(2) {
+            let le = bound[0].to_string();
+            emit.metric(bucket, &[("cmd", command), ("le", &le)], number(&bound[1]).ok_or_else(garbled)?);
+        }
+        emit.metric(bucket, &[("cmd", command), ("le", "+Inf")], calls);
+        emit.metric(count, &[("cmd", command)], calls);
+    }
+    Ok(())
+}
+
 pub fn sentinel_masters(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     for master in array(answer)?.iter().filter_map(Json::as_array) {
         let master = pairs(master);
@@ -188,5 +205,5 @@ fn pairs(list: &[Json]) -> Info<'_> {
 }
 
 fn garbled() -> Unknown {
-    Unknown::new(UnknownKind::Garbled, "the answer is no number")
+    Unknown::new(UnknownKind::Garbled, "the answer is of another shape than its manual says")
 }
