@@ -1,5 +1,6 @@
 //! PostgreSQL: a primary and its standby, read as the monitoring role.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -166,7 +167,7 @@ async fn a_refused_login_says_why_in_the_servers_words_and_never_the_password() 
 }
 
 #[tokio::test]
-async fn sslmode_is_obeyed_and_channel_binding_is_used_where_there_is_tls() {
+async fn sslmode_is_obeyed() {
     let servers = servers();
     let administrator = administrator(&servers, "WW_PG_PRIMARY_PORT", "postgres").await;
     for (mode, encrypted) in
@@ -291,4 +292,28 @@ async fn the_servers_end_breaks_the_session() {
             servers.port("WW_PG_STANDBY_PORT")
         )
     );
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_named_by_its_folder_or_its_file() {
+    let servers = servers();
+    let folder = Path::new(servers.value("WW_PG_PRIMARY_DATA")).parent().expect("a folder").display().to_string();
+    let file = format!("{folder}/.s.PGSQL.{}", servers.port("WW_PG_PRIMARY_PORT"));
+    for host in [folder, file] {
+        let mut target = as_monitor(&servers, "WW_PG_PRIMARY_PORT");
+        target.url.host = host.clone();
+        let session = open(&target).await.unwrap_or_else(|fault| panic!("{host}: {fault}"));
+        assert_eq!(session.facts().role, "primary");
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_bound_to_the_servers_certificate_where_there_is_tls() {
+    let servers = servers();
+    let mut target = as_monitor(&servers, "WW_PG_PRIMARY_PORT");
+    target.url.parameters.insert("channel_binding".to_string(), "require".to_string());
+    open(&target).await.map(|_| ()).unwrap_or_else(|fault| panic!("{fault}"));
+    target.url.parameters.insert("sslmode".to_string(), "disable".to_string());
+    let fault = open(&target).await.map(|_| ()).expect_err("there is nothing to bind to");
+    assert!(fault.what.ends_with("server did not use channel binding"), "{fault}");
 }

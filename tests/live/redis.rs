@@ -1,10 +1,15 @@
 //! Redis: a primary, its replica and three Sentinels, read as the monitoring user.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
-use tokio::net::TcpStream;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use watchward::engines::contract::{Ask, Row, Session};
 use watchward::model::reading::UnknownKind;
 use watchward::model::secret::Secret;
@@ -195,4 +200,41 @@ async fn a_failed_question_costs_one_question_and_a_closed_connection_the_sessio
     let fault = session.probe().await.expect_err("closed");
     assert!(session.is_broken());
     assert_eq!(fault.code, "redis-07", "{fault}");
+}
+
+/// TLS in front of a server, with the certificate of the servers' own authority.
+async fn tls_in_front(servers: &Servers, port: &str) -> u16 {
+    let chain = CertificateDer::pem_file_iter(servers.value("WW_TLS_CERT_FILE")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(servers.value("WW_TLS_KEY_FILE")).expect("its key");
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain.map(|certificate| certificate.expect("PEM")).collect(), key)
+        .expect("a configuration");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let front = listener.local_addr().expect("its address").port();
+    let back = (servers.value("WW_HOST").to_string(), servers.port(port));
+    task::spawn("TLS in front", async move {
+        while let Ok((plain, _)) = listener.accept().await {
+            let Ok(mut secured) = acceptor.accept(plain).await else { continue };
+            let mut server = TcpStream::connect(back.clone()).await.expect("the server");
+            let _ = tokio::io::copy_bidirectional(&mut secured, &mut server).await;
+        }
+    })
+    .detach();
+    front
+}
+
+#[tokio::test]
+async fn rediss_is_encrypted_and_checks_who_answers() {
+    let servers = servers();
+    let mut target = watched(&servers, "WW_REDIS_PRIMARY_PORT");
+    target.url.scheme = "rediss".to_string();
+    target.url.host = servers.value("WW_TLS_HOST").to_string();
+    target.url.port = tls_in_front(&servers, "WW_REDIS_PRIMARY_PORT").await;
+    let fault = open(&target).await.map(|_| ()).expect_err("nobody vouches for it");
+    assert_eq!(fault.what, "the certificate of 'localhost' is signed by an authority that is not trusted");
+    target.ca_file = Some(servers.value("WW_CA_FILE").into());
+    let (_, readings) = read(&target).await;
+    all_read(&readings);
 }

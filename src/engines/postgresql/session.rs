@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_postgres::config::ChannelBinding;
 use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
 
 use crate::engines::contract::{
@@ -97,6 +98,9 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
     let mut config = Config::new();
     // No `options` and no SET: behind PgBouncer the first is refused and the second would reach other people's sessions.
     config.user(user).dbname(database).application_name(SESSION_NAME).ssl_mode(encryption.mode);
+    if target.url.parameters.get("channel_binding").is_some_and(|word| word == "require") {
+        config.channel_binding(ChannelBinding::Require); // else it is used where both sides can
+    }
     if let Some(password) = &access.password {
         config.password(password.expose());
     }
