@@ -32,7 +32,7 @@ fn as_monitor(servers: &Servers, port: &str) -> Target {
 
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
-    let readings = read_all(&mut *session, engine("postgresql").rows()).await;
+    let readings = read_all(engine("postgresql"), &mut *session).await;
     (session, readings)
 }
 

@@ -24,6 +24,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "commandstats",
+        only: DATA,
         privilege: "ACL SETUSER watchward +info",
         ask: Ask::Own(commands),
         take: Take::Own(takes::commands),

@@ -1,5 +1,6 @@
 //! Tests of `src/engines`.
 
+mod names;
 mod points;
 mod targets;
 mod http_answers;

@@ -1,5 +1,6 @@
 //! Tests of `src/sys`.
 
+mod binding;
 mod clock;
 mod files;
 mod http;

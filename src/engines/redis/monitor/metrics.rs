@@ -1,4 +1,4 @@
-//! The metrics of each row: `from` is INFO's field (or a field and a factor). Types are the exporter's, so some counters
+//! The metrics of each row: `from` is INFO's field (or a field and a divisor). Types are the exporter's, so some counters
 //! are gauges; strict names where promtool would complain.
 
 use crate::model::row::{Metric, MetricKind};
@@ -318,7 +318,7 @@ pub static STATS: &[Metric] = &[
     Metric::gauge("redis_pubsub_channels", "Channels with subscribers.").from("pubsub_channels"),
     Metric::gauge("redis_pubsub_patterns", "Patterns with subscribers.").from("pubsub_patterns"),
     Metric::gauge("redis_latest_fork_seconds", "How long the last fork took.")
-        .from("latest_fork_usec*1e-6")
+        .from("latest_fork_usec/1e6")
         .unit("s")
         .otel("redis.latest_fork"),
     Metric::gauge("redis_defrag_hits", "Values moved by defragmentation.").from("active_defrag_hits"),
@@ -406,7 +406,7 @@ pub static KEYSPACE: &[Metric] = &[
         .unit("{key}")
         .otel("redis.db.expires"),
     Metric::gauge("redis_db_avg_ttl_seconds", "Mean time to live of the keys that will expire.")
-        .from("avg_ttl*1e-3")
+        .from("avg_ttl/1e3")
         .unit("s")
         .otel("redis.db.avg_ttl"),
 ];
@@ -418,7 +418,7 @@ pub static ERRORS: &[Metric] = &[Metric::counter("redis_errors_total", "Errors a
 pub static COMMANDS: &[Metric] = &[
     Metric::counter("redis_commands_total", "Calls.").from("calls").otel("redis.cmd.calls"),
     Metric::counter("redis_commands_duration_seconds_total", "Time spent.")
-        .from("usec*1e-6")
+        .from("usec/1e6")
         .unit("s")
         .otel("redis.cmd.usec"),
     Metric::counter("redis_commands_rejected_calls_total", "Calls refused before they ran.").from("rejected_calls"),
@@ -533,7 +533,7 @@ pub static SENTINEL_SETTINGS: &[Metric] = &[
     .scale(1e-3),
     Metric::gauge("redis_sentinel_master_config_epoch", "Epoch of its configuration.").from("config-epoch"),
     Metric::gauge("redis_sentinel_master_last_ok_ping_reply_seconds", "Seconds since it answered a ping.")
-        .from("last-ok-ping-reply*1e-3")
+        .from("last-ok-ping-reply/1e3")
         .unit("s"),
 ];
 

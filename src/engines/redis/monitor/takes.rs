@@ -30,7 +30,6 @@ const FOLLOWED: &[Label] =
     &[("master_host", "master_host"), ("master_port", "master_port"), ("read_only", "slave_read_only")];
 const SLAVE: &[Label] = &[("slave_ip", "ip"), ("slave_port", "port"), ("slave_state", "state")];
 const WATCHED: &[Label] = &[("master_name", "name"), ("master_address", "address")];
-const WATCHED_STATUS: &[Label] = &[("master_name", "name"), ("master_address", "address"), ("master_status", "status")];
 
 pub fn info(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let info = Info::of(text(answer)?);
@@ -90,7 +89,9 @@ pub fn sentinel(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let info = Info::of(text(answer)?);
     info.emit(m::SENTINEL, &[], &[], emit);
     for (_, master) in info.records("master") {
-        master.emit(m::SENTINEL_STATUS, &[], WATCHED_STATUS, emit);
+        let [name, address, status] = ["name", "address", "status"].map(|field| master.first(field).unwrap_or(""));
+        let labels = [("master_name", name), ("master_address", address), ("master_status", status)];
+        emit.metric(&m::SENTINEL_STATUS[0], &labels, f64::from(u8::from(status == "ok")));
         master.emit(m::SENTINEL_MASTERS, &[], WATCHED, emit);
     }
     Ok(())
