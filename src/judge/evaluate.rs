@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::judge::overlay::Overlay;
 use crate::judge::rules::{Alerting, Group, Rule, Rules};
 use crate::judge::state::{RULE_REMOVED, RuleState, Seen, Subject, TARGET_REMOVED};
-use crate::judge::template::Data;
+use crate::judge::template::{Data, Template};
 use crate::judge::thresholds::Unreachable;
 use crate::model::labels::{Labels, NAME};
 use crate::model::moment::Moment;
@@ -306,13 +306,17 @@ impl Bench<'_> {
             external_labels: &self.settings.external_labels,
             external_url: &self.settings.external_url,
         };
-        let render = |pairs: &[(String, crate::judge::template::Template)]| -> Vec<(String, String)> {
+        let render = |pairs: &[(String, Template)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, template)| (name.clone(), template.render_or_say_why(&data))).collect()
         };
-        let own = [("alertname".to_string(), rule.name.clone()), ("tenant".to_string(), self.tenant.to_string())];
-        let labels = sample.labels.without_name().overlaid(&Labels::new(render(&rule.labels)));
+        let result = sample.labels.iter().map(|label| (label.name.to_string(), label.value.to_string()));
+        let own = [
+            (NAME.to_string(), String::new()),
+            ("alertname".to_string(), rule.name.clone()),
+            ("tenant".to_string(), self.tenant.to_string()),
+        ];
         Seen {
-            labels: labels.overlaid(&Labels::new(own)),
+            labels: Labels::new(result.chain(render(&rule.labels)).chain(own)),
             annotations: render(&alert.annotations).into_iter().collect(),
             value: sample.value,
             discovered: self.roster.is_discovered(self.tenant, sample.labels.value("target")),
@@ -320,9 +324,10 @@ impl Bench<'_> {
     }
 
     fn point(&self, rule: &Rule, sample: &VectorSample) -> (Labels, f64) {
-        let own = rule.labels.iter().map(|(name, template)| (name.as_str(), template.text()));
-        let labels = sample.labels.overlaid(&own.collect());
-        (labels.with("tenant", self.tenant).with(NAME, &rule.name), sample.value)
+        let result = sample.labels.iter().map(|label| (&*label.name, &*label.value));
+        let given = rule.labels.iter().map(|(name, template)| (name.as_str(), template.text()));
+        let own = [("tenant", self.tenant), (NAME, rule.name.as_str())];
+        (Labels::new(result.chain(given).chain(own)), sample.value)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::engines::contract::Emit;
@@ -119,11 +119,8 @@ impl Ids {
 
     /// 128 bits of two independently seeded hashes: two label sets of one target never meet by chance.
     fn key(&self, row: usize, metric: usize, part: &str, labels: &[(&str, &str)]) -> u128 {
-        let one = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            (row, metric, part, labels).hash(&mut hasher);
-            u128::from(hasher.finish())
-        };
+        let parts = (row, metric, part, labels);
+        let one = |state: &RandomState| u128::from(state.hash_one(parts));
         one(&self.hashers.0) << 64 | one(&self.hashers.1)
     }
 

@@ -1,8 +1,6 @@
 //! Tests on real servers, which tests/servers/up starts. They stop and break servers: run them one after the other.
+#![allow(clippy::disallowed_methods)] // tests stand outside: they start programs and look at clocks
 
-#![allow(clippy::disallowed_methods)] // tests run programs, and watch the clock themselves
-
-#[allow(dead_code)] // the tests without servers use all of it
 #[path = "../it/engines/points.rs"]
 mod points;
 mod servers;
@@ -10,6 +8,8 @@ mod servers;
 mod sink;
 #[allow(dead_code)]
 mod agent;
+mod postgresql;
+mod redis;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;

@@ -45,7 +45,6 @@ impl Servers {
 
     /// Stops, starts, pauses or resumes one server.
     pub fn ctl(&self, name: &str, action: &str) {
-        #[allow(clippy::disallowed_methods)] // only tests run programs of the tests
         let done = std::process::Command::new(self.value("WW_CTL")).args([name, action]).status();
         assert!(done.as_ref().is_ok_and(std::process::ExitStatus::success), "ctl {name} {action}: {done:?}");
     }

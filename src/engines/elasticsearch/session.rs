@@ -133,8 +133,12 @@ impl ElasticsearchSession {
             headers.push(("authorization", authorization.expose()));
         }
         let path = format!("{}{path}", self.prefix);
-        let response = self.client.send(Method::GET, &path, &headers, Vec::new()).await.map_err(Failure::Lost)?;
-        read(&response)
+        let was_open = self.client.is_open();
+        let mut response = self.client.send(Method::GET, &path, &headers, Vec::new()).await;
+        if was_open && response.as_ref().is_err_and(|fault| fault.code == CUT) {
+            response = self.client.send(Method::GET, &path, &headers, Vec::new()).await;
+        }
+        read(&response.map_err(Failure::Lost)?)
     }
 
     fn fault(&self, failure: Failure) -> Fault {
@@ -188,6 +192,10 @@ impl Session for ElasticsearchSession {
         self.is_broken
     }
 }
+
+/// The HTTP client's code for an exchange that broke. A connection may be closed, by the server or something between, at
+/// the very moment of a request; that is worth a second try.
+const CUT: &str = "http-01";
 
 /// A repository's name as it may stand in a path.
 fn encoded(text: &str) -> String {

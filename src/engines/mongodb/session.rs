@@ -134,11 +134,11 @@ impl MongoSession {
 
     /// Says hello, and learns the role.
     async fn look(&mut self) -> Result<(), Fault> {
-        let hello = match self.client.database("admin").run_command(doc! { "hello": 1 }).await {
+        let hello = match self.hello().await {
             Ok(hello) => hello,
-            Err(error) => {
+            Err(fault) => {
                 self.broken.store(true, Ordering::Relaxed);
-                return Err(self.relay.fault().unwrap_or_else(|| probe_fault(&self.server, &error)));
+                return Err(fault);
             }
         };
         self.facts.role = role(&hello).to_string();
@@ -147,6 +147,34 @@ impl MongoSession {
             self.facts.capabilities.insert("a replica set");
         }
         Ok(())
+    }
+
+    /// A connection that something cut while nobody used it is no sign of a server that is down: on a broken one hello
+    /// is said once more, on a new one.
+    async fn hello(&self) -> Result<Document, Fault> {
+        let database = self.client.database("admin");
+        match database.run_command(doc! { "hello": 1 }).await {
+            Ok(hello) => return Ok(hello),
+            Err(error) if is_cut(&error) => self.relay.forget(),
+            Err(error) => return Err(self.relay.fault().unwrap_or_else(|| probe_fault(&self.server, &error))),
+        }
+        tokio::select! {
+            answer = database.run_command(doc! { "hello": 1 }) => {
+                answer.map_err(|error| self.relay.fault().unwrap_or_else(|| probe_fault(&self.server, &error)))
+            }
+            fault = self.unreachable() => Err(fault),
+        }
+    }
+
+    /// Waits for a reason why no new connection can be made; old ones that end do not count.
+    async fn unreachable(&self) -> Fault {
+        loop {
+            let fault = self.relay.failed().await;
+            if fault.code != CUT {
+                return fault;
+            }
+            self.relay.forget();
+        }
     }
 
     async fn answer(&self, row: &Row, budget: Duration) -> Result<Answer, Unknown> {
@@ -208,6 +236,14 @@ impl Session for MongoSession {
     fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
     }
+}
+
+/// The relay's code for a connection that ended.
+const CUT: &str = "relay-05";
+
+/// Whether a command failed because its connection did.
+fn is_cut(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. })
 }
 
 /// What a server is to its clients, from its hello.
@@ -342,7 +378,9 @@ fn unknown(error: &Error, fault: Option<Fault>) -> Unknown {
         return Unknown::new(kind, fault.what);
     }
     let kind = match &*error.kind {
-        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => UnknownKind::Garbled,
+        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } | ErrorKind::InvalidArgument { .. } => {
+            UnknownKind::Garbled
+        }
         ErrorKind::Authentication { .. } => UnknownKind::Privilege,
         _ => UnknownKind::Disconnected,
     };

@@ -327,7 +327,7 @@ fn blocked(facts: &Facts) -> String {
 
 /// What keeps vacuum from removing dead rows, by who holds it. Age in transactions.
 const HORIZON: &str = "\
-    SELECT holder, coalesce(max(xids), 0) AS age FROM ( \
+    SELECT holder, max(xids) AS age FROM ( \
         SELECT 'session' AS holder, greatest(age(backend_xmin), age(backend_xid)) AS xids FROM pg_stat_activity \
          WHERE backend_type <> 'walsender' AND pid <> pg_backend_pid() \
         UNION ALL SELECT 'standby', age(backend_xmin) FROM pg_stat_replication \

@@ -1,3 +1,13 @@
 //! Tests of `src/engines`.
 
+mod points;
+mod targets;
+mod http_answers;
+mod tables;
 mod host;
+mod postgresql;
+mod redis;
+mod mongodb_fake;
+mod mongodb;
+mod clickhouse;
+mod elasticsearch;

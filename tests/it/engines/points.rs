@@ -1,4 +1,5 @@
-//! Points that a row's answer gave, as text that a person can read.
+//! Points that a row's answer gave, as text that a person can read. Two test programs share it, each uses a part.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -23,14 +23,15 @@ fn findings() -> Findings {
 }
 
 fn told(changes: &[Transition]) -> Vec<String> {
-    let one = |change: &Transition| {
-        format!("{} {} ({})", change.labels.value("alertname"), change.to.word(), change.reason)
-    };
+    let one =
+        |change: &Transition| format!("{} {} ({})", change.labels.value("alertname"), change.to.word(), change.reason);
     changes.iter().map(one).collect()
 }
 
 fn refused() -> Fault {
-    Fault::new("postgres-02", "password refused for role 'w'").detail("FATAL: 28P01.").hint("Look at the password file.")
+    Fault::new("postgres-02", "password refused for role 'w'")
+        .detail("FATAL: 28P01.")
+        .hint("Look at the password file.")
 }
 
 fn cycle<'a>(up: bool, fault: Option<&'a Fault>, rows: &'a [RowReading]) -> Fact<'a> {
@@ -45,7 +46,8 @@ fn a_target_that_restarts_pages_nobody() {
     for (second, up) in [(0, true), (15, false), (30, false), (45, true), (60, true)] {
         all.extend(findings.observe(cycle(up, (!up).then_some(&fault), &[]), moment(second)));
     }
-    let expected = ["TargetDown pending (condition holds, fires after 1m)", "TargetDown inactive (the target answers again)"];
+    let expected =
+        ["TargetDown pending (condition holds, fires after 1m)", "TargetDown inactive (the target answers again)"];
     assert_eq!(told(&all), expected);
 }
 
@@ -135,8 +137,13 @@ fn lists_end_what_they_no_longer_name() {
 #[test]
 fn an_unreachable_threshold_is_told_with_its_numbers() {
     let labels = Labels::new([("target", "orders"), ("instance", "db1:5432")]);
-    let unreachable =
-        [Unreachable { key: "connection_count".into(), labels, threshold: 1000.0, ceiling: 100.0, unit: "{connection}" }];
+    let unreachable = [Unreachable {
+        key: "connection_count".into(),
+        labels,
+        threshold: 1000.0,
+        ceiling: 100.0,
+        unit: "{connection}",
+    }];
     let fact = Fact::Rules { tenant: "acme", failures: &[], unreachable: &unreachable };
     let fired = &findings().observe(fact, moment(0))[0];
     assert_eq!(fired.labels.value("severity"), "info");

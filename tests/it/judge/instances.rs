@@ -11,9 +11,7 @@ use watchward::model::moment::Moment;
 use watchward::model::scope::Scope;
 use watchward::model::transition::{Phase, Transition};
 
-use crate::judge::story::{
-    BEGIN_MS, Memory, check, judge, moment, play, roster, rule, rules, series, settings, tell,
-};
+use crate::judge::story::{BEGIN_MS, Memory, check, judge, moment, play, roster, rule, rules, series, settings, tell};
 
 fn lags() -> String {
     rule("lag > 30", &["for: 2m"])

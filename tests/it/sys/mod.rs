@@ -4,6 +4,7 @@ mod clock;
 mod files;
 mod http;
 mod net;
+mod relay;
 mod secrets;
 mod task;
 mod tls;

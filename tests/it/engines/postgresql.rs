@@ -1,0 +1,1 @@
+//! PostgreSQL's rows against recorded answers.

@@ -1,0 +1,1 @@
+//! Redis’ rows against recorded answers.
