@@ -104,7 +104,9 @@ pub fn table(targets: &Value, alerts: &Value) -> String {
             Value::Null => String::new(),
             fault => text(&fault["what"]),
         };
-        let engine = format!("{} {}", text(&target["engine"]), text(&target["version"]));
+        // Packagers add words to the version; the number is enough here.
+        let version = text(&target["version"]);
+        let engine = format!("{} {}", text(&target["engine"]), version.split(' ').next().unwrap_or(""));
         let name = format!("{}/{}", text(&target["tenant"]), text(&target["name"]));
         rows.push([state.to_string(), name, engine, text(&target["role"]), target["series"].to_string(), why]);
     }

@@ -17,7 +17,7 @@ use crate::model::scope::Scope;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::judging::{Judging, Places, Word};
-use crate::pipeline::mirror::Mirror;
+use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
 use crate::pipeline::storing::Storing;
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
@@ -95,7 +95,7 @@ impl Agent {
         let (stream, _) = broadcast::channel(STREAM_BACKLOG);
         let (cycles, cycles_waiting) = mpsc::channel::<Cycle>(CYCLES_WAITING_MAX);
         let (judge, words) = mpsc::channel(WORDS_WAITING_MAX);
-        let own = Arc::new(Own::new().map_err(|error| Fault::new("agent-02", error.to_string()))?);
+        let own = Arc::new(Own::new(FIGURES).map_err(|error| Fault::new("agent-02", error.to_string()))?);
         let alerting =
             Arc::new(Alerting::new(configuration.alert.clone(), state.clone(), &configuration.external_url()));
         let row_series_max = configuration.sample.series_max_per_row;
