@@ -151,7 +151,9 @@ fn beginning(engine: &str) -> Vec<u8> {
         "postgresql" => b"R\0\0\0\x08\0\0\0\0D\x3f\xff\xff\xff".to_vec(),
         "redis" => b"$1073741824\r\n".to_vec(),
         "mongodb" => b"\x00\x00\x00\x40\x01\x00\x00\x00\x01\x00\x00\x00\xdd\x07\x00\x00".to_vec(),
-        _ => b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{\"a\":\"".to_vec(),
+        _ => {
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1073741824\r\n\r\n{\"a\":\"".to_vec()
+        }
     }
 }
 

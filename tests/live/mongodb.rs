@@ -33,7 +33,7 @@ fn as_monitor(servers: &Servers, number: u8) -> Target {
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
     session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
-    let readings = read_all(&mut *session, engine("mongodb").rows()).await;
+    let readings = read_all(engine("mongodb"), &mut *session).await;
     (session, readings)
 }
 

@@ -101,7 +101,8 @@ fn check_down(agent: &Agent, expected: &[(&str, &[&str])], good: &[&str]) {
         let is_its = |one: &serde_json::Value| one["kind"] == "TargetDown" && one["target"] == *name;
         wait(&format!("a finding for {name}"), SOON, || known().iter().any(is_its));
         let what = said.lines().nth(1).unwrap_or("");
-        let evidence = known().iter().find(|one| is_its(one)).map(|one| one["evidence"].to_string()).unwrap_or_default();
+        let evidence =
+            known().iter().find(|one| is_its(one)).map(|one| one["evidence"].to_string()).unwrap_or_default();
         assert!(evidence.contains(&what.escape_default().to_string().replace("\\'", "'")), "{evidence}\n{what}");
         assert_eq!(agent.query(&format!("up{{target=\"{name}\"}}")), [0.0]);
     }
@@ -217,7 +218,8 @@ impl Planted {
     fn new(folder: &Folder, servers: &Servers, sink: &Sink) -> Planted {
         let mut secrets = BTreeMap::new();
         let mut plant = |place: &str| {
-            let secret = format!("planted{:02}x{:08x}", secrets.len(), std::process::id() ^ (secrets.len() as u32) << 20);
+            let secret =
+                format!("planted{:02}x{:08x}", secrets.len(), std::process::id() ^ (secrets.len() as u32) << 20);
             secrets.insert(place.to_string(), secret.clone());
             secret
         };
