@@ -77,11 +77,23 @@ impl Agent {
 
     /// Starts once more with a configuration that is there, as after a crash.
     pub fn start(config: PathBuf, port: u16, folder: &Folder, environment: &[(&str, &str)]) -> Agent {
+        Agent::start_with(&[], config, port, folder, environment)
+    }
+
+    /// As `begin`, saying all that it can say.
+    pub fn begin_loud(folder: &Folder, sections: &str, environment: &[(&str, &str)]) -> Agent {
+        let port = free_port();
+        let config = configure(folder, &folder.0.join("state"), port, sections);
+        Agent::start_with(&["--verbose"], config, port, folder, environment)
+    }
+
+    fn start_with(flags: &[&str], config: PathBuf, port: u16, folder: &Folder, environment: &[(&str, &str)]) -> Agent {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let log = folder.0.join(format!("agent-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let child = Command::new(env!("CARGO_BIN_EXE_watchward"))
             .args(["run", "--config"])
             .arg(&config)
+            .args(flags)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&log).expect("a log"))

@@ -14,3 +14,6 @@ mod mongodb;
 mod clickhouse;
 mod elasticsearch;
 mod main_job;
+mod bad_input;
+mod faulty;
+mod trust;

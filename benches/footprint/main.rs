@@ -1,0 +1,141 @@
+//! What watching costs: the agent beside the exporters, Prometheus and Alertmanager that do the same job, in one run.
+//! How it measures, and what it found: ../README.md
+
+#![allow(clippy::disallowed_methods)] // it starts programs, reads clocks and files: an edge of its own
+
+mod options;
+mod folder;
+mod net;
+mod packages;
+mod processes;
+mod servers;
+mod shape;
+mod ours;
+mod theirs;
+mod blocks;
+mod report;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::folder::Folder;
+use crate::net::Hook;
+use crate::options::Options;
+use crate::ours::{Learned, Ours};
+use crate::report::Row;
+use crate::servers::{Servers, Target};
+use crate::theirs::{Exporters, Stack};
+
+/// A step's result, or one sentence that says what went wrong.
+type Outcome<T> = Result<T, String>;
+
+/// Row B has this many series, give or take a tenth.
+const SERIES_OF_ROW_B: usize = 2_200;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.is_empty() {
+        // `cargo test --all-targets` runs benches too, without a word.
+        println!("footprint measures for minutes, on real servers: cargo bench --bench footprint");
+        return ExitCode::SUCCESS;
+    }
+    match Options::read(&arguments).and_then(|options| run(&options)) {
+        Ok(text) => {
+            println!("\n{text}");
+            ExitCode::SUCCESS
+        }
+        Err(words) => {
+            eprintln!("footprint: {words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Outcome<String> {
+    packages::install_missing(options.has_row('a'))?;
+    let servers = Servers::read()?;
+    let folder = Folder::make(options.keep)?;
+    say(&format!("the agent is {}", options.agent.display()));
+    say("learning the agent's series");
+    let learned = ours::learn(options, &servers.targets, &folder)?;
+    let mut rows = Vec::new();
+    if options.has_row('a') {
+        rows.push(row_a(options, &servers, &learned, &folder)?);
+    }
+    if options.has_row('b') {
+        rows.push(row_b(options, &servers, &learned, &folder)?);
+    }
+    Ok(report::text(options, &rows))
+}
+
+/// Host and three engines, against the sum of what others run for the same.
+fn row_a(options: &Options, servers: &Servers, learned: &[Learned], folder: &Folder) -> Outcome<Row> {
+    let targets = servers.first_of(&["host", "postgresql", "redis", "elasticsearch"])?;
+    let rules = servers::rule_files(&["host-and-hardware", "postgresql", "redis", "elasticsearch"])?;
+    let (hook, their_hook) = (Hook::open()?, Hook::open()?);
+    say("row A: starting the exporters");
+    let exporters = Exporters::start(servers, folder)?;
+    say("row A: writing the history of both sides");
+    let ours = Ours::prepare(options, "row-a", &targets, &rules, false, hook.port, learned, folder)?;
+    let stack = Stack::prepare(options, exporters, &rules, their_hook.port, folder)?;
+    let (ours, stack) = (ours.start(folder)?, stack.start(folder)?);
+    say(&format!("row A: settling for {} s", options.settle.as_secs()));
+    std::thread::sleep(options.settle);
+    let blocks = blocks::measure(options, ours.process()?, &stack.processes(), "row A")?;
+    let notes = vec![
+        format!("targets: {}", names(&targets)),
+        format!("webhooks heard: {} of ours, {} of theirs", hook.heard(), their_hook.heard()),
+        stack.note()?,
+    ];
+    Row::new('A', &ours, Some(&stack), blocks, notes)
+}
+
+/// All six engines, at the series count that the others have in row A.
+fn row_b(options: &Options, servers: &Servers, learned: &[Learned], folder: &Folder) -> Outcome<Row> {
+    let targets = choose(&servers.targets, learned);
+    let rules =
+        servers::rule_files(&["host-and-hardware", "postgresql", "redis", "mongodb", "clickhouse", "elasticsearch"])?;
+    let hook = Hook::open()?;
+    say("row B: writing the history");
+    let ours = Ours::prepare(options, "row-b", &targets, &rules, true, hook.port, learned, folder)?.start(folder)?;
+    say(&format!("row B: settling for {} s", options.settle.as_secs()));
+    std::thread::sleep(options.settle);
+    let blocks = blocks::measure(options, ours.process()?, &[], "row B")?;
+    let notes = vec![format!("targets: {}", names(&targets)), format!("webhooks heard: {} of ours", hook.heard())];
+    Row::new('B', &ours, None, blocks, notes)
+}
+
+/// One target of each engine, then others in their order, as long as row B does not grow beyond its size.
+fn choose(all: &[Target], learned: &[Learned]) -> Vec<Target> {
+    let series = |target: &Target| learned.iter().filter(|one| one.target() == target.name).count();
+    let is_first = |target: &Target| all.iter().find(|one| one.engine == target.engine) == Some(target);
+    let most = SERIES_OF_ROW_B + SERIES_OF_ROW_B / 10;
+    let mut count: usize = all.iter().filter(|target| is_first(target)).map(series).sum();
+    let chosen = all.iter().filter(|target| {
+        let fits = is_first(target) || count + series(target) <= most;
+        count += if fits && !is_first(target) { series(target) } else { 0 };
+        fits
+    });
+    chosen.cloned().collect()
+}
+
+fn names(targets: &[Target]) -> String {
+    targets.iter().map(|target| target.name.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Progress, beside the table.
+fn say(words: &str) {
+    eprintln!("footprint: {words}");
+}
+
+/// Waits until something is so.
+fn wait(what: &str, limit: Duration, mut is_so: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
+    let began = std::time::Instant::now();
+    while !is_so()? {
+        if began.elapsed() > limit {
+            return Err(format!("not within {} s: {what}", limit.as_secs()));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
