@@ -118,7 +118,7 @@ fn parts(out: &mut String, keys: &'static [Key], path: &str, within: &mut Vec<*c
 /// As `filled`, for a file: words without marks, and an engine's own address as the example.
 fn plain(text: &str) -> String {
     let words: Vec<&str> = ALL.iter().map(|engine| engine.word()).collect();
-    let first = ALL.iter().find(|engine| !engine.schemes().is_empty());
+    let first = ALL.iter().find(|engine| !engine.card().schemes.is_empty());
     let text = text.replace("{engines}", &words.join(", "));
     let text = text.replace("{engine}", first.map_or("host", |engine| engine.word()));
     text.replace("{url}", &first.map_or(String::new(), |engine| example_url(*engine)))

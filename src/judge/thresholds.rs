@@ -230,7 +230,8 @@ fn with_matchers(expression: &str, matchers: &str) -> String {
             if inside || matchers.is_empty() { write!(filled, "{matchers}") } else { write!(filled, "{{{matchers}}}") };
         filled.push_str(rest);
     }
-    filled
+    // What is left of a place that got nothing.
+    filled.replace(",}", "}").replace("{}", "")
 }
 
 fn rule(row: &Threshold, matchers: &str, value: f64, reach: &Reach) -> Result<(Rule, Option<Ceiling>), Fault> {

@@ -265,13 +265,13 @@ impl Watched {
         let samples = points.len() as f64;
         let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
             emit.metric(&UP, &[], up);
-            emit.metric(engine.up(), &[], up);
+            emit.metric(engine.card().up, &[], up);
             emit.metric(&CYCLE_SECONDS, &[], took.as_secs_f64());
             emit.metric(&CYCLE_SAMPLES, &[], samples);
             for (at, success, took) in &status {
                 let labels = [("collector", engine.rows()[*at].name)];
-                emit.family(&ROW_SUCCESS, engine.prefix(), &labels, f64::from(u8::from(*success)));
-                emit.family(&ROW_SECONDS, engine.prefix(), &labels, took.as_secs_f64());
+                emit.family(&ROW_SUCCESS, engine.card().prefix, &labels, f64::from(u8::from(*success)));
+                emit.family(&ROW_SECONDS, engine.card().prefix, &labels, took.as_secs_f64());
             }
             Ok(())
         });
@@ -305,7 +305,7 @@ fn broke_off() -> Fault {
 
 /// What every series of a target carries.
 fn base_labels(engine: &'static dyn Engine, target: &Target) -> Vec<(String, String)> {
-    let job = if target.job.is_empty() { engine.job().to_string() } else { target.job.clone() };
+    let job = if target.job.is_empty() { engine.card().job.to_string() } else { target.job.clone() };
     let fixed = [
         ("tenant", target.tenant.clone()),
         ("target", target.name.clone()),

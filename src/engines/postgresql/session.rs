@@ -82,7 +82,7 @@ struct Open {
 /// TLS or the server said; see `refusal`.
 pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
     let encryption = tls::encryption(target)?;
-    let port = if target.url.port == 0 { engine.default_port() } else { target.url.port };
+    let port = if target.url.port == 0 { engine.card().default_port } else { target.url.port };
     let address = address(&target.url.host, port);
     let door = address.text();
     if let Err(lacks) = encryption.verified

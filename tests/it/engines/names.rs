@@ -29,7 +29,7 @@ fn complaints(metric: &Metric) -> Vec<&'static str> {
 
 fn check(word: &str) {
     let engine = engines::find(word).expect("registered");
-    let metrics = || engine.rows().iter().flat_map(|row| row.metrics).chain([engine.up()]);
+    let metrics = || engine.rows().iter().flat_map(|row| row.metrics).chain([engine.card().up]);
     let bad: Vec<_> =
         metrics().map(|metric| (metric.name, complaints(metric))).filter(|(_, all)| !all.is_empty()).collect();
     assert!(bad.is_empty(), "{word}: {bad:#?}");
@@ -39,7 +39,7 @@ fn check(word: &str) {
         let strict = if metric.strict.is_empty() { metric.name } else { metric.strict };
         let first = by_strict.entry(strict).or_insert(metric);
         assert_eq!((first.name, first.kind, first.help), (metric.name, metric.kind, metric.help), "{word}: {strict}");
-        assert!(metric.name.starts_with(&format!("{}_", engine.prefix())), "{word}: {}", metric.name);
+        assert!(metric.name.starts_with(&format!("{}_", engine.card().prefix)), "{word}: {}", metric.name);
     }
 }
 

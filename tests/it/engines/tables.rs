@@ -20,8 +20,8 @@ fn every_threshold_is_an_expression_on_metrics_of_its_engine() {
             });
             of_row && !name.is_empty()
         };
-        assert!(!engine.thresholds().is_empty());
-        for threshold in engine.thresholds() {
+        assert!(!engine.card().thresholds.is_empty());
+        for threshold in engine.card().thresholds {
             assert_eq!(threshold.engine, word);
             for expression in [threshold.expression, threshold.ceiling].iter().filter(|text| !text.is_empty()) {
                 assert!(expression.contains("{matchers}"), "{expression}");
@@ -44,8 +44,8 @@ fn a_listening_default_port_is_a_target_on_loopback() {
         let found = engine.discover(&sight);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].name, format!("{word}-{port}"));
-        assert_eq!(found[0].url, format!("{}://127.0.0.1:{port}", engine.schemes()[0]));
-        assert_eq!(engine.default_port(), port);
+        assert_eq!(found[0].url, format!("{}://127.0.0.1:{port}", engine.card().schemes[0]));
+        assert_eq!(engine.card().default_port, port);
     }
 }
 
@@ -53,7 +53,7 @@ fn a_listening_default_port_is_a_target_on_loopback() {
 fn what_is_not_verified_is_said() {
     for (word, _) in ENGINES {
         let engine = find(word).expect("an engine");
-        let mut target = target(word, engine.schemes()[0], 1);
+        let mut target = target(word, engine.card().schemes[0], 1);
         target.url.host = "db1".to_string();
         assert_eq!(engine.verifies(&target), Err("The connection to db1 is not encrypted.".to_string()));
         target.url.scheme = "https".to_string();

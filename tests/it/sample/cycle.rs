@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use watchward::engines::contract::{Access, Answer, Ask, Emit, Engine, Facts, Row, Session, Table, Take, Task};
+use watchward::engines::contract::{Access, Answer, Ask, Card, Emit, Engine, Facts, Row, Session, Table, Take, Task};
 use watchward::model::fault::Fault;
 use watchward::model::reading::{Cycle, Unknown, UnknownKind};
 use watchward::model::row::Metric;
@@ -123,33 +123,20 @@ fn table(rows: &[(&str, &str)]) -> Answer {
     Answer::Table(Table { columns: vec!["db".to_string(), "n".to_string()], rows })
 }
 
+static CARD: Card = Card {
+    word: "fake",
+    job: "fake",
+    schemes: &["fake"],
+    default_port: 1,
+    up: &UP,
+    prefix: "fake",
+    rows: &ROWS,
+    thresholds: &[],
+};
+
 impl Engine for Fake {
-    fn word(&self) -> &'static str {
-        "fake"
-    }
-
-    fn job(&self) -> &'static str {
-        "fake"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["fake"]
-    }
-
-    fn default_port(&self) -> u16 {
-        1
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "fake"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        &ROWS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn verifies(&self, _target: &Target) -> Result<(), String> {
