@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::alert::Alerting;
 use crate::config::Configuration;
@@ -120,7 +120,7 @@ impl Judging {
     }
 
     /// Runs until `stop` turns true, and then takes in what waits.
-    pub async fn run(mut self, mut words: mpsc::Receiver<Word>, stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut words: mpsc::Receiver<Word>, mut stop: watch::Receiver<bool>) {
         let mut look_at = Duration::ZERO;
         loop {
             let now = self.places.clock.now();
@@ -133,11 +133,15 @@ impl Judging {
                 self.look(now).await;
             }
             let next = self.judge().next_due().min(look_at).saturating_sub(self.places.clock.now().since_start);
-            match timeout(next.max(Duration::from_millis(1)), words.recv()).await {
-                Ok(Some(word)) => self.take(word).await,
-                Ok(None) => return,
-                Err(_) if *stop.borrow() => return,
-                Err(_) => {}
+            tokio::select! {
+                word = words.recv() => match word {
+                    Some(word) => self.take(word).await,
+                    None => return,
+                },
+                () = sleep(next.max(Duration::from_millis(1))) => {}
+                changed = stop.changed() => if changed.is_err() {
+                    return;
+                },
             }
             if *stop.borrow() && words.is_empty() {
                 return;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::sync::mpsc;
 
 use crate::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
@@ -212,6 +214,20 @@ async fn work(
 
 async fn open(engine: &'static dyn Engine, target: &Target) -> Result<Boxed, Fault> {
     let access = Access { password: secrets::read(&target.password)?, api_key: secrets::read(&target.api_key)? };
-    let mut session = engine.connect(target, &access).await?;
-    session.probe().await.map(|()| session)
+    let opened = async {
+        let mut session = engine.connect(target, &access).await?;
+        session.probe().await.map(|()| session)
+    };
+    opened.await.map_err(|fault| concealed(fault, target, &access))
+}
+
+/// A server's words may repeat what it was told: they are shown without our secrets, be it as HTTP writes a login.
+fn concealed(mut fault: Fault, target: &Target, access: &Access) -> Fault {
+    for secret in [&access.password, &access.api_key].into_iter().flatten().filter(|secret| !secret.is_empty()) {
+        let login = BASE64.encode(format!("{}:{}", target.url.user, secret.expose()));
+        for text in [&mut fault.what, &mut fault.detail] {
+            *text = text.replace(secret.expose(), "***").replace(&login, "***");
+        }
+    }
+    fault
 }

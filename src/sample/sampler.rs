@@ -137,10 +137,19 @@ impl Beat {
                 return;
             }
             let late = self.schedule.beat(self.clock.now().since_start);
-            let cycle = watched.cycle(&self.clock, late).await;
+            let cycle = tokio::select! {
+                cycle = watched.cycle(&self.clock, late) => cycle,
+                // A server that hangs must not hold up a reload or the end: its cycle is given up.
+                () = is_over(orders.clone()) => continue,
+            };
             if self.cycles.try_send(cycle).is_err() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
+}
+
+/// Waits until the target is to be left, or the sampler has ended.
+async fn is_over(mut orders: watch::Receiver<Order>) {
+    while *orders.borrow_and_update() != Order::Leave && orders.changed().await.is_ok() {}
 }

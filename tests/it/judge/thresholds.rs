@@ -51,7 +51,7 @@ fn expressions(expanded: &Expanded) -> Vec<String> {
 fn a_global_value_is_one_rule() {
     let wanted = Wanted { global: values(&[("cpu_usage", 80.0)]), ..Wanted::default() };
     let expanded = expand(ROWS, &wanted).unwrap();
-    let expected = "thresholds: (100 - avg by (tenant, target) (rate(cpu{mode=\"idle\"}[5m])) * 100) > 80".to_string();
+    let expected = "thresholds: (100 - avg by (tenant, target) (rate(cpu{mode=\"idle\",}[5m])) * 100) > 80".to_string();
     assert_eq!(expressions(&expanded), [expected]);
     let rule = &expanded.groups[0].rules[0];
     assert_eq!(&*rule.id, "[alert.thresholds];thresholds;CpuHigh");
