@@ -22,6 +22,9 @@ use crate::sys::task::panic_text;
 static UP: Metric = Metric::gauge("up", "1 if the target answered in the last cycle, else 0.");
 static CYCLE_SECONDS: Metric =
     Metric::gauge("scrape_duration_seconds", "How long the last cycle of the target took.").unit("s");
+static CYCLE_LATE: Metric =
+    Metric::gauge("watchward_sample_late_seconds", "How much later than planned the target's last cycle began.")
+        .unit("s");
 static CYCLE_SAMPLES: Metric = Metric::gauge("scrape_samples_scraped", "Samples of the target's last cycle.");
 static ROW_SUCCESS: Family = Family::new(
     MetricKind::Gauge,
@@ -37,7 +40,7 @@ static ROW_SECONDS: Family = Family::new(
 );
 
 /// The metrics that every target has beside its engine's rows.
-pub static COMMON: [&Metric; 3] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES];
+pub static COMMON: [&Metric; 4] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE];
 
 /// The families that every target has beside its engine's rows.
 pub static COMMON_FAMILIES: [&Family; 2] = [&ROW_SUCCESS, &ROW_SECONDS];
@@ -108,7 +111,7 @@ impl Watched {
             self.collector_status.clear();
         }
         let took = watch.elapsed();
-        self.describe(&outcome, took, &mut points);
+        self.describe(&outcome, took, late, &mut points);
         self.build(began.stored_ms, outcome, points, took, late, false)
     }
 
@@ -257,7 +260,7 @@ impl Watched {
     }
 
     /// `up` under both its names, and how the cycle and each row went.
-    fn describe(&mut self, outcome: &Outcome, took: Duration, points: &mut Vec<(SeriesId, f64)>) {
+    fn describe(&mut self, outcome: &Outcome, took: Duration, late: Duration, points: &mut Vec<(SeriesId, f64)>) {
         let up = f64::from(u8::from(outcome.up));
         let engine = self.engine;
         let status = std::mem::take(&mut self.collector_status);
@@ -268,6 +271,7 @@ impl Watched {
             emit.metric(engine.card().up, &[], up);
             emit.metric(&CYCLE_SECONDS, &[], took.as_secs_f64());
             emit.metric(&CYCLE_SAMPLES, &[], samples);
+            emit.metric(&CYCLE_LATE, &[], late.as_secs_f64());
             for (at, success, took) in &status {
                 let labels = [("collector", engine.rows()[*at].name)];
                 emit.family(&ROW_SUCCESS, engine.card().prefix, &labels, f64::from(u8::from(*success)));

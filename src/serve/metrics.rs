@@ -77,6 +77,7 @@ fn wanted(labels: &Labels, choice: &Choice) -> bool {
     let same = |name, wish: &Option<String>| wish.as_ref().is_none_or(|wish| labels.value(name) == wish);
     labels.name() != "up"
         && !labels.name().starts_with("scrape_")
+        && (choice.target.is_none() || !labels.name().starts_with("watchward_"))
         && same("target", &choice.target)
         && same("tenant", &choice.tenant)
 }

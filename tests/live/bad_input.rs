@@ -65,7 +65,7 @@ receiver = "nobody"
         "FILE:21:12: interval is 'soon', not a duration [config-05]",
         "hint: Write a number and a unit, like \"15s\", \"1h30m\" or \"7d\".",
         "FILE:24:8: target 'orders' is there twice [config-07]",
-        "detail: It is also on line 18.",
+        "detail: It is also on line 18 of FILE.",
         "hint: Name each target of a tenant differently.",
         "FILE:27:17: password_file cannot be read: No such file or directory (os error 2) [config-09]",
         "detail: It names /nowhere/secret.",

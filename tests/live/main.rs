@@ -17,3 +17,7 @@ mod main_job;
 mod bad_input;
 mod faulty;
 mod trust;
+mod weather;
+mod failover;
+mod durability;
+mod clock;
