@@ -265,7 +265,7 @@ impl Findings {
                 self.say(&CONFIGURATION_INVALID, Who::AGENT, "", configuration(faults), now)
             }
             Fact::GivenUp { receivers } => {
-                let remedy = "Look at the receiver's address and secret; `watchward alerts` shows what was not told.";
+                let remedy = "Look at the receiver's address and secret, and at what it last answered.";
                 let all = receivers.iter().map(|(tenant, name, what)| {
                     let claim = Claim::new(format!("notifications to {name} were given up"), what, remedy);
                     (Who { tenant, ..Who::AGENT }, name.as_str(), claim)
@@ -283,7 +283,11 @@ impl Findings {
     /// Takes back the findings among what was active when the agent stopped. They stand until a fact ends them.
     pub fn restore(&mut self, saved: Vec<Transition>, now: Moment) -> Vec<Transition> {
         let mut changes = Vec::new();
-        for one in saved {
+        for mut one in saved {
+            // A hold that was under way begins anew: nobody looked while the agent was off.
+            if one.to == Phase::Pending {
+                one.since_ms = now.stored_ms;
+            }
             let kind = one.rule.strip_prefix(FINDING);
             let Some(sort) = kind.and_then(|kind| SORTS.iter().find(|sort| sort.kind == kind)) else { continue };
             let who = Who { tenant: &one.tenant, target: one.labels.value("target"), ..Who::AGENT };
@@ -297,7 +301,8 @@ impl Findings {
     pub fn enlist(&mut self, roster: &Roster, now: Moment) -> Vec<Transition> {
         let mut changes = Vec::new();
         for (place, state) in &mut self.states {
-            if !roster.has(&place.tenant, &place.target) {
+            let is_gone = place.tenant != DEFAULT_TENANT && !roster.0.contains_key(&place.tenant);
+            if is_gone || !roster.has(&place.tenant, &place.target) {
                 changes.extend(state.end(TARGET_REMOVED, now, |_| true));
             }
         }

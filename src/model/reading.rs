@@ -86,6 +86,8 @@ pub struct Cycle {
     pub up: bool,
     /// The target left the configuration: these points only end its series.
     pub removed: bool,
+    /// Points dropped because a row or the store had reached its cap.
+    pub points_dropped: u64,
     /// Why it is not up.
     pub fault: Option<Fault>,
     pub took: Duration,

@@ -37,7 +37,7 @@ const CYCLES_WAITING_MAX: usize = 256;
 /// Outcomes that may wait for judge.
 const WORDS_WAITING_MAX: usize = 1024;
 /// Messages of the stream that a client may be behind before it counts as slow.
-const STREAM_BACKLOG: usize = 1024;
+const STREAM_BACKLOG: usize = 256;
 const SYNC_EVERY: Duration = Duration::from_secs(30);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(5);
@@ -184,7 +184,14 @@ impl Agent {
                     let (store, now_ms) = (self.store.clone(), self.clock.now().stored_ms);
                     beside("maintain", move || { store.maintain(now_ms); });
                 }
-                _ = look_after.tick() => self.look_after(),
+                _ = look_after.tick() => {
+                    self.look_after();
+                    if self.judging.is_finished() || self.sending.is_finished() {
+                        // Watching without judging or telling would look like peace.
+                        let fault = Fault::new("agent-07", "the judging or the telling has ended by a fault of ours");
+                        return Err(fault.hint("The log has the panic; please report it. The service manager begins anew."));
+                    }
+                }
                 _ = discover.tick() => if self.configuration.discovers {
                     let targets = self.targets();
                     self.watch(&targets).await;
@@ -216,6 +223,14 @@ impl Agent {
                         Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
                     }
                 }
+            }
+        }
+        // What was found once and does not listen now is down, not gone: it must not vanish when it dies.
+        let known: Vec<Target> =
+            self.sampler.targets().filter(|one| one.discovered).map(|one| (**one).clone()).collect();
+        for one in known {
+            if self.configuration.discovers && !targets.iter().any(|other| other.identity() == one.identity()) {
+                targets.push(one);
             }
         }
         targets
@@ -264,6 +279,14 @@ impl Agent {
             ("[agent] state_dir", new.agent.state_dir != self.configuration.agent.state_dir),
             ("[serve]", new.serve != self.configuration.serve),
             ("[store]", new.store != self.configuration.store),
+            (
+                "[sample] series_max_per_row",
+                new.sample.series_max_per_row != self.configuration.sample.series_max_per_row,
+            ),
+            (
+                "[sample] discovery_interval",
+                new.sample.discovery_interval != self.configuration.sample.discovery_interval,
+            ),
         ] {
             if differs {
                 tracing::warn!("{what} takes effect when the agent is started anew");

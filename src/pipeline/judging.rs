@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::alert::Alerting;
 use crate::config::Configuration;
@@ -34,10 +34,13 @@ use crate::serve::shared::{Published, Stream};
 use crate::state::State;
 use crate::store::{Health, Store};
 use crate::sys::clock::{Clock, Stopwatch};
-use crate::sys::task;
+use crate::sys::task::{self, Worker};
 
 /// How often the loop looks at the store, the outbox and itself.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the store may take to say how it is.
+const LOOK_TIME: Duration = Duration::from_secs(5);
 
 /// What the loop is told.
 pub enum Word {
@@ -66,6 +69,8 @@ pub struct Judging {
     capped_before: u64,
     /// When the loop last went round, in milliseconds since the start: the watchdog looks at it.
     pub last_round_ms: Arc<AtomicU64>,
+    /// Rules have a thread of their own: they wait behind nothing that may hang.
+    computing: Worker,
     places: Places,
 }
 
@@ -103,6 +108,8 @@ impl Judging {
         let mut findings = Findings::new(configuration.judge.target_down_for);
         let mut changes = judge.restore(saved.clone(), gap, now);
         changes.extend(findings.restore(saved, now));
+        // The configuration that was loaded is valid, whatever was refused before the restart.
+        changes.extend(findings.observe(Fact::Configuration { faults: &[] }, now));
         let mut judging = Judging {
             judge: Arc::new(Mutex::new(judge)),
             findings,
@@ -113,6 +120,8 @@ impl Judging {
             catalogue,
             capped_before: 0,
             last_round_ms: Arc::default(),
+            computing: Worker::start("rules")
+                .map_err(|error| Fault::new("agent-04", format!("no thread for the rules: {error}")))?,
             places,
         };
         judging.tell(changes, &[], now).await;
@@ -236,7 +245,7 @@ impl Judging {
             });
             each.collect()
         };
-        let evaluated = match task::blocking("rules", work).await {
+        let evaluated = match self.computing.run(work).await {
             Ok(evaluated) => evaluated,
             Err(panic) => {
                 tracing::error!("{panic}");
@@ -260,16 +269,25 @@ impl Judging {
 
     /// What the loop must ask for itself: the store's health and damage, and what alerting makes of itself.
     async fn look(&mut self, now: Moment) {
-        let store = &self.places.store;
-        let why = match store.health() {
-            Health::Writing => None,
-            Health::Stopped { why, .. } => Some(why.to_string()),
+        let store = self.places.store.clone();
+        let looking = task::blocking("look", move || (store.health(), store.set_aside(), store.statistics().capped));
+        let (why, files, capped) = match timeout(LOOK_TIME, looking).await {
+            Ok(Ok((health, aside, capped))) => {
+                let why = if let Health::Stopped { why, .. } = health { Some(why.to_string()) } else { None };
+                (why, aside, capped)
+            }
+            Ok(Err(panic)) => (Some(panic), Vec::new(), self.capped_before),
+            Err(_) => {
+                let why = format!("the store has not answered for {} s: does its disk hang?", LOOK_TIME.as_secs());
+                (Some(why), Vec::new(), self.capped_before)
+            }
         };
         let files: Vec<(String, String)> =
-            store.set_aside().into_iter().map(|one| (one.path.display().to_string(), one.why)).collect();
-        let capped = store.statistics().capped;
-        let refused = (capped > self.capped_before)
-            .then(|| format!("{} series were refused lately, {capped} in all", capped - self.capped_before));
+            files.into_iter().map(|one| (one.path.display().to_string(), one.why)).collect();
+        let capped = capped.max(self.places.own.points_dropped.get());
+        let refused = (capped > self.capped_before).then(|| {
+            format!("{} points of refused series were dropped lately, {capped} in all", capped - self.capped_before)
+        });
         self.capped_before = capped;
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));

@@ -1,5 +1,7 @@
 //! The agent's own metrics: what it costs, what it dropped, what waits. They carry no tenant, and so no tenant's data.
 
+use std::sync::{Mutex, PoisonError};
+
 use prometheus::{
     Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
@@ -13,6 +15,7 @@ pub struct Own {
     pub cycle_seconds: Histogram,
     pub cycle_late_seconds: Histogram,
     pub rows_unknown: IntCounterVec,
+    pub points_dropped: IntCounter,
     pub events: IntCounterVec,
     pub evaluation_seconds: Histogram,
     pub evaluation_failures: IntCounter,
@@ -20,6 +23,7 @@ pub struct Own {
     pub reloads: IntCounterVec,
     pub panics: IntCounter,
     figures: Vec<(&'static Figure, Shown)>,
+    asking: Mutex<()>,
 }
 
 /// A figure that a stage keeps itself, and how to find it in a snapshot.
@@ -79,6 +83,10 @@ impl Own {
                 "Rows that could not be read, by kind.",
                 "kind",
             )?,
+            points_dropped: count(
+                "watchward_sample_dropped_points_total",
+                "Points dropped because a row or the store had reached its cap.",
+            )?,
             events: counted("watchward_pipeline_events_total", "Events, by kind.", "kind")?,
             evaluation_seconds: seconds("watchward_judge_evaluation_seconds", "How long a round of rules took.")?,
             evaluation_failures: count("watchward_judge_failed_rules_total", "Rules that failed to evaluate.")?,
@@ -86,17 +94,19 @@ impl Own {
             reloads: counted("watchward_config_reloads_total", "Reloads of the configuration, by outcome.", "outcome")?,
             panics: count("watchward_pipeline_panics_total", "Tasks that panicked and were begun anew.")?,
             figures: figures.collect::<Result<_, prometheus::Error>>()?,
+            asking: Mutex::default(),
             registry,
         })
     }
 
     /// The text format, after taking a snapshot over.
     pub fn text(&self, snapshot: &Snapshot) -> String {
+        // Two who ask at once must not both move a counter by what they saw.
+        let _one_by_one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         for (figure, shown) in &self.figures {
             let value = (figure.read)(snapshot);
             match shown {
                 Shown::Level(gauge) => gauge.set(value),
-                // Two who ask at once may each have read; a counter is only ever moved forward.
                 Shown::Total(counter) => counter.inc_by((value - counter.get()).max(0.0)),
             }
         }

@@ -58,6 +58,8 @@ pub struct Watched {
     cycle_of_session: u64,
     facts: Facts,
     collector_status: Vec<(usize, bool, Duration)>,
+    /// All series ended with the last cycle: the next reading asks every row.
+    after_down: bool,
 }
 
 #[derive(Clone, Default)]
@@ -92,6 +94,7 @@ impl Watched {
             cycle_of_session: 0,
             facts: Facts::default(),
             collector_status: Vec::new(),
+            after_down: false,
             target,
         }
     }
@@ -108,11 +111,22 @@ impl Watched {
             points.retain(|(_, value)| is_stale(*value));
             self.ids.end_all(&[self.rows.len()], &mut points);
             self.rows.fill(RowState::default());
+            self.after_down = true;
             self.collector_status.clear();
         }
         let took = watch.elapsed();
         self.describe(&outcome, took, late, &mut points);
         self.build(began.stored_ms, outcome, points, took, late, false)
+    }
+
+    /// Gives the series up to whoever watches this target next.
+    pub fn into_ids(self) -> Ids {
+        self.ids
+    }
+
+    /// Takes series over from whoever watched this target before, with the same labels: what it does not read ends.
+    pub fn take_over(&mut self, ids: Ids) {
+        self.ids = ids;
     }
 
     /// The cycle that ends all series of a target that is watched no longer.
@@ -124,7 +138,7 @@ impl Watched {
     }
 
     fn build(
-        &self,
+        &mut self,
         at_ms: i64,
         outcome: Outcome,
         points: Vec<(SeriesId, f64)>,
@@ -140,6 +154,7 @@ impl Watched {
             rows: outcome.readings,
             up: outcome.up,
             removed,
+            points_dropped: std::mem::take(&mut self.ids.dropped),
             fault: outcome.fault,
             took,
             late,
@@ -158,8 +173,9 @@ impl Watched {
     ) -> Outcome {
         let rows = self.engine.rows();
         let cycle_of_session = self.cycle_of_session + 1;
+        let asks_all = self.after_down;
         let due = move |facts: &Facts, is_fresh: bool| {
-            let cycle = if is_fresh { 0 } else { cycle_of_session };
+            let cycle = if is_fresh || asks_all { 0 } else { cycle_of_session };
             let asks = |(at, row): &(usize, &Row)| {
                 is_due(row.every, *at, cycle) && row.exists(facts) && row.lacks(facts).is_none()
             };
@@ -184,7 +200,8 @@ impl Watched {
                 Ok(Some(Report::Alive(facts))) => {
                     alive = true;
                     self.link.note(Ok(()), now);
-                    self.cycle_of_session = if self.link.is_fresh { 0 } else { cycle_of_session };
+                    let begins = self.link.is_fresh || std::mem::take(&mut self.after_down);
+                    self.cycle_of_session = if begins { 0 } else { cycle_of_session };
                     self.facts = facts;
                     self.between(now, &mut readings, points);
                 }
@@ -210,11 +227,9 @@ impl Watched {
             }
             if let Some(unknown) = row.lacks(&self.facts) {
                 self.ids.end_row(at, points);
-                if self.cycle_of_session == 0 {
-                    let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
-                    let name = self.engine.rows()[at].name;
-                    readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
-                }
+                let name = self.engine.rows()[at].name;
+                let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
+                readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
                 continue;
             }
             if is_due(row.every, at, self.cycle_of_session) {

@@ -111,10 +111,9 @@ impl Ids {
     }
 
     fn mark_stale(&mut self, row: usize, points: Vec<(SeriesId, f64)>, out: &mut Vec<(SeriesId, f64)>) {
-        if !points.is_empty() {
-            out.extend(points.into_iter().map(|(id, _)| (id, STALE)));
-            self.known.retain(|_, known| known.row != row);
-        }
+        out.extend(points.into_iter().map(|(id, _)| (id, STALE)));
+        // Forgotten whether there were any: what a reading began before it failed must not be remembered either.
+        self.known.retain(|_, known| known.row != row);
     }
 
     /// 128 bits of two independently seeded hashes: two label sets of one target never meet by chance.

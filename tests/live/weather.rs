@@ -12,7 +12,7 @@ const GOOD: [&str; 3] = ["cache", "orders", "this-host"];
 const EVERY_SECOND: &str = "[sample]\ninterval = \"1s\"\ndeadline = \"1s\"\n[judge]\ntarget_down_for = \"0s\"\n";
 const SOON: Duration = Duration::from_secs(20);
 /// How long one side of the comparison is watched.
-const WATCHED: Duration = Duration::from_secs(15);
+const WATCHED: Duration = Duration::from_secs(10);
 
 /// The good targets of the servers' own configuration, each second.
 fn good() -> String {
@@ -22,7 +22,7 @@ fn good() -> String {
 /// The latest 1 % of the good targets' cycles, in seconds.
 fn lateness_s(agent: &Agent) -> f64 {
     let targets = GOOD.join("|");
-    let query = format!("max(quantile_over_time(0.99, watchward_sample_late_seconds{{target=~\"{targets}\"}}[15s]))");
+    let query = format!("max(quantile_over_time(0.99, watchward_sample_late_seconds{{target=~\"{targets}\"}}[10s]))");
     agent.query(&query).first().copied().unwrap_or(f64::NAN)
 }
 
@@ -63,11 +63,15 @@ fn check(weather: Weather) {
         let open = one.open_max();
         assert!(open <= 6, "{open} connections at once to bad-{engine}");
         if weather == Weather::Silent {
-            assert!(one.accepted() <= 3, "{} connections to bad-{engine}, which only hangs", one.accepted());
+            // One driver gives up by itself; it is begun anew, less and less often.
+            let most = if engine == "mongodb" { 20 } else { 3 };
+            assert!(one.accepted() <= most, "{} connections to bad-{engine}, which only hangs", one.accepted());
         }
+        // 8 MiB for an answer, a cycle a second, and what the sockets' buffers hold.
+        assert!(one.sent() < 600 << 20, "bad-{engine} got rid of {} bytes", one.sent());
     }
     for name in GOOD {
-        let up = agent.query(&format!("min_over_time(up{{target=\"{name}\"}}[15s])"));
+        let up = agent.query(&format!("min_over_time(up{{target=\"{name}\"}}[10s])"));
         assert_eq!(up, [1.0], "{name} was affected");
     }
     let late = lateness_s(&agent);

@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Method;
 use serde_json::{Map, Value};
 
+use tokio::time::timeout;
+
 use crate::engines::contract::{
     ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
 };
@@ -183,9 +185,13 @@ impl Session for ElasticsearchSession {
         Box::pin(self.look())
     }
 
-    fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
-        // The server has no limit of its own for these; a call given up closes the connection, which ends its task.
-        Box::pin(self.answer(row))
+    fn ask<'a>(&'a mut self, row: &'a Row, budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+        // The server has no limit of its own for these. A call given up closes the connection, which ends its task; so a
+        // row that waits for a missing master costs itself and not the target.
+        Box::pin(async move {
+            let late = || Unknown::new(UnknownKind::Deadline, format!("no answer within {} s", budget.as_secs_f64()));
+            timeout(budget, self.answer(row)).await.unwrap_or_else(|_| Err(late()))
+        })
     }
 
     fn is_broken(&self) -> bool {
