@@ -257,7 +257,7 @@ async fn one_failed_row_costs_one_row() {
     assert!(cycle.up);
     assert_eq!(stage.points(&cycle), ["fake_up 1", "fasta stale", "slowa 1", "up 1"]);
     let failed: Vec<_> = cycle.rows.iter().filter_map(|row| Some((row.name, row.result.clone().err()?.kind))).collect();
-    assert_eq!(failed, [("fast", UnknownKind::Privilege)]);
+    assert_eq!(failed, [("needy", UnknownKind::NotHere), ("fast", UnknownKind::Privilege)]);
 }
 
 #[tokio::test]
@@ -303,6 +303,7 @@ async fn a_hung_server_is_down_within_the_deadline_and_gets_no_second_session() 
     tokio::time::sleep(Duration::from_millis(50)).await;
     let back = stage.cycle().await;
     assert!(back.up, "{:?}", back.fault);
+    assert!(stage.asked().contains(&"slow"), "after an outage every row is asked at once");
     assert_eq!(stage.script.lock().unwrap().opened, 1);
 }
 
