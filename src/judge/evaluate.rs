@@ -1,6 +1,7 @@
 //! The judge: every rule, once per tenant on that tenant's series, each group at its own interval.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -185,7 +186,9 @@ impl Judge {
             let Some(planned) = take_turn(state, group, &self.settings, now, &mut evaluation.missed) else { continue };
             for rule in &group.rules {
                 let record = state.rules.entry(Arc::clone(&rule.id)).or_default();
-                let outcome = bench.rule(group, rule, record, planned, &mut evaluation);
+                // A rule that brings a fault of ours to light costs itself: the others' transitions must not be lost.
+                let judged = AssertUnwindSafe(|| bench.rule(group, rule, record, planned, &mut evaluation));
+                let outcome = catch_unwind(judged).unwrap_or_else(|_| Err("its evaluation panicked".to_string()));
                 record.failure = outcome.err();
                 evaluation.rules += 1;
             }

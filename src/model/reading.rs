@@ -72,6 +72,23 @@ pub struct RowReading {
     pub result: Result<(), Unknown>,
 }
 
+impl Cycle {
+    /// What the cycle says beside its points.
+    pub fn without_points(&self) -> Cycle {
+        Cycle {
+            points: Vec::new(),
+            target: self.target.clone(),
+            tenant: self.tenant.clone(),
+            rows: self.rows.clone(),
+            fault: self.fault.clone(),
+            version: self.version.clone(),
+            flavour: self.flavour.clone(),
+            role: self.role.clone(),
+            ..*self
+        }
+    }
+}
+
 /// One reading of one target: all its points share one timestamp.
 #[derive(Clone, Debug)]
 pub struct Cycle {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -19,7 +20,7 @@ use crate::pipeline::board::Noticeboard;
 use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
-use crate::pipeline::storing::Storing;
+use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
@@ -121,8 +122,11 @@ impl Agent {
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
+        let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
+            points,
+            dropped: sampler.dropped.clone(),
             board: board.clone(),
             own: own.clone(),
             stream: stream.clone(),
@@ -130,11 +134,15 @@ impl Agent {
             unheard,
         };
         let (done, stored) = oneshot::channel();
-        task::thread("storing", move || {
-            storing.run(cycles_waiting);
-            let _ = done.send(()); // nobody waits any more after the time to stop
-        })
-        .map_err(|error| Fault::new("agent-04", format!("no thread for the store: {error}")))?;
+        let writer = store.clone();
+        task::thread("storing", move || storing.run(cycles_waiting))
+            .and_then(|_| {
+                task::thread("writing", move || {
+                    storing::write(&writer, &points_waiting);
+                    let _ = done.send(()); // nobody waits any more after the time to stop
+                })
+            })
+            .map_err(|error| Fault::new("agent-04", format!("no thread for the store: {error}")))?;
         Ok(Agent {
             last_round_ms: judging.last_round_ms.clone(),
             judging: task::spawn("judging", judging.run(words, stopping.clone())),

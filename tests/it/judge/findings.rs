@@ -214,3 +214,18 @@ fn every_sort_has_a_name_of_its_own() {
     kinds.dedup();
     assert_eq!(kinds.len(), SORTS.len());
 }
+
+/// A host that reboots stops its database first and starts it last: nobody looked meanwhile, so nothing was held.
+#[test]
+fn a_hold_that_was_under_way_begins_anew_after_a_restart() {
+    let mut before = findings();
+    let fault = refused();
+    before.observe(cycle(false, Some(&fault), &[]), moment(0));
+    let saved = before.active(&Scope::from_anonymous("*"));
+    let mut after = findings();
+    assert!(after.restore(saved, moment(600)).is_empty());
+    assert!(after.observe(cycle(false, Some(&fault), &[]), moment(601)).is_empty());
+    assert!(after.observe(cycle(false, Some(&fault), &[]), moment(650)).is_empty());
+    let fired = after.observe(cycle(false, Some(&fault), &[]), moment(662));
+    assert_eq!(told(&fired), ["TargetDown firing (held for 1m)"]);
+}
