@@ -109,7 +109,8 @@ fn row_b(options: &Options, servers: &Servers, learned: &[Learned], folder: &Fol
 fn choose(all: &[Target], learned: &[Learned]) -> Vec<Target> {
     let series = |target: &Target| learned.iter().filter(|one| one.target() == target.name).count();
     let is_first = |target: &Target| all.iter().find(|one| one.engine == target.engine) == Some(target);
-    let most = SERIES_OF_ROW_B + SERIES_OF_ROW_B / 10;
+    // A twentieth above, not the tenth that is allowed: rules record series of their own, and sessions come and go.
+    let most = SERIES_OF_ROW_B + SERIES_OF_ROW_B / 20;
     let mut count: usize = all.iter().filter(|target| is_first(target)).map(series).sum();
     let chosen = all.iter().filter(|target| {
         let fits = is_first(target) || count + series(target) <= most;
