@@ -36,6 +36,9 @@ use crate::store::{Health, Store};
 use crate::sys::clock::{Clock, Stopwatch};
 use crate::sys::task::{self, Worker};
 
+/// How long series count as refused after the last was: longer than the slowest rows are apart, or the alert would come and
+/// go with them.
+const REFUSED_STANDS: Duration = Duration::from_secs(3600);
 /// How often the loop looks at the store, the outbox and itself.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -67,6 +70,8 @@ pub struct Judging {
     rules: Arc<Rules>,
     catalogue: Arc<Catalogue>,
     capped_before: u64,
+    /// What was last said of refused series, and until when it stands (monotonic).
+    refused: Option<(String, Duration)>,
     /// When the loop last went round, in milliseconds since the start: the watchdog looks at it.
     pub last_round_ms: Arc<AtomicU64>,
     /// Rules have a thread of their own: they wait behind nothing that may hang.
@@ -119,6 +124,7 @@ impl Judging {
             rules,
             catalogue,
             capped_before: 0,
+            refused: None,
             last_round_ms: Arc::default(),
             computing: Worker::start("rules")
                 .map_err(|error| Fault::new("agent-04", format!("no thread for the rules: {error}")))?,
@@ -285,13 +291,18 @@ impl Judging {
         let files: Vec<(String, String)> =
             files.into_iter().map(|one| (one.path.display().to_string(), one.why)).collect();
         let capped = capped.max(self.places.own.points_dropped.get());
-        let refused = (capped > self.capped_before).then(|| {
-            format!("{} points of refused series were dropped lately, {capped} in all", capped - self.capped_before)
-        });
-        self.capped_before = capped;
+        if capped > self.capped_before {
+            let lately = capped - self.capped_before;
+            let words = format!("{lately} points of refused series were dropped lately, {capped} in all");
+            self.refused = Some((words, now.since_start + REFUSED_STANDS));
+            self.capped_before = capped;
+        }
+        let refused = self.refused.take_if(|(_, until)| now.since_start < *until);
+        let why_refused = refused.as_ref().map(|(words, _)| words.as_str());
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));
-        changes.extend(self.findings.observe(Fact::SeriesRefused { why: refused.as_deref() }, now));
+        changes.extend(self.findings.observe(Fact::SeriesRefused { why: why_refused }, now));
+        self.refused = refused;
         self.tell(changes, &[], now).await;
         self.show(now);
     }
