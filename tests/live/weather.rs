@@ -1,11 +1,15 @@
 //! Bad weather: servers that hang, trickle, babble or flood cost themselves, and nobody else.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::agent::{Agent, Folder, sections, wait};
+use crate::agent::{Agent, Folder, free_port, sections, wait};
 use crate::faulty::{Faulty, Weather};
 use crate::servers::servers;
+use crate::sink::Sink;
 
 const ENGINES: [&str; 5] = ["postgresql", "redis", "mongodb", "clickhouse", "elasticsearch"];
 /// Those that nothing is done to.
@@ -138,6 +142,9 @@ fn real_servers_that_are_stopped_are_down_at_once_and_up_again_without_a_restart
     let names: Vec<&str> = stopped.iter().map(|(target, _)| *target).collect();
     let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{}", good(), sections(&names, "interval = \"1s\"")));
     names.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
+    let downs = || GOOD.map(|name| agent.log().matches(&format!(" {name} is down")).count());
+    GOOD.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
+    let before = downs();
     for (target, server) in stopped {
         servers.ctl(server, "pause");
         let began = Instant::now();
@@ -151,9 +158,7 @@ fn real_servers_that_are_stopped_are_down_at_once_and_up_again_without_a_restart
         drop(paused);
         agent.wait_up(target, true, SOON);
     }
-    for name in GOOD {
-        assert_eq!(agent.query(&format!("min_over_time(up{{target=\"{name}\"}}[2m])")), [1.0], "{name} was affected");
-    }
+    assert_eq!(downs(), before, "others were affected:\n{}", agent.log());
 }
 
 #[test]
@@ -169,4 +174,65 @@ fn a_cap_on_series_is_kept_counted_and_told() {
         findings.as_array().is_some_and(|all| all.iter().any(|one| one["kind"] == "SeriesRefused"))
     });
     agent.wait_up("this-host", true, SOON);
+}
+
+/// A Redis of the test's own, ended when dropped.
+struct OwnRedis(Child, u16);
+
+impl OwnRedis {
+    fn begin(folder: &Folder, databases: usize) -> OwnRedis {
+        let (servers, port) = (servers(), free_port());
+        let child = Command::new(servers.value("WW_REDIS_SERVER"))
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--loglevel", "warning"])
+            .args(["--databases", &databases.to_string(), "--dir"])
+            .arg(&folder.0)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("a Redis");
+        wait("it listens", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        OwnRedis(child, port)
+    }
+
+    /// Puts one key into each of its databases.
+    fn fill(&self, databases: usize) {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.1)).expect("it listens");
+        let commands: String = (0..databases).map(|n| format!("SELECT {n}\r\nSET key 1\r\n")).collect();
+        socket.write_all(commands.as_bytes()).expect("it takes them");
+        let mut answers = vec![0; databases * "+OK\r\n+OK\r\n".len()];
+        socket.read_exact(&mut answers).expect("it answers");
+    }
+}
+
+impl Drop for OwnRedis {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // it may have ended already
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn ten_thousand_values_of_one_label_are_capped_counted_and_told_once() {
+    const DATABASES: usize = 10_000;
+    let (folder, sink) = (Folder::new(), Sink::begin());
+    let redis = OwnRedis::begin(&folder, DATABASES);
+    redis.fill(DATABASES);
+    // Its cycles are further apart than the agent looks at what was refused: the alert must not come and go with them.
+    let wide = format!(
+        "[[target]]\nname = \"wide\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\ninterval = \"12s\"\n",
+        redis.1
+    );
+    let agent = Agent::begin(&folder, &[EVERY_SECOND, &sink.config(), &good(), &wide].concat());
+    agent.wait_up("wide", true, SOON);
+    GOOD.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
+    wait("points are dropped, and counted", SOON, || agent.metric("watchward_sample_dropped_points_total") >= 20_000.0);
+    let of_row = agent.query("count({target=\"wide\",__name__=~\"redis_db_.*\"})")[0];
+    assert!((1000.0..=2000.0).contains(&of_row), "{of_row} series of a row that may have 2000");
+    wait("it is told", SOON, || sink.count("firing SeriesRefused ") == 1);
+    let seen = agent.metric("watchward_sample_dropped_points_total");
+    wait("more are dropped", SOON, || agent.metric("watchward_sample_dropped_points_total") > seen);
+    assert_eq!(sink.count("resolved SeriesRefused "), 0, "{:?}", sink.alerts());
+    assert_eq!(sink.count("firing SeriesRefused "), 1, "{:?}", sink.alerts());
+    assert_eq!(agent.target("wide")["up"], true);
+    assert_eq!(agent.query("min(min_over_time(up[10s]))"), [1.0], "nobody is affected");
+    assert!(peak_mib(&agent) < 150, "{} MiB at its peak", peak_mib(&agent));
 }
