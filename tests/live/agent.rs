@@ -171,10 +171,19 @@ impl Agent {
 
     /// The values of an instant query.
     pub fn query(&self, expression: &str) -> Vec<f64> {
+        self.ask(expression).iter().map(|one| number(&one["value"])).collect()
+    }
+
+    /// All samples of a range selector, those of all series together.
+    pub fn samples(&self, selector: &str) -> Vec<f64> {
+        let series = self.ask(selector);
+        series.iter().flat_map(|one| one["values"].as_array().into_iter().flatten().map(number)).collect()
+    }
+
+    fn ask(&self, expression: &str) -> Vec<Value> {
         let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let answer = self.json(&format!("/api/v1/query?query={encoded}"));
-        let result = answer["data"]["result"].as_array().cloned().unwrap_or_default();
-        result.iter().map(|one| one["value"][1].as_str().unwrap_or("").parse().unwrap_or(f64::NAN)).collect()
+        answer["data"]["result"].as_array().cloned().unwrap_or_default()
     }
 
     /// The value of one line of `/metrics`: the name with its labels as they stand there; 0 where there is none yet.
@@ -202,6 +211,11 @@ impl Drop for Agent {
             eprintln!("the agent's log:\n{}", self.log());
         }
     }
+}
+
+/// The value of a sample `[time, "value"]`.
+fn number(sample: &Value) -> f64 {
+    sample[1].as_str().unwrap_or("").parse().unwrap_or(f64::NAN)
 }
 
 /// Writes a configuration file.

@@ -1,262 +1,316 @@
-//! What must survive: kill -9, a restart, a reload, a torn log, damage, a full disk. And what must not happen twice.
+//! Durability: what was seen and what must be told outlives kill -9, reloads, torn files and a full disk.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::agent::{Agent, Folder, configure, free_port, run, wait};
+use crate::agent::{Agent, Folder, configure, free_port, run, sections, wait};
+use crate::faulty::{Faulty, Weather};
 use crate::servers::servers;
 use crate::sink::Sink;
 
-const EVERY_SECOND: &str = "[sample]\ninterval = \"1s\"\n[judge]\ntarget_down_for = \"0s\"\ninterval = \"1s\"\n";
-const SOON: Duration = Duration::from_secs(25);
-/// A port where nobody listens: a target that is down until somebody does.
-const HOST: &str = "[[target]]\nname = \"this-host\"\nengine = \"host\"\ninterval = \"1s\"\n";
+const SOON: Duration = Duration::from_secs(20);
+const QUICK: &str = "interval = \"1s\"";
+const JUDGE: &str = "[judge]\ntarget_down_for = \"1s\"\nbuiltin_rules = false\n";
 
-fn absent(name: &str, port: u16) -> String {
-    format!(
-        "[[target]]\nname = \"{name}\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1:{port}\"\ninterval = \"1s\"\n"
-    )
+/// Ends the agent as a power cut does, and starts it on what it left.
+fn cut(agent: Agent, folder: &Folder) -> Agent {
+    let port = agent.port;
+    Agent::start(agent.kill(), port, folder, &[])
 }
 
-/// How many samples a series has had in the last ten minutes, and the age of the newest in seconds.
-fn history(agent: &Agent) -> (f64, f64) {
-    let one = |query: &str| agent.query(query).first().copied().unwrap_or(f64::NAN);
-    (one("count_over_time(node_load1[10m])"), one("time() - timestamp(node_load1)"))
+/// How many cycles of a target are in its history.
+fn cycles(agent: &Agent, target: &str) -> f64 {
+    agent.query(&format!("count_over_time(up{{target=\"{target}\"}}[2h])")).first().copied().unwrap_or(0.0)
+}
+
+/// Waits for more cycles of a target.
+fn wait_cycles(agent: &Agent, target: &str, more: f64) -> f64 {
+    let before = cycles(agent, target);
+    wait(&format!("{more} more cycles of {target}"), SOON, || cycles(agent, target) >= before + more);
+    cycles(agent, target)
+}
+
+/// The files of the history with this ending, the newest last.
+fn history_files(state: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(state.join("store")).expect("the store's folder").flatten().map(|entry| entry.path());
+    let mut files: Vec<_> = entries.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+    files.sort();
+    files
 }
 
 #[test]
-fn history_survives_kill_nine_with_at_most_one_interval_lost() {
+fn kill_9_at_any_moment_costs_at_most_one_sample_and_sigterm_none() {
     let folder = Folder::new();
-    let mut agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{HOST}"));
-    let port = agent.port;
-    for pause_ms in [2300, 1700, 2900] {
-        agent.wait_up("this-host", true, SOON);
-        std::thread::sleep(Duration::from_millis(pause_ms));
-        let (before, _) = history(&agent);
-        let config = agent.kill();
-        agent = Agent::start(config, port, &folder, &[]);
-        let (after, _) = history(&agent);
-        assert!(before >= 1.0 && after >= before - 1.0, "{before} samples before, {after} after");
+    let mut agent = Agent::begin(&folder, &sections(&["cache", "this-host"], QUICK));
+    for round in 0..5 {
+        wait_cycles(&agent, "cache", 2.0);
+        std::thread::sleep(Duration::from_millis(137 * round)); // another moment of the cycle each time
+        let before = cycles(&agent, "cache");
+        agent = cut(agent, &folder);
+        let after = cycles(&agent, "cache");
+        assert!(after >= before - 1.0, "round {round}: of {before} cycles {after} are left");
     }
-}
-
-#[test]
-fn a_firing_alert_is_neither_lost_nor_repeated_by_kill_nine_and_resolves_after_it() {
-    let (folder, sink) = (Folder::new(), Sink::begin());
-    let port_of_db = free_port();
-    let sections = format!("{EVERY_SECOND}{HOST}{}{}", absent("db", port_of_db), sink.config());
-    let mut agent = Agent::begin(&folder, &sections);
-    let port = agent.port;
-    wait("it fires", SOON, || sink.count("firing TargetDown db") >= 1);
-    for _ in 0..3 {
-        let config = agent.kill();
-        agent = Agent::start(config, port, &folder, &[]);
-        wait("it still fires", SOON, || agent.firing().contains(&"TargetDown db".to_string()));
-        std::thread::sleep(Duration::from_millis(1500));
-    }
-    assert!(sink.count("firing TargetDown db") <= 2, "{:?}", sink.alerts());
-    let config = agent.kill();
-    // The server returns while the agent is dead.
-    let mut server = Command::new(servers().value("WW_REDIS_SERVER"))
-        .args(["--port", &port_of_db.to_string(), "--save", "", "--dir", &folder.0.display().to_string()])
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .expect("a Redis of the test's own");
+    let order = "resets(timestamp(up{target=\"cache\"})[10m:1s])";
+    assert_eq!(agent.query(order), [0.0], "time never goes back");
+    let (before, port, config) = (wait_cycles(&agent, "cache", 2.0), agent.port, agent.config.clone());
+    let (ended, took, log) = agent.stop();
+    assert!(ended.success() && took < Duration::from_secs(5), "{ended} after {took:?}\n{log}");
     let agent = Agent::start(config, port, &folder, &[]);
-    let resolved = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        wait("it resolves", SOON, || sink.count("resolved TargetDown db") >= 1);
-    }));
-    let _ = server.kill();
-    let _ = server.wait();
-    drop(agent);
-    assert!(resolved.is_ok(), "{:?}", sink.alerts());
-    assert!(sink.count("resolved TargetDown db") <= 2, "{:?}", sink.alerts());
+    assert!(cycles(&agent, "cache") >= before, "SIGTERM loses nothing");
 }
 
 #[test]
-fn a_notification_waits_for_a_receiver_that_is_away_also_across_kill_nine() {
+fn an_alert_is_neither_lost_nor_told_over_and_over_whenever_the_agent_is_killed() {
+    let (folder, sink, servers) = (Folder::new(), Sink::begin(), servers());
+    let mut agent = Agent::begin(&folder, &[&sink.config(), JUDGE, &sections(&["cache-replica"], QUICK)].concat());
+    let name = "TargetDown cache-replica";
+    let (firing, resolved) = (format!("firing {name}"), format!("resolved {name}"));
+    agent.wait_up("cache-replica", true, SOON);
+    for moment in ["seen", "pending", "firing", "refused", "told"] {
+        let before = (sink.count(&firing), sink.count(&resolved));
+        if moment == "refused" {
+            sink.answer(&[503, 503]);
+        }
+        servers.ctl("redis-replica", "stop");
+        let stands = |phase: &str| {
+            let alerts = agent.json("/api/v1/alerts");
+            alerts.as_array().into_iter().flatten().any(|alert| alert["to"] == phase)
+        };
+        match moment {
+            "seen" => drop(agent.wait_up("cache-replica", false, SOON)),
+            "pending" => wait("it is pending", SOON, || stands("pending") || stands("firing")),
+            "firing" | "refused" => wait("it fires", SOON, || stands("firing")),
+            _ => wait("it is told", SOON, || sink.count(&firing) > before.0),
+        }
+        agent = cut(agent, &folder);
+        wait(&format!("it is told though killed when {moment}"), SOON, || sink.count(&firing) > before.0);
+        wait("it fires still", SOON, || agent.firing().contains(&name.to_string()));
+        // The server comes back while nobody watches; its return is told all the same.
+        let (port, config) = (agent.port, agent.kill());
+        servers.ctl("redis-replica", "start");
+        agent = Agent::start(config, port, &folder, &[]);
+        wait(&format!("its end is told, killed when {moment}"), SOON, || sink.count(&resolved) > before.1);
+        let told = (sink.count(&firing) - before.0, sink.count(&resolved) - before.1);
+        assert!(told.0 <= 2 && told.1 == 1, "killed when {moment}, told {told:?}: {:?}", sink.alerts());
+    }
+    wait_cycles(&agent, "cache-replica", 2.0);
+    assert_eq!(sink.count(&resolved), 5, "nothing is told again: {:?}", sink.alerts());
+    assert_eq!(agent.firing(), [] as [&str; 0]);
+}
+
+/// A target that nobody listens for.
+fn dead() -> String {
+    format!("[[target]]\nname = \"dead\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\n{QUICK}\n", free_port())
+}
+
+#[test]
+fn a_notification_waits_for_a_receiver_that_is_away_also_across_kill_9() {
     let folder = Folder::new();
     let port_of_sink = free_port();
     let receiver = format!(
         "[[alert.receiver]]\nname = \"hook\"\nwebhook = {{ url = \"http://127.0.0.1:{port_of_sink}/hook\" }}\n"
     );
-    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{receiver}", absent("db", free_port())));
-    let port = agent.port;
+    let agent = Agent::begin(&folder, &[JUDGE, &receiver, &dead()].concat());
     wait("it waits in the outbox", SOON, || agent.metric("watchward_alert_queued_notices") >= 1.0);
-    let config = agent.kill();
+    let (port, config) = (agent.port, agent.kill());
     let sink = Sink::at(port_of_sink);
     sink.answer(&[500, 429]);
     let agent = Agent::start(config, port, &folder, &[]);
-    wait("it arrives", SOON, || sink.count("firing TargetDown db") >= 1);
+    wait("it arrives", SOON, || sink.count("firing TargetDown dead") == 1);
     wait("the outbox is empty", SOON, || agent.metric("watchward_alert_queued_notices") == 0.0);
-    assert_eq!(sink.count("firing TargetDown db"), 1);
+    assert_eq!(sink.alerts().len(), 1);
 }
 
 #[test]
-fn a_reload_loses_nothing_repeats_nothing_and_ends_what_is_gone() {
+fn a_reload_adds_and_removes_targets_and_repeats_nothing() {
     let (folder, sink) = (Folder::new(), Sink::begin());
-    let (one, two) = (absent("one", free_port()), absent("two", free_port()));
-    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{HOST}{one}{two}{}", sink.config()));
-    wait("both fire", SOON, || sink.count("firing TargetDown one") == 1 && sink.count("firing TargetDown two") == 1);
-    agent.wait_up("this-host", true, SOON);
-    let (before, _) = history(&agent);
-    let more = "[[target]]\nname = \"again\"\nengine = \"host\"\ninterval = \"1s\"\n";
-    agent.reload(&folder, &format!("{EVERY_SECOND}{HOST}{one}{more}{}", sink.config()));
-    wait("the removed target's alert resolves", SOON, || sink.count("resolved TargetDown two") == 1);
-    assert!(agent.log().contains("TargetDown two is resolved: target removed"), "{}", agent.log());
-    agent.wait_up("again", true, SOON);
-    let names = agent.json("/api/v1/targets").to_string();
-    assert!(!names.contains("\"two\""), "{names}");
+    let base = [&sink.config(), JUDGE, &sections(&["cache"], QUICK)].concat();
+    let dead = dead();
+    let agent = Agent::begin(&folder, &[base.as_str(), &dead].concat());
+    wait("it is told", SOON, || sink.count("firing TargetDown dead") == 1);
+    let before = cycles(&agent, "cache");
 
-    // A bad file keeps the old configuration, and says so.
-    agent.reload(&folder, "[sample]\nintervall = \"1s\"\n");
-    wait("the finding", SOON, || agent.json("/api/v1/findings").to_string().contains("ConfigurationInvalid"));
-    assert!(agent.log().contains("unknown key 'intervall' in [sample]"), "{}", agent.log());
-    agent.wait_up("again", true, SOON);
-    agent.reload(&folder, &format!("{EVERY_SECOND}{HOST}{one}{more}{}", sink.config()));
-    wait("the finding ends", SOON, || !agent.json("/api/v1/findings").to_string().contains("ConfigurationInvalid"));
-    wait("the history goes on where it was", SOON, || history(&agent).0 > before + 1.0);
-    assert_eq!(sink.count("firing TargetDown one"), 1, "{:?}", sink.alerts());
-    assert_eq!(sink.count("resolved TargetDown one"), 0, "{:?}", sink.alerts());
+    let added = sections(&["cache-replica"], QUICK);
+    agent.reload(&folder, &[base.as_str(), &dead, &added].concat());
+    wait("the new target is there", SOON, || agent.get("/api/v1/targets").contains("cache-replica"));
+    agent.wait_up("cache-replica", true, SOON);
+    assert!(cycles(&agent, "cache") >= before, "history goes on");
+    assert_eq!(agent.firing(), ["TargetDown dead"]);
+
+    agent.reload(&folder, &[base.as_str(), "intervall = 3"].concat());
+    wait("a finding says so", SOON, || sink.count("firing ConfigurationInvalid ") == 1);
+    let findings = agent.get("/api/v1/findings");
+    assert!(findings.contains("unknown key 'intervall' in [[target]]"), "{findings}");
+    assert_eq!(agent.json("/api/v1/targets").as_array().map(Vec::len), Some(3), "the old one holds");
+    assert!(agent.metric("watchward_config_reloads_total{outcome=\"refused\"}") == 1.0);
+    wait_cycles(&agent, "cache", 2.0);
+
+    agent.reload(&folder, &[base.as_str(), &added].concat());
+    wait("the removed target's alert ends", SOON, || sink.count("resolved TargetDown dead") == 1);
+    wait("the finding ends", SOON, || sink.count("resolved ConfigurationInvalid ") == 1);
+    assert!(agent.log().contains("TargetDown dead is resolved: target removed"), "{}", agent.log());
+    assert_eq!(agent.query("up{target=\"dead\"}"), [] as [f64; 0], "its series ended");
+    assert_eq!(agent.json("/api/v1/targets").as_array().map(Vec::len), Some(2));
+    wait_cycles(&agent, "cache", 2.0);
+    assert_eq!(sink.alerts().len(), 4, "each was told once: {:?}", sink.alerts());
 }
 
 #[test]
-fn a_stop_takes_less_than_five_seconds_keeps_everything_and_a_second_agent_is_refused() {
+fn neither_a_reload_nor_the_end_waits_for_a_server_that_hangs() {
     let folder = Folder::new();
-    let hung = std::net::TcpListener::bind("127.0.0.1:0").expect("a port that accepts and never answers");
-    let port = hung.local_addr().expect("its port").port();
-    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{HOST}{}", absent("hung", port)));
-    agent.wait_up("this-host", true, SOON);
-    let beside = Folder::new();
-    let second = configure(&beside, &folder.0.join("state"), free_port(), HOST);
-    let (code, out, error) = run(&["run", "--config", &second.display().to_string()], &[]);
-    assert_eq!((code, out.as_str()), (2, ""), "{error}");
-    assert!(error.contains("another agent"), "{error}");
-    std::thread::sleep(Duration::from_secs(2));
-    let (before, _) = history(&agent);
-    let (config, agent_port) = (agent.config.clone(), agent.port);
-    let (status, took, log) = agent.stop();
-    assert!(status.success() && took < Duration::from_secs(5), "{status:?} after {took:?}\n{log}");
-    let agent = Agent::start(config, agent_port, &folder, &[]);
-    let (after, _) = history(&agent);
-    assert!(after >= before, "{before} samples before, {after} after");
+    let hung = Faulty::begin("redis", Weather::Silent);
+    let keys = "interval = \"20s\"\ndeadline = \"20s\"";
+    let both = [hung.target("hung", keys), hung.target("hung-too", keys), sections(&["cache"], QUICK)].concat();
+    let agent = Agent::begin(&folder, &both);
+    wait("both hang", SOON, || hung.accepted() == 2);
+    let began = Instant::now();
+    agent.reload(&folder, &[hung.target("hung", keys), sections(&["cache"], QUICK)].concat());
+    wait("it is gone", Duration::from_secs(3), || !agent.get("/api/v1/targets").contains("hung-too"));
+    wait("the reload is done", Duration::from_secs(3), || agent.log().contains("the configuration was reloaded"));
+    assert!(began.elapsed() < Duration::from_secs(3));
+    let (ended, took, log) = agent.stop();
+    assert!(ended.success() && took < Duration::from_secs(5), "{ended} after {took:?}\n{log}");
 }
 
 #[test]
-fn the_service_manager_hears_that_it_is_ready_alive_and_stopping() {
+fn a_second_agent_on_the_same_state_is_refused() {
     let folder = Folder::new();
-    let path = folder.0.join("notify.sock");
-    let socket = UnixDatagram::bind(&path).expect("a socket");
-    socket.set_read_timeout(Some(SOON)).expect("a limit");
-    let environment = [("NOTIFY_SOCKET", path.to_str().expect("text")), ("WATCHDOG_USEC", "1000000")];
-    let agent = Agent::begin_with(&folder, &folder.0.join("state"), HOST, &environment);
-    let hear = || {
-        let mut bytes = [0; 100];
-        let length = socket.recv(&mut bytes).expect("a word");
-        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    let agent = Agent::begin(&folder, &sections(&["cache"], QUICK));
+    let other = Folder::new();
+    let config = configure(&other, &folder.0.join("state"), free_port(), &sections(&["cache"], ""));
+    let (code, output, errors) = run(&["run", "--config", &config.display().to_string()], &[]);
+    let expected = format!(
+        "error: another agent uses the state folder {} [state-01]\ndetail: Its process id is {}.\n\
+         hint: Stop it, or give this one a state_dir of its own in [agent].\n",
+        folder.0.join("state").display(),
+        agent.pid()
+    );
+    assert_eq!((code, output.as_str(), errors), (2, "", expected));
+    wait_cycles(&agent, "cache", 2.0);
+}
+
+#[test]
+fn the_service_manager_hears_of_readiness_life_and_end() {
+    let folder = Folder::new();
+    let path = folder.0.join("notify");
+    let manager = UnixDatagram::bind(&path).expect("a socket");
+    manager.set_nonblocking(true).expect("it does not block");
+    let environment = [("NOTIFY_SOCKET", path.to_str().expect("text")), ("WATCHDOG_USEC", "400000")];
+    let config = sections(&["cache"], QUICK);
+    let mut heard: Vec<String> = Vec::new();
+    let mut hear = || {
+        let mut bytes = [0; 256];
+        while let Ok(count) = manager.recv(&mut bytes) {
+            heard.push(String::from_utf8_lossy(&bytes[..count]).into_owned());
+        }
+        heard.join(" ")
     };
-    assert_eq!(hear(), "READY=1");
-    assert_eq!((hear(), hear()), ("WATCHDOG=1".to_string(), "WATCHDOG=1".to_string()));
-    agent.stop();
-    let mut words = Vec::new();
-    while words.last().map(String::as_str) != Some("STOPPING=1") {
-        words.push(hear());
-    }
-}
-
-/// The newest file of the store with this ending.
-fn newest(state: &Path, ending: &str) -> PathBuf {
-    let files = fs::read_dir(state.join("store")).expect("the store's folder").flatten().map(|entry| entry.path());
-    let mut fit: Vec<PathBuf> = files.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
-    fit.sort();
-    fit.pop().unwrap_or_else(|| panic!("no file *{ending} in the store"))
+    let agent = Agent::begin_with(&folder, &folder.0.join("state"), &config, &environment);
+    assert!(hear().starts_with("READY=1"), "{}", hear());
+    wait("it says that it lives", SOON, || hear().starts_with("READY=1 WATCHDOG=1 WATCHDOG=1 WATCHDOG=1"));
+    agent.reload(&folder, &config);
+    wait("it says that it reloads", SOON, || hear().contains("RELOADING=1 READY=1"));
+    let (ended, ..) = agent.stop();
+    assert!(ended.success() && hear().ends_with("STOPPING=1"), "{}", hear());
 }
 
 #[test]
-fn a_torn_log_is_cut_and_told_and_the_rest_of_the_history_stays() {
-    let folder = Folder::new();
-    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{HOST}"));
-    let port = agent.port;
-    agent.wait_up("this-host", true, SOON);
-    std::thread::sleep(Duration::from_secs(3));
-    let (before, _) = history(&agent);
-    let config = agent.kill();
-    let log = newest(&folder.0.join("state"), ".log");
-    let length = fs::metadata(&log).expect("the log").len();
-    OpenOptions::new().write(true).open(&log).and_then(|file| file.set_len(length - 7)).expect("cut");
-    let agent = Agent::start(config, port, &folder, &[]);
-    assert!(agent.log().contains("bytes of an interrupted write were cut off"), "{}", agent.log());
-    let (after, _) = history(&agent);
-    assert!(after >= before - 2.0 && after >= 1.0, "{before} samples before, {after} after");
-}
-
-#[test]
-fn a_flipped_byte_in_the_log_costs_its_record_and_no_more() {
-    let folder = Folder::new();
-    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{HOST}"));
-    let port = agent.port;
-    agent.wait_up("this-host", true, SOON);
-    std::thread::sleep(Duration::from_secs(4));
-    let (before, _) = history(&agent);
-    let config = agent.kill();
-    let log = newest(&folder.0.join("state"), ".log");
-    let mut file = OpenOptions::new().read(true).write(true).open(&log).expect("the log");
-    let middle = file.metadata().expect("its size").len() * 3 / 4;
-    let mut byte = [0];
-    file.seek(SeekFrom::Start(middle)).and_then(|_| file.read_exact(&mut byte)).expect("a byte");
-    file.seek(SeekFrom::Start(middle)).and_then(|_| file.write_all(&[byte[0] ^ 0x40])).expect("flipped");
-    let agent = Agent::start(config, port, &folder, &[]);
-    agent.wait_up("this-host", true, SOON);
-    let (after, _) = history(&agent);
-    assert!(after >= before - 3.0 && after >= 1.0, "{before} samples before, {after} after");
-}
-
-/// A small file system, taken away at the end.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(folder: &Folder) -> Option<Small> {
-        let path = folder.0.join("small");
-        fs::create_dir_all(&path).ok()?;
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&path).output().ok()?;
-        mounted.status.success().then_some(Small(path))
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-#[test]
-fn a_full_disk_stops_the_writing_raises_an_alert_and_the_agent_keeps_watching() {
+fn a_torn_log_is_cut_and_a_damaged_one_set_aside_and_both_are_told() {
     let (folder, sink) = (Folder::new(), Sink::begin());
-    let Some(small) = Small::mount(&folder) else {
-        println!("skipped: only root can mount a small file system");
+    let state = folder.0.join("state");
+    let agent = Agent::begin(&folder, &[&sink.config(), JUDGE, &sections(&["cache"], QUICK)].concat());
+    let before = wait_cycles(&agent, "cache", 3.0);
+    let (port, config) = (agent.port, agent.kill());
+    let log = history_files(&state, ".log").pop().expect("a log");
+    let file = OpenOptions::new().write(true).open(&log).expect("the log");
+    let length = file.metadata().expect("its size").len();
+    file.set_len(length - 7).expect("cut");
+    let agent = Agent::start(config, port, &folder, &[]);
+    assert!(agent.log().contains("bytes of an interrupted write were cut off the store's log"), "{}", agent.log());
+    assert!(agent.metric("watchward_store_torn_bytes_total") > 0.0);
+    assert!(cycles(&agent, "cache") >= before - 1.0, "the torn cycle is lost, and no other");
+    assert_eq!(agent.firing(), [] as [&str; 0], "a cut is no damage");
+
+    let before = wait_cycles(&agent, "cache", 3.0);
+    let (port, config) = (agent.port, agent.kill());
+    let log = history_files(&state, ".log").pop().expect("a log");
+    let file = File::options().read(true).write(true).open(&log).expect("the log");
+    let place = file.metadata().expect("its size").len() - 4000; // within a cycle, and not within the last one
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, place).expect("a byte");
+    file.write_all_at(&[byte[0] ^ 0x10], place).expect("another byte");
+    let agent = Agent::start(config, port, &folder, &[]);
+    wait("it is told", SOON, || sink.count("firing StoreDamaged ") == 1);
+    let aside = history_files(&state, ".corrupt");
+    let aside = aside.first().expect("a file set aside").display().to_string();
+    let said = format!("{}{}", agent.log(), agent.get("/api/v1/findings"));
+    assert_eq!(said.matches(&aside).count(), 2, "named in the log and in the finding: {said}");
+    assert!(agent.metric("watchward_store_damaged_files_total") == 1.0);
+    assert!(cycles(&agent, "cache") >= before - 2.0, "what is whole is read");
+    wait_cycles(&agent, "cache", 2.0);
+}
+
+/// A small file system of the test's own; unmounted when dropped. `None` where only root may make one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(folder: &Folder, size: &str) -> Option<SmallDisk> {
+        let path = folder.0.join("disk");
+        fs::create_dir(&path).expect("a folder");
+        let options = format!("size={size}");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).output();
+        mount.ok().filter(|done| done.status.success()).map(|_| SmallDisk(path))
+    }
+
+    /// Takes all room that is left.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("filler");
+        let mut file = File::create(&path).expect("a file");
+        for size in [1 << 16, 1 << 12, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status(); // the test has ended either way
+    }
+}
+
+#[test]
+fn a_full_disk_stops_the_history_and_nothing_else() {
+    let (folder, sink) = (Folder::new(), Sink::begin());
+    let Some(disk) = SmallDisk::mount(&folder, "32m") else {
+        println!("skipped: only root may mount the small disk that this fills");
         return;
     };
-    // More than the reserve of the state, which is freed first and is not meant for the history.
-    let sections = format!("{EVERY_SECOND}[store]\nmin_free = \"12MiB\"\n{HOST}{}", sink.config());
-    let agent = Agent::begin_with(&folder, &small.0.join("state"), &sections, &[]);
-    agent.wait_up("this-host", true, SOON);
-    let filling = small.0.join("filling");
-    let mut file = fs::File::create(&filling).expect("a file");
-    while file.write_all(&[1; 64 << 10]).is_ok() {}
-    wait("the alert", Duration::from_secs(120), || sink.count("firing StoreNotWriting ") >= 1);
-    let began = Instant::now();
-    let last = agent.target("this-host")["last_cycle_ms"].as_i64();
-    wait("it keeps watching", SOON, || agent.target("this-host")["last_cycle_ms"].as_i64() > last);
-    assert_eq!(agent.target("this-host")["up"], true);
-    assert!(agent.get("/metrics").contains("node_load1"), "served after {:?}", began.elapsed());
-    drop(file);
-    fs::remove_file(&filling).expect("room again");
-    wait("it writes again", Duration::from_secs(150), || sink.count("resolved StoreNotWriting ") >= 1);
-    assert!(agent.metric("watchward_store_writing") == 1.0);
+    let state = disk.0.join("state");
+    let all = [&sink.config(), JUDGE, "[store]\nmin_free = \"1MiB\"\n", &sections(&["cache"], QUICK)].concat();
+    let agent = Agent::begin_with(&folder, &state, &all, &[]);
+    let before = wait_cycles(&agent, "cache", 2.0);
+    let filler = disk.fill();
+    wait("it is told", SOON, || sink.count("firing StoreNotWriting ") == 1);
+    assert_eq!(agent.firing(), ["StoreNotWriting "]);
+    let findings = agent.get("/api/v1/findings");
+    assert!(findings.contains("no room left for") || findings.contains("of room left for"), "{findings}");
+    wait_cycles(&agent, "cache", 3.0);
+    assert_eq!(agent.target("cache")["up"], true);
+    assert_eq!(agent.metric("watchward_store_writing"), 0.0);
+    fs::remove_file(filler).expect("room again");
+    wait("writing resumes", Duration::from_secs(75), || sink.count("resolved StoreNotWriting ") == 1);
+    assert_eq!(agent.metric("watchward_store_writing"), 1.0);
+    // What came while the disk was full was in memory; now it is on the disk.
+    let whole = wait_cycles(&agent, "cache", 1.0);
+    let agent = cut(agent, &folder);
+    let after = cycles(&agent, "cache");
+    assert!(whole > before + 4.0 && after >= whole - 1.0, "of {whole} cycles {after} are left");
+    assert_eq!(sink.alerts().len(), 2, "{:?}", sink.alerts());
     drop(agent);
 }

@@ -23,6 +23,10 @@ const CONNECTIONS_MAX: usize = 3;
 /// How often the driver looks whether its server is still there. Each cycle proves that anyway.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
+/// The driver's own time-outs stay out of the way: a cycle has its deadline, and a socket that hangs is kept rather than
+/// replaced by the next one. What cannot be reached the relay tells at once.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Stands, in a row's ask, for every database in turn; the answers come as one document, by database.
 const EACH_DATABASE: &str = "{database}";
 
@@ -83,8 +87,8 @@ fn options(target: &Target, access: &Access, relay: &Relay) -> Result<ClientOpti
         .max_pool_size(1)
         .server_monitoring_mode(ServerMonitoringMode::Poll)
         .heartbeat_freq(HEARTBEAT)
-        .connect_timeout(target.deadline)
-        .server_selection_timeout(target.deadline)
+        .connect_timeout(PATIENCE)
+        .server_selection_timeout(PATIENCE)
         .retry_reads(false)
         .retry_writes(false)
         .build();
