@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::Outcome;
 
+/// How much history is really there.
+pub const SAMPLES_OF_A_DAY: &str = "sum(count_over_time(node_load1[1d]))";
+
 /// A port that was free a moment ago.
 pub fn free_port() -> Outcome<u16> {
     let socket = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());

@@ -12,7 +12,7 @@ use watchward::promql::SeriesSource;
 use watchward::store::{Config, Store};
 
 use crate::folder::Folder;
-use crate::net::{free_port, get, query};
+use crate::net::{SAMPLES_OF_A_DAY, free_port, get, query};
 use crate::options::Options;
 use crate::processes::Process;
 use crate::servers::Target;
@@ -135,9 +135,11 @@ impl Ours {
         };
         let mean_ms = |name: &str| 1000.0 * value(&format!("{name}_sum")) / value(&format!("{name}_count"));
         Ok(vec![format!(
-            "ours: watchward_series {}; targets down {}; a round of rules takes {:.1} ms, a cycle {:.1} ms on average",
+            "ours: watchward_series {}; targets down {}; samples of node_load1 in the last day {}; a round of rules takes \
+             {:.1} ms, a cycle {:.1} ms on average",
             value("watchward_series"),
             query(self.port, "count(up == 0)")?,
+            query(self.port, SAMPLES_OF_A_DAY)?,
             mean_ms("watchward_rule_evaluation_seconds"),
             mean_ms("watchward_cycle_duration_seconds")
         )])

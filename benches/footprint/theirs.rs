@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::folder::Folder;
-use crate::net::{free_port, get, query};
+use crate::net::{SAMPLES_OF_A_DAY, free_port, get, query};
 use crate::options::Options;
 use crate::processes::Process;
 use crate::servers::Servers;
@@ -233,7 +233,12 @@ impl Stack {
         }
         let head = get(port, "/metrics").unwrap_or_default();
         let head = head.lines().find_map(|line| line.strip_prefix("prometheus_tsdb_head_series ")).unwrap_or("?");
-        Ok(format!("theirs: samples of one scrape: {}; prometheus_tsdb_head_series {head}", each.join(", ")))
+        let day = query(port, SAMPLES_OF_A_DAY)?;
+        let each = each.join(", ");
+        Ok(format!(
+            "theirs: prometheus_tsdb_head_series {head}; samples of node_load1 in the last day {day}; samples of one \
+             scrape: {each}"
+        ))
     }
 }
 
