@@ -135,13 +135,13 @@ impl Ours {
         };
         let mean_ms = |name: &str| 1000.0 * value(&format!("{name}_sum")) / value(&format!("{name}_count"));
         Ok(vec![format!(
-            "ours: watchward_series {}; targets down {}; samples of node_load1 in the last day {}; a round of rules takes \
+            "ours: series in the store {}; targets down {}; samples of node_load1 in the last day {}; a round of rules takes \
              {:.1} ms, a cycle {:.1} ms on average",
-            value("watchward_series"),
+            value("watchward_store_series"),
             query(self.port, "count(up == 0)")?,
             query(self.port, SAMPLES_OF_A_DAY)?,
-            mean_ms("watchward_rule_evaluation_seconds"),
-            mean_ms("watchward_cycle_duration_seconds")
+            mean_ms("watchward_judge_evaluation_seconds"),
+            mean_ms("watchward_sample_cycle_duration_seconds")
         )])
     }
 }

@@ -29,7 +29,7 @@ pub const KEYS: &[Key] = &[
         "queue_entries_max",
         Kind::Whole { min: 100, max: 1_000_000 },
         "10000",
-        "With more alerts than this waiting to be told, the older comings and goings of one alert are merged into its last.",
+        "With more notices than this waiting, the older comings and goings of an alert are merged into its last.",
     ),
     Key::new(
         "body_bytes_max",
@@ -78,12 +78,12 @@ pub const ROUTE_KEYS: &[Key] = &[
         "group_by",
         Kind::Texts,
         "[\"tenant\", \"target\", \"alertname\"]",
-        "Alerts that agree in these labels are told together; \"...\" stands for all labels. `tenant` is always one of them.",
+        "Alerts that agree in these labels are told together; \"...\": in all labels. `tenant` is always one of them.",
     ),
 ];
 
 /// `[alert]`, checked.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     pub receivers: Vec<Receiver>,
     /// `None`: nobody is told.
@@ -110,12 +110,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits { queue_entries_max: 10_000, body_bytes_max: 1 << 20, give_up_after: Duration::from_secs(86_400) }
-    }
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config { receivers: Vec::new(), route: None, thresholds: BTreeMap::new(), limits: Limits::default() }
     }
 }
 

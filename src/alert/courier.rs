@@ -1,8 +1,8 @@
 //! A courier: tells one outlet what waits for it, one message at a time, in order for each group.
 //!
-//! What waits was committed before; the message is sent; then the attempt is logged and what arrived taken off the outbox, in one
-//! transaction. A kill before sending loses nothing, for the outbox stands; a kill between sending and settling sends the
-//! same message again, with the same delivery id.
+//! What waits was committed before; the message is sent; then the attempt is logged and what arrived is taken off the
+//! outbox, in one transaction. A kill before sending loses nothing, for the outbox stands; a kill between sending and
+//! settling sends the same message again, with the same delivery id.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +19,7 @@ use crate::alert::webhook::{Poster, Reply, Webhook};
 use crate::model::moment::Moment;
 use crate::state::State;
 use crate::state::deliveries::{Attempt, Outcome};
+use crate::state::error::StateError;
 use crate::state::outbox::{Outlet, Place, Waiting};
 use crate::sys::clock::Stopwatch;
 
@@ -43,7 +44,6 @@ pub enum Next {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub since_ms: i64,
-    pub failures: u32,
     pub is_refusal: bool,
     /// The receiver's words, or why there are none.
     pub words: String,
@@ -72,8 +72,11 @@ pub struct Courier {
 #[derive(Default)]
 struct Hand {
     poster: Option<Poster>,
+    /// Groups whose last message failed.
     tries: BTreeMap<i64, Try>,
-    /// The receiver asked to be left alone until then.
+    /// How often in a row there was no answer at all: then it is not the message that is at fault.
+    unanswered: u32,
+    /// The receiver is left alone until then: it asked for it, or did not answer.
     hold_until_ms: i64,
     unsettled: Option<Unsettled>,
 }
@@ -155,15 +158,13 @@ impl Courier {
             self.tell_urgent(&mut hand, context, webhook, urgent, now).await;
             return Next::Again;
         }
-        if let Some(unsettled) = hand.unsettled.take() {
+        if let Some(unsettled) = &hand.unsettled {
             if !unsettled.settle(context).await {
-                hand.unsettled = Some(unsettled);
                 return Next::At(now_ms + STATE_WAIT_MS);
             }
+            hand.unsettled = None;
         }
-        let waits = |one: &(&i64, &Try)| one.1.next_ms > now_ms;
-        let except: Vec<i64> = hand.tries.iter().filter(waits).map(|(group, _)| *group).collect();
-        match context.state.next_group(&self.outlet, &except).await {
+        match hand.next_group(context.state, &self.outlet, now_ms).await {
             Ok(Some(group)) => self.tell_group(&mut hand, context, webhook, group, now).await,
             Ok(None) => self.rest(&mut hand),
             Err(error) => {
@@ -255,9 +256,13 @@ impl Courier {
         let poster = hand.poster.insert(kept.unwrap_or_else(|| Poster::new(webhook)));
         let reply = poster.post(&letter.delivery, letter.body.clone(), now.wall_ms).await;
         let at_ms = now.stored_ms + milliseconds(watch.elapsed());
-        if let Verdict::Retry { not_before: Some(asked) } = reply.verdict {
-            hand.hold_until_ms = at_ms + milliseconds(asked.min(context.config.limits.give_up_after));
-        }
+        hand.unanswered = if reply.status.is_none() { hand.unanswered + 1 } else { 0 };
+        let hold = match reply.verdict {
+            Verdict::Retry { not_before: Some(asked) } => Some(asked.min(context.config.limits.give_up_after)),
+            _ if reply.status.is_none() => Some(wait(hand.unanswered, seed(context.state.origin()))),
+            _ => None,
+        };
+        hand.hold_until_ms = hold.map_or(0, |hold| at_ms + milliseconds(hold));
         (reply, at_ms)
     }
 
@@ -284,13 +289,22 @@ impl Courier {
             }
         }
         let since_ms = trouble.as_ref().map_or(at_ms, |before| before.since_ms);
-        let failures = trouble.as_ref().map_or(0, |before| before.failures) + 1;
         let words = format!("{status}: {}", reply.words);
-        *trouble = Some(Trouble { since_ms, failures, is_refusal: outcome == Outcome::Refused, words });
+        *trouble = Some(Trouble { since_ms, is_refusal: outcome == Outcome::Refused, words });
     }
 }
 
 impl Hand {
+    /// The group to be told now: the longest waiting that has not failed, else the one that failed longest ago and is due.
+    async fn next_group(&self, state: &State, outlet: &Outlet, now_ms: i64) -> Result<Option<i64>, StateError> {
+        let failed: Vec<i64> = self.tries.keys().copied().collect();
+        if let Some(group) = state.next_group(outlet, &failed).await? {
+            return Ok(Some(group));
+        }
+        let due = self.tries.iter().filter(|(_, one)| one.next_ms <= now_ms);
+        Ok(due.min_by_key(|(_, one)| one.next_ms).map(|(group, _)| *group))
+    }
+
     /// When the group may be tried again. A receiver that is back is told at once of everything that waits.
     fn after(&mut self, context: &Context<'_>, done: &Unsettled) {
         if done.outcome == Outcome::Failed {
@@ -302,7 +316,7 @@ impl Hand {
         self.tries.remove(&done.group);
         if done.outcome == Outcome::Delivered && done.number > 1 {
             for one in self.tries.values_mut() {
-                one.next_ms = one.next_ms.min(done.at_ms);
+                one.next_ms = 0;
             }
         }
     }

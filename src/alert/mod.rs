@@ -37,8 +37,8 @@ use crate::state::rehome::Move;
 /// The most events that wait in memory while state cannot be written; beyond it the oldest go.
 const EVENTS_MAX: usize = 10_000;
 
-/// So many failures in a row make a finding.
-const FAILURES_MAX: u32 = 3;
+/// A receiver that cannot be told for so long makes a finding; a restart takes less.
+const TROUBLE_MS: i64 = 60_000;
 
 /// The stage. Pipeline hands it transitions; its couriers, started by `run`, tell people.
 pub struct Alerting {
@@ -89,6 +89,9 @@ impl Alerting {
             return Ok(());
         }
         let written = self.write_backlog(&mut core, now).await;
+        if !had_backlog {
+            self.counters.backlog_since_ms.store(now.stored_ms, Ordering::Relaxed);
+        }
         self.counters.backlog.store(core.transitions.len() as u64, Ordering::Relaxed);
         match written {
             Ok(notices) => {
@@ -163,8 +166,8 @@ impl Alerting {
         sent
     }
 
-    /// Takes over another configuration: what waits for outlets that are gone goes where the routes lead now, and nothing
-    /// that was told is told again. `run` does the moving.
+    /// Takes over another configuration: what waits for outlets that are gone goes where the routes lead now, and
+    /// nothing that was told is told again. `run` does the moving.
     pub fn reload(&self, config: Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         self.changed.notify_one();
@@ -236,7 +239,7 @@ impl Alerting {
             if trouble.is_refusal {
                 let remedy = "Does the URL of this receiver belong to a webhook that takes Alertmanager's format?";
                 findings.push(finding("ReceiverRefuses", subject, Severity::Warning, words, remedy, since_ms));
-            } else if trouble.failures >= FAILURES_MAX {
+            } else if now.stored_ms - since_ms >= TROUBLE_MS {
                 let remedy = "Is the receiver up, and can this machine reach it? Alerts wait for it in the outbox.";
                 findings.push(finding("ReceiverUnreachable", subject, Severity::Warning, words, remedy, since_ms));
             }
@@ -245,7 +248,7 @@ impl Alerting {
         if backlog > 0 {
             let evidence = format!("{backlog} transitions wait in memory");
             let remedy = "Is the file system of state_dir full or read-only?";
-            let since_ms = now.stored_ms;
+            let since_ms = self.counters.backlog_since_ms.load(Ordering::Relaxed);
             findings.push(finding("StateNotWritten", String::new(), Severity::Critical, evidence, remedy, since_ms));
         }
         findings

@@ -21,8 +21,8 @@ pub enum Verdict {
     Refused,
 }
 
-/// Reads an answer. Time-outs, overload and the server's own faults pass; everything else that is not a success, such as
-/// a redirect, is the receiver's last word.
+/// Reads an answer. Time-outs, overload and the server's own faults pass; everything else that is not a success, such
+/// as a redirect, is the receiver's last word.
 pub fn verdict(status: u16, retry_after: &str, wall_ms: i64) -> Verdict {
     match status {
         200..=299 => Verdict::Delivered,

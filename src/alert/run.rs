@@ -27,7 +27,7 @@ impl Alerting {
     /// Tells people, until `stop` becomes true or its sender is gone.
     pub async fn run(self: Arc<Self>, clock: Arc<Clock>, mut stop: watch::Receiver<bool>) {
         let mut workers: BTreeMap<Outlet, Handle<()>> = BTreeMap::new();
-        let mut trim_at = Duration::ZERO;
+        let mut trim_at = clock.now().since_start + TRIMMING; // the opening has trimmed
         let mut is_home = false;
         while !is_stopped(&stop) {
             let now = clock.now();

@@ -43,6 +43,8 @@ pub struct Counters {
     pub coalesced: AtomicU64,
     pub unrecorded: AtomicU64,
     pub backlog: AtomicU64,
+    /// Since when transitions wait in memory, while there are any (stored time).
+    pub backlog_since_ms: AtomicI64,
     queued: AtomicU64,
     oldest_ms: AtomicI64,
 }

@@ -58,7 +58,7 @@ impl Urgents {
         self.letters.push_back(urgent);
     }
 
-    /// The first that may be sent now, taken out; in order per alert, for a later one of the same alert waits behind it.
+    /// The first that may be sent now, taken out. A later one of the same alert waits behind it.
     pub fn take_due(&mut self, now_ms: i64) -> Option<Urgent> {
         let mut held: Vec<&AlertId> = Vec::new();
         let mut due = None;

@@ -42,7 +42,7 @@ pub struct Endpoint {
     pub host: String,
     pub port: u16,
     path: Secret,
-    /// The password of the URL, and the header it becomes.
+    /// The password of the URL, and what name and password become in the Authorization header.
     user: Option<(Secret, Secret)>,
 }
 
@@ -50,12 +50,14 @@ impl Endpoint {
     /// # Errors
     /// What is wrong with it, without showing it.
     pub fn read(url: &str) -> Result<Endpoint, String> {
+        if !url.contains("://") {
+            return Err("it has no scheme".to_string());
+        }
         let uri: Uri = url.parse().map_err(|error| format!("{error}"))?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            Some(other) => return Err(format!("'{other}' is not a scheme for webhooks")),
-            None => return Err("it has no scheme".to_string()),
+            other => return Err(format!("'{}' is not a scheme for webhooks", other.unwrap_or(""))),
         };
         let host = uri.host().unwrap_or("").trim_start_matches('[').trim_end_matches(']').to_string();
         if host.is_empty() {
@@ -79,12 +81,12 @@ impl Endpoint {
     }
 }
 
-/// A user part `name:password` as password and Authorization header.
+/// A user part `name:password` as password and credentials (RFC 7617).
 fn basic(user: &str) -> (Secret, Secret) {
     let (name, password) = user.split_once(':').unwrap_or((user, ""));
     let (name, password) = (decoded(name), decoded(password));
-    let header = format!("Basic {}", BASE64.encode(format!("{name}:{password}")));
-    (Secret::new(password), Secret::new(header))
+    let credentials = BASE64.encode(format!("{name}:{password}"));
+    (Secret::new(password), Secret::new(credentials))
 }
 
 /// Undoes percent-encoding.
@@ -159,8 +161,9 @@ impl Poster {
         let signature = secret.as_ref().map(|secret| signature::header(secret, wall_ms.div_euclid(1000), &body));
         let mut headers = vec![("content-type", "application/json"), ("x-watchward-delivery", delivery)];
         headers.extend(signature.as_deref().map(|value| ("x-watchward-signature", value)));
-        let authorization = self.webhook.endpoint.user.clone();
-        headers.extend(authorization.as_ref().map(|(_, header)| ("authorization", header.expose())));
+        let user = self.webhook.endpoint.user.as_ref();
+        let authorization = user.map(|(_, credentials)| format!("Basic {}", credentials.expose()));
+        headers.extend(authorization.as_deref().map(|value| ("authorization", value)));
         let path = self.webhook.endpoint.path.clone();
         let sent = self.client.send(Method::POST, path.expose(), &headers, body);
         match tokio::time::timeout(self.webhook.timeout, sent).await {
@@ -175,8 +178,9 @@ impl Poster {
         let endpoint = &self.webhook.endpoint;
         let path = endpoint.path.expose().trim_start_matches('/');
         let mut hidden: Vec<&str> = secret.iter().map(|secret| secret.expose()).collect();
-        hidden.extend(endpoint.user.iter().flat_map(|(password, header)| [password.expose(), header.expose()]));
+        hidden.extend(endpoint.user.iter().flat_map(|(password, both)| [password.expose(), both.expose()]));
         hidden.extend(Some(path).filter(|path| path.len() >= SECRET_PATH_BYTES_MIN));
+        hidden.sort_by_key(|secret| std::cmp::Reverse(secret.len())); // one may be part of another
         Reply { verdict, status: Some(response.status), words: words(&response.text(), &hidden), is_oversized: false }
     }
 }

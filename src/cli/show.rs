@@ -7,6 +7,7 @@ use crate::cli::{REFUSED, UNKNOWN, WELL};
 use crate::config::Loaded;
 use crate::config::rules;
 use crate::model::fault::Fault;
+use crate::model::reading::UnknownKind;
 use crate::sys::http::{Base, Client, is_success};
 use crate::sys::net::Address;
 
@@ -70,6 +71,12 @@ async fn get(client: &mut Client, path: &str) -> Result<Value, Fault> {
         .map_err(|error| Fault::new("cli-04", format!("the agent's answer to {path} is not JSON: {error}")))
 }
 
+/// Whether something that the server has could not be read.
+fn could_not_look(target: &Value) -> bool {
+    let rows = target["unknown_rows"].as_array();
+    rows.is_some_and(|rows| rows.iter().any(|row| row["kind"] != UnknownKind::NotHere.word()))
+}
+
 /// 0 all up; 1 a warning fires, or something is unknown; 2 a target is down, or something critical fires.
 fn code(targets: &Value, alerts: &Value) -> u8 {
     let targets = targets.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -81,7 +88,7 @@ fn code(targets: &Value, alerts: &Value) -> u8 {
         REFUSED
     } else if targets.is_empty() || targets.iter().all(|target| target["up"].is_null()) {
         UNKNOWN
-    } else if fires("warning") || targets.iter().any(|target| target["up"].is_null()) {
+    } else if fires("warning") || targets.iter().any(|target| target["up"].is_null() || could_not_look(target)) {
         WARNING
     } else {
         WELL
@@ -104,7 +111,9 @@ pub fn table(targets: &Value, alerts: &Value) -> String {
             Value::Null => String::new(),
             fault => text(&fault["what"]),
         };
-        let engine = format!("{} {}", text(&target["engine"]), text(&target["version"]));
+        // Packagers add words to the version; the number is enough here.
+        let version = text(&target["version"]);
+        let engine = format!("{} {}", text(&target["engine"]), version.split(' ').next().unwrap_or(""));
         let name = format!("{}/{}", text(&target["tenant"]), text(&target["name"]));
         rows.push([state.to_string(), name, engine, text(&target["role"]), target["series"].to_string(), why]);
     }

@@ -4,6 +4,7 @@ pub mod problem;
 pub mod url;
 pub mod value;
 pub mod walk;
+pub mod layers;
 pub mod sections;
 pub mod files;
 pub mod targets;
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::alert;
+use crate::config::layers::Document;
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
@@ -172,12 +174,29 @@ pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>
             loaded.configuration.discovers = true;
             Ok(loaded)
         }
-        Source::File(path) => {
-            let file = path.display().to_string();
-            let text = sys::files::read_text(path, FILE_BYTES_MAX).map_err(|error| vec![unreadable(path, &error)])?;
-            read(&file, &text, here)
+        Source::File(path) => read_documents(&documents(path, path == Path::new(USUAL_PATH))?, here),
+    }
+}
+
+/// Reads a file, and if it is wanted the fragments beside it: `conf.d/*.toml`, in the order of their names.
+///
+/// # Errors
+/// `config-01`: which of them cannot be read, and why.
+pub fn documents(path: &Path, with_fragments: bool) -> Result<Vec<Document>, Vec<Problem>> {
+    let folder = path.parent().unwrap_or(Path::new("/")).join("conf.d");
+    let fragments = if with_fragments { sys::files::expand(&folder.join("*.toml")) } else { Ok(Vec::new()) };
+    let fragments = match fragments {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(vec![unreadable(&folder, &error)]),
+        fragments => fragments.unwrap_or_default(),
+    };
+    let (mut documents, mut problems) = (Vec::new(), Vec::new());
+    for path in std::iter::once(path.to_path_buf()).chain(fragments) {
+        match sys::files::read_text(&path, FILE_BYTES_MAX) {
+            Ok(text) => documents.push(Document { file: path.display().to_string(), text }),
+            Err(error) => problems.push(unreadable(&path, &error)),
         }
     }
+    if problems.is_empty() { Ok(documents) } else { Err(problems) }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
@@ -191,12 +210,20 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 /// # Errors
 /// Every problem there is, sorted by place.
 pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    let (mut table, problems) = walk::read(SCHEMA, file, text).map_err(|mut problems| {
+    read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here)
+}
+
+/// As `read`, for a configuration in several files.
+///
+/// # Errors
+/// Every problem there is, sorted by file and place.
+pub fn read_documents(documents: &[Document], here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
+    let (mut table, mut report) = layers::read(SCHEMA, documents).map_err(|mut problems| {
         problem::sort(&mut problems);
         problems
     })?;
+    let file = documents.first().map_or("", |document| &document.file);
     fill_agent(&mut table, here);
-    let mut report = Report { problems, warnings: Vec::new() };
     files::check(&table, &mut report);
     let configuration = configure(&table, &mut report);
     problem::sort(&mut report.problems);

@@ -14,7 +14,7 @@ pub fn reference() -> String {
     out
 }
 
-const REFERENCE_HEAD: &str = "# Configuration
+const REFERENCE_HEAD: &str = r#"# Configuration
 
 <!-- Rendered from the schema in src/config; a test fails when this text differs. UPDATE_DOCS=1 writes it anew. -->
 
@@ -26,7 +26,17 @@ force with where each comes from.
 Durations are written like `15s`, `1h30m` or `7d`; sizes like `512MiB` or `2GB`. Paths are absolute. Secrets stand in files
 or environment variables that the configuration names, never in the configuration itself. [agent.toml](../agent.toml) is
 an example with every key.
-";
+
+Beside `/etc/watchward/agent.toml`, the files `conf.d/*.toml` belong to the configuration: their `[[target]]`, `[[tenant]]` and other lists
+of sections are added, and no key may be given twice. `[environment.NAME]` may hold every section; where `[agent]` says
+`environment = "NAME"` it is laid over the others, key by key, lists as a whole:
+
+```toml
+[environment.production]
+sample = { interval = "30s" }
+alert  = { thresholds = { cpu_usage = 80, memory_usage = 85, connection_count = 1000 } }
+```
+"#;
 
 /// One chapter for each section; `path` is the chapter above, `within` the sections it lies in (a route holds routes).
 fn chapters(out: &mut String, keys: &'static [Key], path: &str, within: &mut Vec<*const Key>) {
@@ -69,6 +79,7 @@ fn filled(text: &str) -> String {
 pub fn example() -> String {
     let mut out = String::from(EXAMPLE_HEAD);
     parts(&mut out, crate::config::schema(), "", &mut Vec::new());
+    out.push_str(EXAMPLE_ENVIRONMENT);
     let _ =
         write!(out, "\n# The built-in default: this host. It is in force as it stands.\n{}", crate::config::BUILT_IN);
     out
@@ -77,6 +88,12 @@ pub fn example() -> String {
 const EXAMPLE_HEAD: &str = "# An example of Watchward's configuration, rendered from its schema: every section and key.
 # What is commented out by '#' shows a default, or an example where there is none. The manual: docs/configuration.md
 ";
+
+const EXAMPLE_ENVIRONMENT: &str = r#"
+# Laid over all of the above where [agent] says environment = "production".
+#[environment.production]
+#sample = { interval = "30s" }
+"#;
 
 fn parts(out: &mut String, keys: &'static [Key], path: &str, within: &mut Vec<*const Key>) {
     for key in keys {
@@ -101,7 +118,7 @@ fn parts(out: &mut String, keys: &'static [Key], path: &str, within: &mut Vec<*c
 /// As `filled`, for a file: words without marks, and an engine's own address as the example.
 fn plain(text: &str) -> String {
     let words: Vec<&str> = ALL.iter().map(|engine| engine.word()).collect();
-    let first = ALL.iter().find(|engine| !engine.schemes().is_empty());
+    let first = ALL.iter().find(|engine| !engine.card().schemes.is_empty());
     let text = text.replace("{engines}", &words.join(", "));
     let text = text.replace("{engine}", first.map_or("host", |engine| engine.word()));
     text.replace("{url}", &first.map_or(String::new(), |engine| example_url(*engine)))

@@ -20,7 +20,13 @@ pub const AGENT: &[Key] = &[
         "\"UTC\"",
         "The time zone of every schedule and window that names none, by its IANA name.",
     ),
-    Key::new("environment", Kind::Text, "", "The environment this agent belongs to.").example("\"production\""),
+    Key::new(
+        "environment",
+        Kind::Text,
+        "",
+        "The environment this agent is in: the sections of [environment.NAME] are laid over the others.",
+    )
+    .example("\"production\""),
 ];
 
 /// `[[tenant]]`.

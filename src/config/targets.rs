@@ -132,7 +132,7 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
     target.thresholds = table.numbers("thresholds");
     check_ca_file(table, report);
-    match (engine.schemes().is_empty(), table.origin("url")) {
+    match (engine.card().schemes.is_empty(), table.origin("url")) {
         (true, None) => check_root(table, &target, report),
         (true, Some(origin)) => {
             let fault = Fault::new("config-10", format!("engine '{}' takes no url", engine.word()));
@@ -150,21 +150,21 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
 
 /// A URL as a target of this engine might have it.
 pub fn example_url(engine: &dyn Engine) -> String {
-    let scheme = engine.schemes().first().copied().unwrap_or_default();
-    format!("{scheme}://watchward@127.0.0.1:{}", engine.default_port())
+    let scheme = engine.card().schemes.first().copied().unwrap_or_default();
+    format!("{scheme}://watchward@127.0.0.1:{}", engine.card().default_port)
 }
 
 fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Target, report: &mut Report) {
     let Ok(parsed) = url::parse(table.text("url")) else { return }; // told by the walk
     target.url = parsed.url;
     if target.url.scheme == "unix" {
-        target.url.scheme = engine.schemes().first().copied().unwrap_or_default().to_string();
+        target.url.scheme = engine.card().schemes.first().copied().unwrap_or_default().to_string();
     }
     let scheme = target.url.scheme.clone();
-    if !engine.schemes().contains(&scheme.as_str()) {
+    if !engine.card().schemes.contains(&scheme.as_str()) {
         let what =
             format!("url has the scheme '{}', which engine '{}' does not speak", shown_name(&scheme), engine.word());
-        let hint = format!("It speaks {}.", quoted(engine.schemes()));
+        let hint = format!("It speaks {}.", quoted(engine.card().schemes));
         return report.problem(origin, Fault::new("config-05", what).hint(hint));
     }
     if let Some(password) = parsed.password {
@@ -198,7 +198,7 @@ fn source(table: &Table, secret: &str) -> SecretSource {
 
 fn twice(noun: &str, name: &str, before: &Origin) -> Fault {
     Fault::new("config-07", format!("{noun} '{}' is there twice", shown_name(name)))
-        .detail(format!("It is also on line {}.", before.line))
+        .detail(format!("It is also on line {} of {}.", before.line, before.file))
 }
 
 /// The longest name of a target or tenant, in characters.

@@ -11,12 +11,24 @@ use crate::model::fault::Fault;
 use crate::model::nearest::nearest;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 
-/// Reads a document: every value that passed, and what is wrong with the others (`config-03` unknown keys, `config-04`
-/// types, `config-05` values, `config-06` missing keys).
+/// What one document gives, without any default.
+#[derive(Debug, Default)]
+pub struct Given {
+    pub table: Table,
+    /// `[environment.NAME]`: sections that are laid over the others where that environment is the agent's.
+    pub environments: BTreeMap<String, Table>,
+    /// What is wrong: `config-03` unknown keys, `config-04` types, `config-05` values.
+    pub problems: Vec<Problem>,
+}
+
+/// The section of overlays; its names are the user's.
+const ENVIRONMENT: &str = "environment";
+
+/// Reads a document.
 ///
 /// # Errors
 /// All its syntax errors (`config-02`); with these there is nothing more to say.
-pub fn read(schema: &'static [Key], file: &str, text: &str) -> Result<(Table, Vec<Problem>), Vec<Problem>> {
+pub fn read(schema: &'static [Key], file: &str, text: &str) -> Result<Given, Vec<Problem>> {
     let places = Places::new(file, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -28,38 +40,32 @@ pub fn read(schema: &'static [Key], file: &str, text: &str) -> Result<(Table, Ve
         return Err(errors.into_iter().map(problem).collect());
     }
     let mut walk = Walk { places, schema, problems: Vec::new() };
+    let mut document = document.into_inner();
+    let overlays = document.remove(ENVIRONMENT);
     let origin = walk.places.at(0);
-    let table = walk.section(schema, document.get_ref(), &Place::root(), origin);
-    Ok((table, walk.problems))
-}
-
-/// A section of nothing but defaults.
-pub fn defaults(keys: &'static [Key]) -> Table {
-    let mut table = Table::default();
-    for key in keys {
-        add_default(key, &mut table);
-    }
-    table
+    let table = walk.section(schema, &document, &Place::root(), origin);
+    let environments = overlays.map_or_else(BTreeMap::new, |overlays| walk.environments(&overlays));
+    Ok(Given { table, environments, problems: walk.problems })
 }
 
 /// A section as errors name it: `[alert.route]`, `[[target]]`.
 #[derive(Clone)]
-struct Place {
+pub struct Place {
     dotted: String,
     array: bool,
 }
 
 impl Place {
-    fn root() -> Place {
+    pub fn root() -> Place {
         Place { dotted: String::new(), array: false }
     }
 
-    fn inner(&self, name: &str, array: bool) -> Place {
+    pub fn inner(&self, name: &str, array: bool) -> Place {
         let dot = if self.dotted.is_empty() { "" } else { "." };
         Place { dotted: format!("{}{dot}{name}", self.dotted), array }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         match self.array {
             true => format!("[[{}]]", self.dotted),
             false => format!("[{}]", self.dotted),
@@ -89,15 +95,31 @@ impl Walk<'_> {
             let value_read = self.value(key, value, place).unwrap_or(Value::Faulty);
             table.entries.insert(key.name.to_string(), (value_read, self.places.at(value.span().start)));
         }
-        for key in keys.iter().filter(|key| !given.iter().any(|(name, _)| name.get_ref().as_ref() == key.name)) {
-            if key.required {
-                let fault = Fault::new("config-06", format!("{} has no '{}'", place.text(), key.name));
-                self.problems
-                    .push(Problem::new(&table.origin, fault.hint(format!("It must be {}.", value::wanted(key.kind)))));
-            }
-            add_default(key, &mut table);
-        }
         table
+    }
+
+    fn environments(&mut self, overlays: &Spanned<DeValue<'_>>) -> BTreeMap<String, Table> {
+        let place = Place::root().inner(ENVIRONMENT, false);
+        let mut environments = BTreeMap::new();
+        let Some(names) = overlays.get_ref().as_table() else {
+            let fault = Fault::new("config-04", "environment is not a section of environments");
+            self.report(
+                overlays.span().start,
+                fault.hint("Write [environment.NAME], and the agent's own as [agent] environment."),
+            );
+            return environments;
+        };
+        for (name, overlay) in names {
+            let origin = self.places.at(overlay.span().start);
+            let Some(sections) = overlay.get_ref().as_table() else {
+                let what = format!("environment.{} is not a section", shown_name(name.get_ref()));
+                self.report(overlay.span().start, Fault::new("config-04", what));
+                continue;
+            };
+            let inner = place.inner(&shown_name(name.get_ref()), false);
+            environments.insert(name.get_ref().to_string(), self.section(self.schema, sections, &inner, origin));
+        }
+        environments
     }
 
     fn value(&mut self, key: &Key, given: &Spanned<DeValue<'_>>, place: &Place) -> Option<Value> {
@@ -163,7 +185,8 @@ impl Walk<'_> {
             (true, _) => ("key", String::new()),
             (false, _) => ("key", format!(" in {}", place.text())),
         };
-        let known: Vec<&str> = keys.iter().map(|key| key.name).collect();
+        let overlays = if place.dotted.is_empty() { &[ENVIRONMENT][..] } else { &[] };
+        let known: Vec<&str> = keys.iter().map(|key| key.name).chain(overlays.iter().copied()).collect();
         let near = nearest(name, &known);
         let homes: Vec<String> = if near.is_empty() { homes(self.schema, name, &Place::root()) } else { Vec::new() };
         let hint = match (near.as_slice(), homes.as_slice()) {
@@ -188,35 +211,4 @@ fn homes(keys: &'static [Key], name: &str, place: &Place) -> Vec<String> {
         }
     }
     found
-}
-
-/// Puts a key's default into a section that does not give it.
-fn add_default(key: &Key, table: &mut Table) {
-    let value = match (key.kind, key.default) {
-        (_, "") => return,
-        (Kind::Section(keys), _) => Some(Value::Table(defaults(keys))),
-        (Kind::Sections(_), _) => Some(Value::List(Vec::new())),
-        (Kind::Numbers | Kind::Map, text) => default_entries(key, text),
-        (_, text) => DeValue::parse(text).ok().and_then(|given| value::read(key, given.get_ref()).ok()),
-    };
-    if let Some(value) = value {
-        table.entries.insert(key.name.to_string(), (value, Origin::default()));
-    }
-}
-
-fn default_entries(key: &Key, text: &str) -> Option<Value> {
-    let given = DeValue::parse(text).ok()?;
-    let mut table = Table::default();
-    for (name, value) in given.get_ref().as_table()? {
-        let value = value::read_entry(key, name.get_ref(), value.get_ref()).ok()?;
-        table.entries.insert(name.get_ref().to_string(), (value, Origin::default()));
-    }
-    Some(Value::Table(table))
-}
-
-/// Whether a key's default passes its own check. For the test that holds every section to it.
-pub fn has_sound_default(key: &Key) -> bool {
-    let mut table = Table::default();
-    add_default(key, &mut table);
-    key.default.is_empty() || table.has(key.name)
 }

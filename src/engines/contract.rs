@@ -222,31 +222,36 @@ pub struct Sight {
     pub programs: BTreeSet<String>,
 }
 
+/// What differs from engine to engine and is no more than a name, a number or a table.
+pub struct Card {
+    /// The folder's name, which is what users write in `engine = "…"`.
+    pub word: &'static str,
+    /// The default value of the label `job`: what the replaced exporter's users have there.
+    pub job: &'static str,
+    /// Schemes a target's URL may have; the first is the usual one. Empty: the engine needs no URL.
+    pub schemes: &'static [&'static str],
+    pub default_port: u16,
+    /// The exporter's own name for `up`.
+    pub up: &'static Metric,
+    /// The prefix of `<prefix>_scrape_collector_success` and `_duration_seconds`.
+    pub prefix: &'static str,
+    /// The table of what is read.
+    pub rows: &'static [Row],
+    /// Its rows of `[alert.thresholds]`.
+    pub thresholds: &'static [Threshold],
+}
+
 /// One engine. Adding another is one folder that implements this, and one line of registration.
 pub trait Engine: Send + Sync {
-    /// The folder's name, which is what users write in `engine = "…"`.
-    fn word(&self) -> &'static str;
+    /// What it is called, and what is read from it.
+    fn card(&self) -> &'static Card;
 
-    /// The default value of the label `job`: what the replaced exporter's users have there.
-    fn job(&self) -> &'static str;
+    fn word(&self) -> &'static str {
+        self.card().word
+    }
 
-    /// Schemes a target's URL may have; the first is the usual one. Empty: the engine needs no URL.
-    fn schemes(&self) -> &'static [&'static str];
-
-    fn default_port(&self) -> u16;
-
-    /// The exporter's own name for `up`.
-    fn up(&self) -> &'static Metric;
-
-    /// The prefix of `<prefix>_scrape_collector_success` and `_duration_seconds`: `pg`.
-    fn prefix(&self) -> &'static str;
-
-    /// The table of what is read.
-    fn rows(&self) -> &'static [Row];
-
-    /// Its rows of `[alert.thresholds]`.
-    fn thresholds(&self) -> &'static [Threshold] {
-        &[]
+    fn rows(&self) -> &'static [Row] {
+        self.card().rows
     }
 
     /// The targets of this engine that `sight` shows.
@@ -262,7 +267,7 @@ pub trait Engine: Send + Sync {
 
     /// The value of the label `instance`, as the exporter's users have it: `host:port`.
     fn instance(&self, target: &Target) -> String {
-        let port = if target.url.port == 0 { self.default_port() } else { target.url.port };
+        let port = if target.url.port == 0 { self.card().default_port } else { target.url.port };
         let host = if target.url.host.is_empty() { "localhost" } else { target.url.host.as_str() };
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }

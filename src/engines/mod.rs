@@ -30,12 +30,12 @@ pub fn find(word: &str) -> Option<&'static dyn Engine> {
 pub fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::new();
     for engine in ALL {
-        catalogue.add_metrics(std::slice::from_ref(engine.up()));
+        catalogue.add_metrics(std::slice::from_ref(engine.card().up));
         for row in engine.rows() {
             catalogue.add_metrics(row.metrics);
             catalogue.add_families(row.families);
         }
-        catalogue.add_thresholds(engine.thresholds());
+        catalogue.add_thresholds(engine.card().thresholds);
     }
     catalogue
 }

@@ -1,13 +1,14 @@
 //! The judge: every rule, once per tenant on that tenant's series, each group at its own interval.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::judge::overlay::Overlay;
 use crate::judge::rules::{Alerting, Group, Rule, Rules};
 use crate::judge::state::{RULE_REMOVED, RuleState, Seen, Subject, TARGET_REMOVED};
-use crate::judge::template::Data;
+use crate::judge::template::{Data, Template};
 use crate::judge::thresholds::Unreachable;
 use crate::model::labels::{Labels, NAME};
 use crate::model::moment::Moment;
@@ -23,11 +24,12 @@ pub const ALERTS: &str = "ALERTS";
 /// The start of the ids of findings; what has it is not of this judge.
 pub const FINDING: &str = "finding;";
 
-/// Who is there: tenants, their targets, and whether a target was merely found.
+/// Who is there: tenants, their targets, and whether a target was merely found; and whose an `instance` is, by tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Roster(pub BTreeMap<String, BTreeMap<String, bool>>);
+pub struct Roster(pub BTreeMap<String, BTreeMap<String, bool>>, BTreeMap<(String, String), String>);
 
 impl Roster {
+    /// From tenant, target, and whether it was merely found.
     pub fn new<'a>(targets: impl IntoIterator<Item = (&'a str, &'a str, bool)>) -> Roster {
         let mut roster = Roster::default();
         for (tenant, target, discovered) in targets {
@@ -36,13 +38,37 @@ impl Roster {
         roster
     }
 
+    /// Adds what targets' label `instance` says: tenant, instance, target. Many rules keep that label alone.
+    pub fn with_instances(mut self, instances: impl IntoIterator<Item = (String, String, String)>) -> Roster {
+        self.1.extend(instances.into_iter().map(|(tenant, instance, target)| ((tenant, instance), target)));
+        self
+    }
+
     /// Whether a target is there; what names no target always is.
     pub fn has(&self, tenant: &str, target: &str) -> bool {
         target.is_empty() || self.0.get(tenant).is_some_and(|targets| targets.contains_key(target))
     }
 
+    /// Whether a target was merely found. What names no target is so where nothing else is there.
     pub fn is_discovered(&self, tenant: &str, target: &str) -> bool {
-        self.0.get(tenant).and_then(|targets| targets.get(target)).copied().unwrap_or(false)
+        let Some(targets) = self.0.get(tenant) else { return false };
+        match targets.get(target) {
+            Some(discovered) => *discovered,
+            None => target.is_empty() && !targets.is_empty() && targets.values().all(|discovered| *discovered),
+        }
+    }
+
+    /// A result's labels with its tenant, and with the target that its `instance` tells.
+    fn completed(&self, tenant: &str, labels: &Labels) -> Labels {
+        let labels = labels.with("tenant", tenant);
+        if labels.get("target").is_some() {
+            return labels;
+        }
+        let instance = labels.value("instance").to_string();
+        match self.1.get(&(tenant.to_string(), instance)) {
+            Some(target) => labels.with("target", target),
+            None => labels,
+        }
     }
 }
 
@@ -124,12 +150,17 @@ impl Judge {
             let record = tenant.rules.entry(one.rule.as_str().into()).or_default();
             changes.extend(record.state.restore(one, gap, now));
         }
-        changes.extend(self.prune(now));
+        // What was merely found is not known before it is found again: it ends with the first roster, if it is not there.
+        changes.extend(self.prune(now, |one| !one.discovered));
         changes
     }
 
-    /// When the next group of any tenant is due, as a time since start. Zero before a tenant's first evaluation.
+    /// When the next group of any tenant is due, as a time since start. Zero before a tenant's first evaluation, and never
+    /// where there is no rule.
     pub fn next_due(&self) -> Duration {
+        if self.rules.groups.is_empty() {
+            return Duration::MAX;
+        }
         let known = |tenant: &String| self.tenants.get(tenant).filter(|state| !state.due.is_empty());
         let each = self.roster.0.keys().map(|tenant| {
             known(tenant).map_or(Duration::ZERO, |state| state.due.values().min().copied().unwrap_or_default())
@@ -139,7 +170,7 @@ impl Judge {
 
     /// Whether any group is due.
     pub fn due(&self, now: Moment) -> bool {
-        !self.rules.groups.is_empty() && self.next_due() <= now.since_start
+        self.next_due() <= now.since_start
     }
 
     /// Evaluates the groups that are due for one tenant. `source` shows that tenant's series alone.
@@ -155,7 +186,9 @@ impl Judge {
             let Some(planned) = take_turn(state, group, &self.settings, now, &mut evaluation.missed) else { continue };
             for rule in &group.rules {
                 let record = state.rules.entry(Arc::clone(&rule.id)).or_default();
-                let outcome = bench.rule(group, rule, record, planned, &mut evaluation);
+                // A rule that brings a fault of ours to light costs itself: the others' transitions must not be lost.
+                let judged = AssertUnwindSafe(|| bench.rule(group, rule, record, planned, &mut evaluation));
+                let outcome = catch_unwind(judged).unwrap_or_else(|_| Err("its evaluation panicked".to_string()));
                 record.failure = outcome.err();
                 evaluation.rules += 1;
             }
@@ -184,7 +217,7 @@ impl Judge {
     pub fn reload(&mut self, rules: Arc<Rules>, roster: Roster, now: Moment) -> Vec<Transition> {
         self.rules = rules;
         self.roster = roster;
-        self.prune(now)
+        self.prune(now, |_| true)
     }
 
     /// As `reload`, with the rules as they are: for targets that are found or vanish.
@@ -192,31 +225,37 @@ impl Judge {
         self.reload(Arc::clone(&self.rules), roster, now)
     }
 
+    /// Judges with other settings from now on.
+    pub fn adjust(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
     fn seen_by<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = &'a RuleRecord> {
         let tenants = self.tenants.iter().filter(|(tenant, _)| scope.sees(tenant));
         tenants.flat_map(|(_, state)| state.rules.values())
     }
 
-    fn prune(&mut self, now: Moment) -> Vec<Transition> {
+    /// Ends what has no rule or no target any more, among the instances that `concerned` picks.
+    fn prune(&mut self, now: Moment, concerned: impl Fn(&Transition) -> bool) -> Vec<Transition> {
         let known: BTreeSet<&str> = self.rules.each().map(|(_, rule)| &*rule.id).collect();
         let groups: BTreeSet<(&str, &str)> =
             self.rules.groups.iter().map(|group| (group.origin.as_str(), group.name.as_str())).collect();
+        let roster = &self.roster;
         let mut changes = Vec::new();
         for (tenant, state) in &mut self.tenants {
+            let is_gone = |one: &Transition| {
+                concerned(one) && !(roster.0.contains_key(tenant) && roster.has(tenant, one.labels.value("target")))
+            };
             for (rule, record) in &mut state.rules {
-                let gone = |labels: &Labels| !self.roster.has(tenant, labels.value("target"));
-                changes.extend(record.state.end(TARGET_REMOVED, now, gone));
-                if !self.roster.0.contains_key(tenant) {
-                    changes.extend(record.state.end(TARGET_REMOVED, now, |_| true));
-                } else if !known.contains(&**rule) {
+                changes.extend(record.state.end(TARGET_REMOVED, now, is_gone));
+                if !known.contains(&**rule) {
                     changes.extend(record.state.end(RULE_REMOVED, now, |_| true));
                 }
             }
             state.rules.retain(|rule, record| known.contains(&**rule) || !record.state.is_empty());
             state.due.retain(|(origin, name), _| groups.contains(&(origin.as_str(), name.as_str())));
-            state.unreachable.retain(|one| self.roster.has(tenant, one.labels.value("target")));
+            state.unreachable.retain(|one| roster.has(tenant, one.labels.value("target")));
         }
-        let roster = &self.roster;
         self.tenants.retain(|tenant, state| roster.0.contains_key(tenant) || !state.rules.is_empty());
         changes
     }
@@ -295,8 +334,10 @@ impl Bench<'_> {
             Value::Scalar(value) => vec![VectorSample { labels: Labels::empty(), value }],
             Value::Text(_) | Value::Matrix(_) => return Err("the expression gives no single values".to_string()),
         };
-        let here = samples.into_iter().filter(|one| self.roster.has(self.tenant, one.labels.value("target")));
-        Ok(here.map(|one| VectorSample { labels: one.labels.with("tenant", self.tenant), value: one.value }).collect())
+        let completed = samples
+            .into_iter()
+            .map(|one| VectorSample { labels: self.roster.completed(self.tenant, &one.labels), value: one.value });
+        Ok(completed.filter(|one| self.roster.has(self.tenant, one.labels.value("target"))).collect())
     }
 
     fn seen(&self, rule: &Rule, alert: &Alerting, sample: &VectorSample) -> Seen {
@@ -306,13 +347,17 @@ impl Bench<'_> {
             external_labels: &self.settings.external_labels,
             external_url: &self.settings.external_url,
         };
-        let render = |pairs: &[(String, crate::judge::template::Template)]| -> Vec<(String, String)> {
+        let render = |pairs: &[(String, Template)]| -> Vec<(String, String)> {
             pairs.iter().map(|(name, template)| (name.clone(), template.render_or_say_why(&data))).collect()
         };
-        let own = [("alertname".to_string(), rule.name.clone()), ("tenant".to_string(), self.tenant.to_string())];
-        let labels = sample.labels.without_name().overlaid(&Labels::new(render(&rule.labels)));
+        let result = sample.labels.iter().map(|label| (label.name.to_string(), label.value.to_string()));
+        let own = [
+            (NAME.to_string(), String::new()),
+            ("alertname".to_string(), rule.name.clone()),
+            ("tenant".to_string(), self.tenant.to_string()),
+        ];
         Seen {
-            labels: labels.overlaid(&Labels::new(own)),
+            labels: Labels::new(result.chain(render(&rule.labels)).chain(own)),
             annotations: render(&alert.annotations).into_iter().collect(),
             value: sample.value,
             discovered: self.roster.is_discovered(self.tenant, sample.labels.value("target")),
@@ -320,9 +365,10 @@ impl Bench<'_> {
     }
 
     fn point(&self, rule: &Rule, sample: &VectorSample) -> (Labels, f64) {
-        let own = rule.labels.iter().map(|(name, template)| (name.as_str(), template.text()));
-        let labels = sample.labels.overlaid(&own.collect());
-        (labels.with("tenant", self.tenant).with(NAME, &rule.name), sample.value)
+        let result = sample.labels.iter().map(|label| (&*label.name, &*label.value));
+        let given = rule.labels.iter().map(|(name, template)| (name.as_str(), template.text()));
+        let own = [("tenant", self.tenant), (NAME, rule.name.as_str())];
+        (Labels::new(result.chain(given).chain(own)), sample.value)
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Sort {
     pub severity: Severity,
     /// How long it must last. `TargetDown` takes `target_down_for` of the configuration.
     pub hold: Duration,
+    /// How long it must be gone before it resolves: for what is seen from time to time.
+    pub keep: Duration,
     /// The label that tells several of one target apart; empty where there is one at most.
     pub subject: &'static str,
     /// Why it ended, when it did not last.
@@ -46,6 +48,7 @@ pub static TARGET_DOWN: Sort = Sort {
     kind: "TargetDown",
     severity: Severity::Critical,
     hold: Duration::from_secs(60),
+    keep: AT_ONCE,
     subject: "",
     ended: "the target answers again",
 };
@@ -53,6 +56,7 @@ pub static TLS_NOT_VERIFIED: Sort = Sort {
     kind: "TlsNotVerified",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "",
     ended: "the connection is verified",
 };
@@ -62,6 +66,7 @@ pub static READING_FAILED: Sort = Sort {
     kind: "ReadingFailed",
     severity: Severity::Info,
     hold: Duration::from_secs(120),
+    keep: AT_ONCE,
     subject: "row",
     ended: "the row was read",
 };
@@ -69,6 +74,7 @@ pub static STORE_NOT_WRITING: Sort = Sort {
     kind: "StoreNotWriting",
     severity: Severity::Critical,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "",
     ended: "the store writes again",
 };
@@ -76,6 +82,7 @@ pub static STORE_DAMAGED: Sort = Sort {
     kind: "StoreDamaged",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "file",
     ended: "the file is gone",
 };
@@ -83,6 +90,7 @@ pub static SERIES_REFUSED: Sort = Sort {
     kind: "SeriesRefused",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: Duration::from_secs(15 * 60),
     subject: "",
     ended: "no series was refused",
 };
@@ -90,6 +98,7 @@ pub static CONFIGURATION_INVALID: Sort = Sort {
     kind: "ConfigurationInvalid",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "",
     ended: "the configuration is valid",
 };
@@ -97,6 +106,7 @@ pub static NOTIFICATION_GIVEN_UP: Sort = Sort {
     kind: "NotificationGivenUp",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "receiver",
     ended: "the receiver was reached",
 };
@@ -104,6 +114,7 @@ pub static RULE_FAILED: Sort = Sort {
     kind: "RuleEvaluationFailed",
     severity: Severity::Warning,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "rule",
     ended: "the rule was evaluated",
 };
@@ -111,6 +122,7 @@ pub static RULE_WITHOUT_PRODUCER: Sort = Sort {
     kind: "RuleWithoutProducer",
     severity: Severity::Info,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "rule",
     ended: "the rule has what it looks at, or is gone",
 };
@@ -118,6 +130,7 @@ pub static THRESHOLD_UNREACHABLE: Sort = Sort {
     kind: "ThresholdUnreachable",
     severity: Severity::Info,
     hold: AT_ONCE,
+    keep: AT_ONCE,
     subject: "threshold",
     ended: "the threshold can be passed",
 };
@@ -252,7 +265,7 @@ impl Findings {
                 self.say(&CONFIGURATION_INVALID, Who::AGENT, "", configuration(faults), now)
             }
             Fact::GivenUp { receivers } => {
-                let remedy = "Look at the receiver's address and secret; `watchward alerts` shows what was not told.";
+                let remedy = "Look at the receiver's address and secret, and at what it last answered.";
                 let all = receivers.iter().map(|(tenant, name, what)| {
                     let claim = Claim::new(format!("notifications to {name} were given up"), what, remedy);
                     (Who { tenant, ..Who::AGENT }, name.as_str(), claim)
@@ -270,7 +283,11 @@ impl Findings {
     /// Takes back the findings among what was active when the agent stopped. They stand until a fact ends them.
     pub fn restore(&mut self, saved: Vec<Transition>, now: Moment) -> Vec<Transition> {
         let mut changes = Vec::new();
-        for one in saved {
+        for mut one in saved {
+            // A hold that was under way begins anew: nobody looked while the agent was off.
+            if one.to == Phase::Pending {
+                one.since_ms = now.stored_ms;
+            }
             let kind = one.rule.strip_prefix(FINDING);
             let Some(sort) = kind.and_then(|kind| SORTS.iter().find(|sort| sort.kind == kind)) else { continue };
             let who = Who { tenant: &one.tenant, target: one.labels.value("target"), ..Who::AGENT };
@@ -284,7 +301,8 @@ impl Findings {
     pub fn enlist(&mut self, roster: &Roster, now: Moment) -> Vec<Transition> {
         let mut changes = Vec::new();
         for (place, state) in &mut self.states {
-            if !roster.has(&place.tenant, &place.target) {
+            let is_gone = place.tenant != DEFAULT_TENANT && !roster.0.contains_key(&place.tenant);
+            if is_gone || !roster.has(&place.tenant, &place.target) {
                 changes.extend(state.end(TARGET_REMOVED, now, |_| true));
             }
         }
@@ -392,21 +410,24 @@ impl Findings {
         now: Moment,
     ) -> Vec<Transition> {
         let place = place(sort, who, subject);
+        let id = format!("{FINDING}{}", sort.kind);
+        let about = Subject { tenant: who.tenant, rule: &id };
+        let hold = if sort.kind == TARGET_DOWN.kind { self.target_down_for } else { sort.hold };
+        let times = Alerting { hold, keep_firing: sort.keep, annotations: Vec::new() };
         let Some(claim) = claim else {
             let Some(state) = self.states.get_mut(&place) else { return Vec::new() };
-            let changes = state.end(sort.ended, now, |_| true);
-            self.states.remove(&place);
+            let changes = match sort.keep {
+                AT_ONCE => state.end(sort.ended, now, |_| true),
+                _ => state.step(about, &times, Vec::new(), now),
+            };
+            self.tidy();
             return changes;
         };
         if !self.states.contains_key(&place) && self.states.len() >= FINDINGS_MAX {
             self.refused += 1;
             return Vec::new();
         }
-        let hold = if sort.kind == TARGET_DOWN.kind { self.target_down_for } else { sort.hold };
-        let times = Alerting { hold, keep_firing: Duration::ZERO, annotations: Vec::new() };
-        let id = format!("{FINDING}{}", sort.kind);
-        let state = self.states.entry(place).or_default();
-        state.step(Subject { tenant: who.tenant, rule: &id }, &times, vec![seen(sort, who, subject, claim)], now)
+        self.states.entry(place).or_default().step(about, &times, vec![seen(sort, who, subject, claim)], now)
     }
 
     fn tidy(&mut self) {

@@ -196,6 +196,7 @@ impl Reader<'_> {
             labels.retain(|(earlier, _)| *earlier != name);
             labels.push((name, template));
         }
+        labels.sort_by(|a, b| a.0.cmp(&b.0));
         let alert = (!records).then(|| Alerting {
             hold: self.duration(&fields, "for", path).unwrap_or_default(),
             keep_firing: self.duration(&fields, "keep_firing_for", path).unwrap_or_default(),
@@ -322,6 +323,7 @@ impl Reader<'_> {
                 }
             }
         }
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
         pairs
     }
 }

@@ -57,6 +57,7 @@ pub struct Rule {
     /// The alert's name, or of the series that is recorded.
     pub name: String,
     pub expression: Expression,
+    /// By name, as the annotations are.
     pub labels: Vec<(String, Template)>,
     /// `None` for a recording rule.
     pub alert: Option<Alerting>,
@@ -117,7 +118,8 @@ impl Rule {
     ) -> Result<Rule, RuleError> {
         let read = |pairs: &[(&str, &str)]| {
             let one = |(name, text): &(&str, &str)| Ok(((*name).to_string(), Template::read(text)?));
-            pairs.iter().map(one).collect::<Result<Vec<_>, TemplateError>>().map_err(RuleError::Template)
+            let read: Result<BTreeMap<String, Template>, TemplateError> = pairs.iter().map(one).collect();
+            read.map(|sorted| sorted.into_iter().collect::<Vec<_>>()).map_err(RuleError::Template)
         };
         Ok(Rule {
             id: Arc::from(""),

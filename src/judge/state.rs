@@ -148,10 +148,10 @@ impl RuleState {
     }
 
     /// Ends every instance that `ends` picks, with that reason.
-    pub fn end(&mut self, reason: &str, now: Moment, ends: impl Fn(&Labels) -> bool) -> Vec<Transition> {
+    pub fn end(&mut self, reason: &str, now: Moment, ends: impl Fn(&Transition) -> bool) -> Vec<Transition> {
         let mut changes = Vec::new();
-        for (labels, instance) in &mut self.instances {
-            if instance.is_active() && ends(labels) {
+        for instance in self.instances.values_mut() {
+            if instance.is_active() && ends(&instance.last) {
                 changes.push(instance.cease(now, reason.to_string()));
             }
         }

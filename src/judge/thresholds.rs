@@ -219,16 +219,23 @@ fn quoted(text: &str) -> String {
     quoted
 }
 
-/// Puts matchers where `{matchers}` stands: with braces of their own behind a name, without inside of braces.
+/// Puts matchers where `{matchers}` stands: with braces of their own behind a name, without inside of braces. Where
+/// there are none, nothing of it is left.
 fn with_matchers(expression: &str, matchers: &str) -> String {
+    if matchers.is_empty() {
+        return ["{{matchers}}", ",{matchers}", "{matchers}"]
+            .iter()
+            .fold(expression.to_string(), |text, place| text.replace(place, ""));
+    }
     let mut filled = String::new();
-    let mut parts = expression.split("{matchers}");
-    filled.push_str(parts.next().unwrap_or_default());
-    for rest in parts {
+    for (at, part) in expression.split("{matchers}").enumerate() {
         let inside = filled.trim_end().ends_with(['{', ',']);
-        let _ =
-            if inside || matchers.is_empty() { write!(filled, "{matchers}") } else { write!(filled, "{{{matchers}}}") };
-        filled.push_str(rest);
+        let _ = match at {
+            0 => Ok(()),
+            _ if inside => write!(filled, "{matchers}"),
+            _ => write!(filled, "{{{matchers}}}"),
+        };
+        filled.push_str(part);
     }
     filled
 }
@@ -240,7 +247,8 @@ fn rule(row: &Threshold, matchers: &str, value: f64, reach: &Reach) -> Result<(R
     let hold = duration::parse(row.hold).map_err(wrong)?;
     let (_, group) = reach.group();
     let summary = row.summary.replace("{value}", &shown);
-    let description = format!("{} is above {shown} ({group}).", row.key);
+    let place = if matches!(reach, Reach::Global(_)) { ORIGIN } else { group.as_str() };
+    let description = format!("{} is above {shown} ({place}).", row.key);
     let labels = [("severity", "warning")];
     let annotations = [("summary", summary.as_str()), ("description", description.as_str())];
     let rule = Rule::alert(row.alert, &expression, hold, &labels, &annotations);

@@ -61,7 +61,8 @@ impl From<serde_norway::Error> for YamlError {
 /// # Errors
 /// The first thing that is not YAML, is given twice, or passes the limits.
 pub fn read(text: &str) -> Result<Node, YamlError> {
-    if text.trim().is_empty() {
+    let says_nothing = |line: &str| matches!(line.trim(), "" | "---") || line.trim_start().starts_with('#');
+    if text.lines().all(says_nothing) {
         return Ok(Node::Null);
     }
     let budget = Budget { nodes: Cell::new(NODES_MAX), bytes: Cell::new(BYTES_MAX) };
@@ -277,7 +278,9 @@ impl<'de> Visitor<'de> for Sought<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let Some((first, rest)) = self.next() else { return Ok(()) };
         for _ in 0..first {
-            access.next_element::<IgnoredAny>()?;
+            if access.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(());
+            }
         }
         access.next_element_seed(rest).map(|_| ())
     }
@@ -285,13 +288,17 @@ impl<'de> Visitor<'de> for Sought<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
         let Some((first, rest)) = self.next() else { return Ok(()) };
         for _ in 0..first {
-            access.next_entry::<IgnoredAny, IgnoredAny>()?;
+            if access.next_entry::<IgnoredAny, IgnoredAny>()?.is_none() {
+                return Ok(());
+            }
         }
         if rest.path.is_empty() && self.key {
             return access.next_key_seed(Here).map(|_| ());
         }
-        access.next_key::<IgnoredAny>()?;
-        access.next_value_seed(rest)
+        match access.next_key::<IgnoredAny>()? {
+            Some(_) => access.next_value_seed(rest),
+            None => Ok(()),
+        }
     }
 }
 

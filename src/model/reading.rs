@@ -72,6 +72,23 @@ pub struct RowReading {
     pub result: Result<(), Unknown>,
 }
 
+impl Cycle {
+    /// What the cycle says beside its points.
+    pub fn without_points(&self) -> Cycle {
+        Cycle {
+            points: Vec::new(),
+            target: self.target.clone(),
+            tenant: self.tenant.clone(),
+            rows: self.rows.clone(),
+            fault: self.fault.clone(),
+            version: self.version.clone(),
+            flavour: self.flavour.clone(),
+            role: self.role.clone(),
+            ..*self
+        }
+    }
+}
+
 /// One reading of one target: all its points share one timestamp.
 #[derive(Clone, Debug)]
 pub struct Cycle {
@@ -86,6 +103,8 @@ pub struct Cycle {
     pub up: bool,
     /// The target left the configuration: these points only end its series.
     pub removed: bool,
+    /// Points dropped because a row or the store had reached its cap.
+    pub points_dropped: u64,
     /// Why it is not up.
     pub fault: Option<Fault>,
     pub took: Duration,

@@ -1,7 +1,8 @@
 //! The agent: builds every stage, wires them, and runs until it is told to stop. Open this file first.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -17,9 +18,9 @@ use crate::model::scope::Scope;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::judging::{Judging, Places, Word};
-use crate::pipeline::mirror::Mirror;
+use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
-use crate::pipeline::storing::Storing;
+use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
@@ -37,10 +38,12 @@ const CYCLES_WAITING_MAX: usize = 256;
 /// Outcomes that may wait for judge.
 const WORDS_WAITING_MAX: usize = 1024;
 /// Messages of the stream that a client may be behind before it counts as slow.
-const STREAM_BACKLOG: usize = 1024;
+const STREAM_BACKLOG: usize = 256;
 const SYNC_EVERY: Duration = Duration::from_secs(30);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 const LOOK_AFTER_EVERY: Duration = Duration::from_secs(5);
+/// A judging loop that is quiet for longer hangs: its longest rest is a few seconds, its rules have limits.
+const QUIET_MAX: Duration = Duration::from_secs(120);
 /// All that must be flushed at the end gets this long; the service manager waits a little longer.
 const STOP_TIME: Duration = Duration::from_secs(4);
 
@@ -76,6 +79,7 @@ struct Agent {
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
     stored: oneshot::Receiver<()>,
+    last_round_ms: Arc<AtomicU64>,
     judging: Handle<()>,
     sending: Handle<()>,
     _serving: Handle<()>,
@@ -95,7 +99,7 @@ impl Agent {
         let (stream, _) = broadcast::channel(STREAM_BACKLOG);
         let (cycles, cycles_waiting) = mpsc::channel::<Cycle>(CYCLES_WAITING_MAX);
         let (judge, words) = mpsc::channel(WORDS_WAITING_MAX);
-        let own = Arc::new(Own::new().map_err(|error| Fault::new("agent-02", error.to_string()))?);
+        let own = Arc::new(Own::new(FIGURES).map_err(|error| Fault::new("agent-02", error.to_string()))?);
         let alerting =
             Arc::new(Alerting::new(configuration.alert.clone(), state.clone(), &configuration.external_url()));
         let row_series_max = configuration.sample.series_max_per_row;
@@ -118,8 +122,11 @@ impl Agent {
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
+        let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
+            points,
+            dropped: sampler.dropped.clone(),
             board: board.clone(),
             own: own.clone(),
             stream: stream.clone(),
@@ -127,12 +134,17 @@ impl Agent {
             unheard,
         };
         let (done, stored) = oneshot::channel();
-        task::thread("storing", move || {
-            storing.run(cycles_waiting);
-            let _ = done.send(()); // nobody waits any more after the time to stop
-        })
-        .map_err(|error| Fault::new("agent-04", format!("no thread for the store: {error}")))?;
+        let writer = store.clone();
+        task::thread("storing", move || storing.run(cycles_waiting))
+            .and_then(|_| {
+                task::thread("writing", move || {
+                    storing::write(&writer, &points_waiting);
+                    let _ = done.send(()); // nobody waits any more after the time to stop
+                })
+            })
+            .map_err(|error| Fault::new("agent-04", format!("no thread for the store: {error}")))?;
         Ok(Agent {
+            last_round_ms: judging.last_round_ms.clone(),
             judging: task::spawn("judging", judging.run(words, stopping.clone())),
             sending: task::spawn("sending", alerting.run(clock.clone(), stopping)),
             _serving: serving,
@@ -180,12 +192,19 @@ impl Agent {
                     let (store, now_ms) = (self.store.clone(), self.clock.now().stored_ms);
                     beside("maintain", move || { store.maintain(now_ms); });
                 }
-                _ = look_after.tick() => self.look_after(),
+                _ = look_after.tick() => {
+                    self.look_after();
+                    if self.judging.is_finished() || self.sending.is_finished() {
+                        // Watching without judging or telling would look like peace.
+                        let fault = Fault::new("agent-07", "the judging or the telling has ended by a fault of ours");
+                        return Err(fault.hint("The log has the panic; please report it. The service manager begins anew."));
+                    }
+                }
                 _ = discover.tick() => if self.configuration.discovers {
                     let targets = self.targets();
                     self.watch(&targets).await;
                 },
-                _ = watchdog.tick() => if !self.judging.is_finished() && !self.sending.is_finished() {
+                _ = watchdog.tick() => if self.is_alive() {
                     tell_manager("WATCHDOG=1");
                 },
             }
@@ -214,7 +233,22 @@ impl Agent {
                 }
             }
         }
+        // What was found once and does not listen now is down, not gone: it must not vanish when it dies.
+        let known: Vec<Target> =
+            self.sampler.targets().filter(|one| one.discovered).map(|one| (**one).clone()).collect();
+        for one in known {
+            if self.configuration.discovers && !targets.iter().any(|other| other.identity() == one.identity()) {
+                targets.push(one);
+            }
+        }
         targets
+    }
+
+    /// Whether the loops that must never stand still do not: else the service manager begins us anew.
+    fn is_alive(&self) -> bool {
+        let round = Duration::from_millis(self.last_round_ms.load(Ordering::Relaxed));
+        let quiet = self.clock.now().since_start.saturating_sub(round);
+        !self.judging.is_finished() && !self.sending.is_finished() && quiet < QUIET_MAX
     }
 
     /// A target's task ends only by a panic. It is begun anew, and the panic is counted.
@@ -253,6 +287,14 @@ impl Agent {
             ("[agent] state_dir", new.agent.state_dir != self.configuration.agent.state_dir),
             ("[serve]", new.serve != self.configuration.serve),
             ("[store]", new.store != self.configuration.store),
+            (
+                "[sample] series_max_per_row",
+                new.sample.series_max_per_row != self.configuration.sample.series_max_per_row,
+            ),
+            (
+                "[sample] discovery_interval",
+                new.sample.discovery_interval != self.configuration.sample.discovery_interval,
+            ),
         ] {
             if differs {
                 tracing::warn!("{what} takes effect when the agent is started anew");

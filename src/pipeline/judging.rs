@@ -1,6 +1,7 @@
 //! The judging loop: takes what the others saw, evaluates rules when they are due, and hands transitions to alert.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,10 +34,13 @@ use crate::serve::shared::{Published, Stream};
 use crate::state::State;
 use crate::store::{Health, Store};
 use crate::sys::clock::{Clock, Stopwatch};
-use crate::sys::task;
+use crate::sys::task::{self, Worker};
 
 /// How often the loop looks at the store, the outbox and itself.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long the store may take to say how it is.
+const LOOK_TIME: Duration = Duration::from_secs(5);
 
 /// What the loop is told.
 pub enum Word {
@@ -63,6 +67,10 @@ pub struct Judging {
     rules: Arc<Rules>,
     catalogue: Arc<Catalogue>,
     capped_before: u64,
+    /// When the loop last went round, in milliseconds since the start: the watchdog looks at it.
+    pub last_round_ms: Arc<AtomicU64>,
+    /// Rules have a thread of their own: they wait behind nothing that may hang.
+    computing: Worker,
     places: Places,
 }
 
@@ -100,6 +108,8 @@ impl Judging {
         let mut findings = Findings::new(configuration.judge.target_down_for);
         let mut changes = judge.restore(saved.clone(), gap, now);
         changes.extend(findings.restore(saved, now));
+        // The configuration that was loaded is valid, whatever was refused before the restart.
+        changes.extend(findings.observe(Fact::Configuration { faults: &[] }, now));
         let mut judging = Judging {
             judge: Arc::new(Mutex::new(judge)),
             findings,
@@ -109,6 +119,9 @@ impl Judging {
             rules,
             catalogue,
             capped_before: 0,
+            last_round_ms: Arc::default(),
+            computing: Worker::start("rules")
+                .map_err(|error| Fault::new("agent-04", format!("no thread for the rules: {error}")))?,
             places,
         };
         judging.tell(changes, &[], now).await;
@@ -116,10 +129,11 @@ impl Judging {
     }
 
     /// Runs until `stop` turns true, and then takes in what waits.
-    pub async fn run(mut self, mut words: mpsc::Receiver<Word>, stop: watch::Receiver<bool>) {
+    pub async fn run(mut self, mut words: mpsc::Receiver<Word>, mut stop: watch::Receiver<bool>) {
         let mut look_at = Duration::ZERO;
         loop {
             let now = self.places.clock.now();
+            self.last_round_ms.store(u64::try_from(now.since_start.as_millis()).unwrap_or(0), Ordering::Relaxed);
             if self.judge().due(now) {
                 self.evaluate(now).await;
             }
@@ -128,11 +142,15 @@ impl Judging {
                 self.look(now).await;
             }
             let next = self.judge().next_due().min(look_at).saturating_sub(self.places.clock.now().since_start);
-            match timeout(next.max(Duration::from_millis(1)), words.recv()).await {
-                Ok(Some(word)) => self.take(word).await,
-                Ok(None) => return,
-                Err(_) if *stop.borrow() => return,
-                Err(_) => {}
+            tokio::select! {
+                word = words.recv() => match word {
+                    Some(word) => self.take(word).await,
+                    None => return,
+                },
+                () = sleep(next.max(Duration::from_millis(1))) => {}
+                changed = stop.changed() => if changed.is_err() {
+                    return;
+                },
             }
             if *stop.borrow() && words.is_empty() {
                 return;
@@ -203,6 +221,8 @@ impl Judging {
 
     fn reload(&mut self, configuration: &Configuration, now: Moment) -> Vec<Transition> {
         self.rules = configuration.rules.clone();
+        let settings = configuration.judge.settings(Labels::empty(), configuration.external_url());
+        self.judge().adjust(settings);
         let mut changes = self.judge().reload(self.rules.clone(), self.roster.clone(), now);
         self.findings.reload(configuration.judge.target_down_for);
         self.places.alerting.reload(configuration.alert.clone());
@@ -225,7 +245,7 @@ impl Judging {
             });
             each.collect()
         };
-        let evaluated = match task::blocking("rules", work).await {
+        let evaluated = match self.computing.run(work).await {
             Ok(evaluated) => evaluated,
             Err(panic) => {
                 tracing::error!("{panic}");
@@ -249,16 +269,25 @@ impl Judging {
 
     /// What the loop must ask for itself: the store's health and damage, and what alerting makes of itself.
     async fn look(&mut self, now: Moment) {
-        let store = &self.places.store;
-        let why = match store.health() {
-            Health::Writing => None,
-            Health::Stopped { why, .. } => Some(why.to_string()),
+        let store = self.places.store.clone();
+        let looking = task::blocking("look", move || (store.health(), store.set_aside(), store.statistics().capped));
+        let (why, files, capped) = match timeout(LOOK_TIME, looking).await {
+            Ok(Ok((health, aside, capped))) => {
+                let why = if let Health::Stopped { why, .. } = health { Some(why.to_string()) } else { None };
+                (why, aside, capped)
+            }
+            Ok(Err(panic)) => (Some(panic), Vec::new(), self.capped_before),
+            Err(_) => {
+                let why = format!("the store has not answered for {} s: does its disk hang?", LOOK_TIME.as_secs());
+                (Some(why), Vec::new(), self.capped_before)
+            }
         };
         let files: Vec<(String, String)> =
-            store.set_aside().into_iter().map(|one| (one.path.display().to_string(), one.why)).collect();
-        let capped = store.statistics().capped;
-        let refused = (capped > self.capped_before)
-            .then(|| format!("{} series were refused lately, {capped} in all", capped - self.capped_before));
+            files.into_iter().map(|one| (one.path.display().to_string(), one.why)).collect();
+        let capped = capped.max(self.places.own.points_dropped.get());
+        let refused = (capped > self.capped_before).then(|| {
+            format!("{} points of refused series were dropped lately, {capped} in all", capped - self.capped_before)
+        });
         self.capped_before = capped;
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));
@@ -330,7 +359,12 @@ fn record(store: &Store, recorded: &[(Labels, f64)], at_ms: i64) {
 }
 
 fn roster(targets: &[Target]) -> Roster {
+    let instance = |one: &Target| {
+        let engine = engines::find(&one.engine)?;
+        Some((one.tenant.clone(), engine.instance(one), one.name.clone()))
+    };
     Roster::new(targets.iter().map(|one| (one.tenant.as_str(), one.name.as_str(), one.discovered)))
+        .with_instances(targets.iter().filter_map(instance))
 }
 
 fn who(labels: &Labels, discovered: bool) -> Who<'_> {

@@ -4,12 +4,85 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::alert::Alerting;
-use crate::pipeline::own::{Own, Snapshot};
+use crate::alert::statistics::Statistics as Alerts;
+use crate::pipeline::own::{Figure, Kind, Own};
 use crate::sample::sampler::Sampler;
-use crate::serve::shared::Shared;
-use crate::store::{Health, Store};
+use crate::serve::shared::{Counters, Shared};
+use crate::store::{Health, Statistics, Store};
 use crate::sys::clock::Clock;
-use crate::sys::usage;
+use crate::sys::usage::{self, Usage};
+
+/// What all stages count, at one moment.
+pub struct Snapshot {
+    store: Statistics,
+    is_writing: bool,
+    alerts: Alerts,
+    used: Usage,
+    ahead_ms: i64,
+    cycles_dropped: u64,
+    outcomes_unheard: u64,
+    /// Serve is built after the board that shows these metrics.
+    shared: Option<Arc<Shared>>,
+}
+
+impl Snapshot {
+    fn served(&self, counter: fn(&Counters) -> &AtomicU64) -> f64 {
+        self.shared.as_ref().map_or(0.0, |shared| float(counter(&shared.counters).load(Ordering::Relaxed)))
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // figures for people, far below 2^53
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+const fn total(name: &'static str, help: &'static str, read: fn(&Snapshot) -> f64) -> Figure {
+    Figure { name, help, kind: Kind::Total, read }
+}
+
+const fn level(name: &'static str, help: &'static str, read: fn(&Snapshot) -> f64) -> Figure {
+    Figure { name, help, kind: Kind::Level, read }
+}
+
+/// Every figure that a stage keeps itself.
+#[rustfmt::skip] // a table is read across
+#[allow(clippy::cast_precision_loss)] // figures for people, far below 2^53
+pub static FIGURES: &[Figure] = &[
+    total("process_cpu_seconds_total", "Processor time the agent has used.", |at| at.used.cpu.as_secs_f64()),
+    level("process_resident_memory_bytes", "Memory the agent has resident.", |at| float(at.used.resident_bytes)),
+    level("process_open_fds", "Files and sockets the agent has open.", |at| float(at.used.open_files)),
+    level("watchward_stored_time_ahead_seconds", "How far stored time runs ahead of the wall clock.", |at| at.ahead_ms as f64 / 1000.0),
+    total("watchward_sample_dropped_cycles_total", "Whole cycles dropped because the store did not keep up.", |at| float(at.cycles_dropped)),
+    total("watchward_judge_unheard_outcomes_total", "Outcomes of cycles that judge had no room for.", |at| float(at.outcomes_unheard)),
+    level("watchward_store_series", "Series in the store's index.", |at| at.store.series as f64),
+    level("watchward_store_disk_bytes", "What the history takes on disk.", |at| float(at.store.bytes_on_disk)),
+    level("watchward_store_head_bytes", "What index and samples take in memory.", |at| at.store.head_bytes as f64),
+    level("watchward_store_blocks", "Block files of the history.", |at| at.store.blocks as f64),
+    level("watchward_store_writing", "1 if the history reaches the disk, else 0.", |at| f64::from(u8::from(at.is_writing))),
+    total("watchward_store_samples_total", "Samples taken in.", |at| float(at.store.samples_appended)),
+    total("watchward_store_out_of_order_samples_total", "Samples dropped for being older than their series' last.", |at| float(at.store.dropped_out_of_order)),
+    total("watchward_store_duplicate_samples_total", "Samples dropped for having their series' last time.", |at| float(at.store.dropped_duplicate)),
+    total("watchward_store_unknown_series_samples_total", "Samples dropped because their series had left the index.", |at| float(at.store.dropped_unknown_series)),
+    total("watchward_store_dropped_chunks_total", "Chunks dropped from memory because the disk did not take them.", |at| float(at.store.dropped_chunks)),
+    total("watchward_store_refused_series_total", "New series refused because of series_max.", |at| float(at.store.capped)),
+    total("watchward_store_damaged_files_total", "Files set aside as damaged.", |at| float(at.store.corrupt)),
+    total("watchward_store_torn_bytes_total", "Bytes cut off the log's end after an interrupted write.", |at| float(at.store.torn_bytes)),
+    level("watchward_alert_queued_notices", "Notices that wait to be told.", |at| float(at.alerts.queued)),
+    level("watchward_alert_oldest_notice_seconds", "How long the oldest of them has waited.", |at| at.alerts.oldest_age_s),
+    level("watchward_alert_unwritten_transitions", "Transitions that wait in memory because the state cannot be written.", |at| float(at.alerts.backlog)),
+    total("watchward_alert_sent_messages_total", "Messages that arrived.", |at| float(at.alerts.sent)),
+    total("watchward_alert_failed_attempts_total", "Attempts that failed and are repeated.", |at| float(at.alerts.failed)),
+    total("watchward_alert_retried_attempts_total", "Attempts that were repetitions.", |at| float(at.alerts.retried)),
+    total("watchward_alert_refused_messages_total", "Messages that receivers refused.", |at| float(at.alerts.refused)),
+    total("watchward_alert_given_up_notices_total", "Notices that became too old to be tried again.", |at| float(at.alerts.given_up)),
+    total("watchward_alert_coalesced_notices_total", "Notices merged away because too many waited.", |at| float(at.alerts.coalesced)),
+    total("watchward_alert_unrecorded_total", "Critical alerts told without having been recorded.", |at| float(at.alerts.unrecorded)),
+    total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
+    total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
+    total("watchward_serve_connections_total", "Connections let in.", |at| at.served(|count| &count.connections)),
+    level("watchward_serve_stream_clients", "Clients of the live stream.", |at| at.served(|count| &count.stream_clients)),
+    total("watchward_serve_stream_cut_off_total", "Clients of the live stream cut off for being too slow.", |at| at.served(|count| &count.stream_cut_off)),
+];
 
 /// Handles on everything that counts.
 pub struct Mirror {
@@ -19,7 +92,6 @@ pub struct Mirror {
     alerting: Arc<Alerting>,
     cycles_dropped: Arc<AtomicU64>,
     unheard: Arc<AtomicU64>,
-    /// Serve is built after the board that shows these metrics.
     shared: OnceLock<Arc<Shared>>,
 }
 
@@ -49,63 +121,15 @@ impl Mirror {
 
     /// The agent's own metrics as text.
     pub fn text(&self) -> String {
-        self.own.text(&self.snapshot())
-    }
-
-    #[allow(clippy::cast_precision_loss)] // figures for people, far below 2^53
-    fn snapshot(&self) -> Snapshot {
-        let store = self.store.statistics();
-        let used = usage::own();
-        let alerting = self.alerting.statistics(self.clock.now());
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let mut totals = vec![
-            ("samples_appended", store.samples_appended),
-            ("samples_dropped_out_of_order", store.dropped_out_of_order),
-            ("samples_dropped_duplicate", store.dropped_duplicate),
-            ("samples_dropped_unknown_series", store.dropped_unknown_series),
-            ("chunks_dropped", store.dropped_chunks),
-            ("series_capped", store.capped),
-            ("files_set_aside", store.corrupt),
-            ("log_bytes_torn", store.torn_bytes),
-            ("cycles_dropped", count(&self.cycles_dropped)),
-            ("outcomes_unheard", count(&self.unheard)),
-            ("notifications_sent", alerting.sent),
-            ("notifications_failed", alerting.failed),
-            ("notifications_retried", alerting.retried),
-            ("notifications_refused", alerting.refused),
-            ("notifications_given_up", alerting.given_up),
-            ("notifications_coalesced", alerting.coalesced),
-            ("notifications_unrecorded", alerting.unrecorded),
-        ];
-        let writing = matches!(self.store.health(), Health::Writing);
-        let mut levels = vec![
-            ("store_bytes_on_disk", store.bytes_on_disk as f64),
-            ("store_head_bytes", store.head_bytes as f64),
-            ("store_blocks", store.blocks as f64),
-            ("store_writing", f64::from(u8::from(writing))),
-            ("notifications_queued", alerting.queued as f64),
-            ("notification_oldest_seconds", alerting.oldest_age_s),
-            ("transitions_unwritten", alerting.backlog as f64),
-        ];
-        if let Some(shared) = self.shared.get() {
-            let served = &shared.counters;
-            totals.extend([
-                ("http_requests", count(&served.requests)),
-                ("http_refused", count(&served.refused)),
-                ("http_connections", count(&served.connections)),
-                ("stream_cut_off", count(&served.stream_cut_off)),
-            ]);
-            levels.push(("stream_clients", count(&served.stream_clients) as f64));
-        }
-        Snapshot {
-            series: i64::try_from(store.series).unwrap_or(i64::MAX),
-            ahead_seconds: self.clock.ahead_ms() as f64 / 1000.0,
-            cpu_seconds: used.cpu.as_secs_f64(),
-            resident_bytes: whole(used.resident_bytes),
-            open_files: whole(used.open_files),
-            totals,
-            levels,
-        }
+        self.own.text(&Snapshot {
+            store: self.store.statistics(),
+            is_writing: matches!(self.store.health(), Health::Writing),
+            alerts: self.alerting.statistics(self.clock.now()),
+            used: usage::own(),
+            ahead_ms: self.clock.ahead_ms(),
+            cycles_dropped: self.cycles_dropped.load(Ordering::Relaxed),
+            outcomes_unheard: self.unheard.load(Ordering::Relaxed),
+            shared: self.shared.get().cloned(),
+        })
     }
 }

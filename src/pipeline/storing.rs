@@ -1,12 +1,14 @@
 //! The storing loop: each cycle goes to the store, the board and the stream, and its outcome on to judge.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::model::reading::Cycle;
+use crate::model::reading::{Cycle, Points};
 use crate::model::series::{Series, is_stale};
 use crate::model::status::{Body, Event, Message, StreamSample, TargetStatus};
 use crate::pipeline::board::{Change, Noticeboard};
@@ -14,10 +16,16 @@ use crate::pipeline::judging::Word;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
 use crate::store::Store;
+use crate::sys::task::panic_text;
 
-/// What the loop works with. It runs on a thread of its own: a disk that hangs holds up no other work.
+/// What the loop works with. It runs on a thread of its own, and the writing on another: while a disk hangs, what was
+/// read is still shown and judged.
 pub struct Storing {
+    /// For labels; the writing is the other thread's.
     pub store: Arc<Store>,
+    pub points: SyncSender<(Points, i64)>,
+    /// Cycles that the writing thread had no room for.
+    pub dropped: Arc<AtomicU64>,
     pub board: Arc<Noticeboard>,
     pub own: Arc<Own>,
     pub stream: Stream,
@@ -30,31 +38,42 @@ impl Storing {
     /// Runs until all senders of cycles are gone.
     pub fn run(self, mut cycles: mpsc::Receiver<Cycle>) {
         while let Some(cycle) = cycles.blocking_recv() {
-            self.take(cycle);
+            let target = cycle.target.clone();
+            // One cycle that brings a fault to light must not end the storing of all the others.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.take(cycle))) {
+                self.own.panics.inc();
+                tracing::error!("storing a cycle of {target} panicked: {}", panic_text(&*panic));
+            }
         }
     }
 
     fn take(&self, cycle: Cycle) {
-        self.store.append(&cycle.points, cycle.at_ms);
+        self.show(&cycle);
+        if self.points.try_send((cycle.points, cycle.at_ms)).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn show(&self, cycle: &Cycle) {
         if cycle.removed {
-            self.tell(&cycle, Body::Event(event(&cycle, "target.removed", "is watched no longer".to_string())));
+            self.tell(cycle, Body::Event(event(cycle, "target.removed", "is watched no longer".to_string())));
             return;
         }
-        self.count(&cycle);
+        self.count(cycle);
         if self.stream.receiver_count() > 0 {
-            self.tell(&cycle, self.samples(&cycle));
+            self.tell(cycle, self.samples(cycle));
         }
-        let Some((status, changes)) = self.board.take(&cycle) else { return };
+        let Some((status, changes)) = self.board.take(cycle) else { return };
         for change in changes {
             let (kind, words) = words(&change, &status);
-            let event = event(&cycle, kind, words);
+            let event = event(cycle, kind, words);
             self.own.events.with_label_values(&[kind]).inc();
             tracing::info!("{}", event.summary);
-            self.tell(&cycle, Body::Event(event.clone()));
+            self.tell(cycle, Body::Event(event.clone()));
             self.hand_on(Word::Event(event));
         }
-        self.tell(&cycle, Body::Target(status));
-        self.hand_on(Word::Cycle(Box::new(Cycle { points: Vec::new(), ..cycle })));
+        self.tell(cycle, Body::Target(status));
+        self.hand_on(Word::Cycle(Box::new(cycle.without_points())));
     }
 
     fn hand_on(&self, word: Word) {
@@ -68,6 +87,7 @@ impl Storing {
         self.own.cycles.with_label_values(&[up]).inc();
         self.own.cycle_seconds.observe(cycle.took.as_secs_f64());
         self.own.cycle_late_seconds.observe(cycle.late.as_secs_f64());
+        self.own.points_dropped.inc_by(cycle.points_dropped);
         for unknown in cycle.rows.iter().filter_map(|row| row.result.as_ref().err()) {
             self.own.rows_unknown.with_label_values(&[unknown.kind.word()]).inc();
         }
@@ -86,6 +106,13 @@ impl Storing {
         let target = name(cycle).to_string();
         let message = Message { tenant: cycle.tenant.to_string(), target, body };
         let _ = self.stream.send(Arc::new(Published::new(message))); // the last listener may have just left
+    }
+}
+
+/// Writes what the loop hands on, until it has ended. The one thing on its thread: a disk may hang.
+pub fn write(store: &Store, waiting: &Receiver<(Points, i64)>) {
+    for (points, at_ms) in waiting {
+        store.append(&points, at_ms);
     }
 }
 

@@ -22,6 +22,9 @@ use crate::sys::task::panic_text;
 static UP: Metric = Metric::gauge("up", "1 if the target answered in the last cycle, else 0.");
 static CYCLE_SECONDS: Metric =
     Metric::gauge("scrape_duration_seconds", "How long the last cycle of the target took.").unit("s");
+static CYCLE_LATE: Metric =
+    Metric::gauge("watchward_sample_late_seconds", "How much later than planned the target's last cycle began.")
+        .unit("s");
 static CYCLE_SAMPLES: Metric = Metric::gauge("scrape_samples_scraped", "Samples of the target's last cycle.");
 static ROW_SUCCESS: Family = Family::new(
     MetricKind::Gauge,
@@ -37,7 +40,7 @@ static ROW_SECONDS: Family = Family::new(
 );
 
 /// The metrics that every target has beside its engine's rows.
-pub static COMMON: [&Metric; 3] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES];
+pub static COMMON: [&Metric; 4] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE];
 
 /// The families that every target has beside its engine's rows.
 pub static COMMON_FAMILIES: [&Family; 2] = [&ROW_SUCCESS, &ROW_SECONDS];
@@ -55,6 +58,8 @@ pub struct Watched {
     cycle_of_session: u64,
     facts: Facts,
     collector_status: Vec<(usize, bool, Duration)>,
+    /// All series ended with the last cycle: the next reading asks every row.
+    after_down: bool,
 }
 
 #[derive(Clone, Default)]
@@ -89,6 +94,7 @@ impl Watched {
             cycle_of_session: 0,
             facts: Facts::default(),
             collector_status: Vec::new(),
+            after_down: false,
             target,
         }
     }
@@ -105,11 +111,22 @@ impl Watched {
             points.retain(|(_, value)| is_stale(*value));
             self.ids.end_all(&[self.rows.len()], &mut points);
             self.rows.fill(RowState::default());
+            self.after_down = true;
             self.collector_status.clear();
         }
         let took = watch.elapsed();
-        self.describe(&outcome, took, &mut points);
+        self.describe(&outcome, took, late, &mut points);
         self.build(began.stored_ms, outcome, points, took, late, false)
+    }
+
+    /// Gives the series up to whoever watches this target next.
+    pub fn into_ids(self) -> Ids {
+        self.ids
+    }
+
+    /// Takes series over from whoever watched this target before, with the same labels: what it does not read ends.
+    pub fn take_over(&mut self, ids: Ids) {
+        self.ids = ids;
     }
 
     /// The cycle that ends all series of a target that is watched no longer.
@@ -121,7 +138,7 @@ impl Watched {
     }
 
     fn build(
-        &self,
+        &mut self,
         at_ms: i64,
         outcome: Outcome,
         points: Vec<(SeriesId, f64)>,
@@ -137,6 +154,7 @@ impl Watched {
             rows: outcome.readings,
             up: outcome.up,
             removed,
+            points_dropped: std::mem::take(&mut self.ids.dropped),
             fault: outcome.fault,
             took,
             late,
@@ -155,8 +173,9 @@ impl Watched {
     ) -> Outcome {
         let rows = self.engine.rows();
         let cycle_of_session = self.cycle_of_session + 1;
+        let asks_all = self.after_down;
         let due = move |facts: &Facts, is_fresh: bool| {
-            let cycle = if is_fresh { 0 } else { cycle_of_session };
+            let cycle = if is_fresh || asks_all { 0 } else { cycle_of_session };
             let asks = |(at, row): &(usize, &Row)| {
                 is_due(row.every, *at, cycle) && row.exists(facts) && row.lacks(facts).is_none()
             };
@@ -181,7 +200,8 @@ impl Watched {
                 Ok(Some(Report::Alive(facts))) => {
                     alive = true;
                     self.link.note(Ok(()), now);
-                    self.cycle_of_session = if self.link.is_fresh { 0 } else { cycle_of_session };
+                    let begins = self.link.is_fresh || std::mem::take(&mut self.after_down);
+                    self.cycle_of_session = if begins { 0 } else { cycle_of_session };
                     self.facts = facts;
                     self.between(now, &mut readings, points);
                 }
@@ -207,11 +227,9 @@ impl Watched {
             }
             if let Some(unknown) = row.lacks(&self.facts) {
                 self.ids.end_row(at, points);
-                if self.cycle_of_session == 0 {
-                    let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
-                    let name = self.engine.rows()[at].name;
-                    readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
-                }
+                let name = self.engine.rows()[at].name;
+                let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
+                readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
                 continue;
             }
             if is_due(row.every, at, self.cycle_of_session) {
@@ -257,7 +275,7 @@ impl Watched {
     }
 
     /// `up` under both its names, and how the cycle and each row went.
-    fn describe(&mut self, outcome: &Outcome, took: Duration, points: &mut Vec<(SeriesId, f64)>) {
+    fn describe(&mut self, outcome: &Outcome, took: Duration, late: Duration, points: &mut Vec<(SeriesId, f64)>) {
         let up = f64::from(u8::from(outcome.up));
         let engine = self.engine;
         let status = std::mem::take(&mut self.collector_status);
@@ -265,13 +283,14 @@ impl Watched {
         let samples = points.len() as f64;
         let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
             emit.metric(&UP, &[], up);
-            emit.metric(engine.up(), &[], up);
+            emit.metric(engine.card().up, &[], up);
             emit.metric(&CYCLE_SECONDS, &[], took.as_secs_f64());
             emit.metric(&CYCLE_SAMPLES, &[], samples);
+            emit.metric(&CYCLE_LATE, &[], late.as_secs_f64());
             for (at, success, took) in &status {
                 let labels = [("collector", engine.rows()[*at].name)];
-                emit.family(&ROW_SUCCESS, engine.prefix(), &labels, f64::from(u8::from(*success)));
-                emit.family(&ROW_SECONDS, engine.prefix(), &labels, took.as_secs_f64());
+                emit.family(&ROW_SUCCESS, engine.card().prefix, &labels, f64::from(u8::from(*success)));
+                emit.family(&ROW_SECONDS, engine.card().prefix, &labels, took.as_secs_f64());
             }
             Ok(())
         });
@@ -305,7 +324,7 @@ fn broke_off() -> Fault {
 
 /// What every series of a target carries.
 fn base_labels(engine: &'static dyn Engine, target: &Target) -> Vec<(String, String)> {
-    let job = if target.job.is_empty() { engine.job().to_string() } else { target.job.clone() };
+    let job = if target.job.is_empty() { engine.card().job.to_string() } else { target.job.clone() };
     let fixed = [
         ("tenant", target.tenant.clone()),
         ("target", target.name.clone()),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::engines::contract::Emit;
@@ -111,19 +111,15 @@ impl Ids {
     }
 
     fn mark_stale(&mut self, row: usize, points: Vec<(SeriesId, f64)>, out: &mut Vec<(SeriesId, f64)>) {
-        if !points.is_empty() {
-            out.extend(points.into_iter().map(|(id, _)| (id, STALE)));
-            self.known.retain(|_, known| known.row != row);
-        }
+        out.extend(points.into_iter().map(|(id, _)| (id, STALE)));
+        // Forgotten whether there were any: what a reading began before it failed must not be remembered either.
+        self.known.retain(|_, known| known.row != row);
     }
 
     /// 128 bits of two independently seeded hashes: two label sets of one target never meet by chance.
     fn key(&self, row: usize, metric: usize, part: &str, labels: &[(&str, &str)]) -> u128 {
-        let one = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            (row, metric, part, labels).hash(&mut hasher);
-            u128::from(hasher.finish())
-        };
+        let parts = (row, metric, part, labels);
+        let one = |state: &RandomState| u128::from(state.hash_one(parts));
         one(&self.hashers.0) << 64 | one(&self.hashers.1)
     }
 

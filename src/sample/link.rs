@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::sync::mpsc;
 
 use crate::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
+use crate::model::secret::Secret;
 use crate::model::target::{SecretSource, Target};
 use crate::sample::schedule::retry_after;
 use crate::sys::clock::Stopwatch;
@@ -29,7 +32,11 @@ pub enum Report {
     Done,
 }
 
-type Boxed = Box<dyn Session>;
+/// An open session, and the secrets it was opened with: a server's words are shown without them.
+struct Boxed {
+    session: Box<dyn Session>,
+    access: Access,
+}
 
 enum State {
     Closed,
@@ -120,7 +127,7 @@ impl Link {
         let State::Busy { work, since } = &mut self.state else { return };
         if work.is_finished() {
             self.state = match work.await {
-                Ok(Some(session)) if !session.is_broken() => State::Idle(session),
+                Ok(Some(open)) if !open.session.is_broken() => State::Idle(open),
                 _ => State::Closed,
             };
         } else if now.saturating_sub(*since) > HUNG_SOCKET_KEPT {
@@ -132,7 +139,7 @@ impl Link {
     pub async fn finish(&mut self) {
         let State::Busy { work, .. } = &mut self.state else { return };
         self.state = match work.await {
-            Ok(Some(session)) if !session.is_broken() => State::Idle(session),
+            Ok(Some(open)) if !open.session.is_broken() => State::Idle(open),
             _ => State::Closed,
         };
     }
@@ -175,15 +182,16 @@ async fn work(
     let watch = Stopwatch::start();
     let is_fresh = session.is_none();
     let opened = match session {
-        Some(mut session) => match session.probe().await {
+        Some(mut open) => match open.session.probe().await {
             // A server or a proxy may close an idle session; that alone is no outage, so look again before saying so.
-            Err(_) if session.is_broken() => open(engine, &target).await,
-            probed => probed.map(|()| session),
+            Err(_) if open.session.is_broken() => self::open(engine, &target).await,
+            Err(fault) => Err(concealed(fault, &target, &open.access)),
+            Ok(()) => Ok(open),
         },
-        None => open(engine, &target).await,
+        None => self::open(engine, &target).await,
     };
-    let mut session = match opened {
-        Ok(session) => session,
+    let Boxed { mut session, access } = match opened {
+        Ok(open) => open,
         Err(fault) => {
             let _ = reports.send(Report::Dead(fault)).await; // nobody may be listening any more
             return None;
@@ -194,24 +202,49 @@ async fn work(
     for (at, row) in rows {
         let left = deadline.saturating_sub(watch.elapsed());
         if reports.is_closed() || left.is_zero() {
-            return Some(session);
+            return Some(Boxed { session, access });
         }
         let began = watch.elapsed();
         let answer = if session.is_broken() {
             Err(Unknown::new(UnknownKind::Disconnected, "the connection was lost earlier in this cycle"))
         } else {
             // Half of what is left: one slow row never takes the time of all that follow.
-            session.ask(row, left / 2).await
+            let asked = session.ask(row, left / 2).await;
+            asked.map_err(|Unknown { kind, reason }| Unknown { kind, reason: conceal(&reason, &target, &access) })
         };
         let took = watch.elapsed().saturating_sub(began);
         let _ = reports.send(Report::Row { row: at, took, answer }).await;
     }
     let _ = reports.send(Report::Done).await;
-    Some(session)
+    Some(Boxed { session, access })
 }
 
 async fn open(engine: &'static dyn Engine, target: &Target) -> Result<Boxed, Fault> {
     let access = Access { password: secrets::read(&target.password)?, api_key: secrets::read(&target.api_key)? };
-    let mut session = engine.connect(target, &access).await?;
-    session.probe().await.map(|()| session)
+    let opened = async {
+        let mut session = engine.connect(target, &access).await?;
+        session.probe().await.map(|()| session)
+    };
+    match opened.await {
+        Ok(session) => Ok(Boxed { session, access }),
+        Err(fault) => Err(concealed(fault, target, &access)),
+    }
+}
+
+/// The shortest secret that is looked for: taking a shorter one out would maul the words around it.
+const SECRET_BYTES_MIN: usize = 4;
+
+/// A server's words may repeat what it was told: they are shown without our secrets, be it as HTTP writes a login.
+fn conceal(words: &str, target: &Target, access: &Access) -> String {
+    let long = |secret: &&Secret| secret.expose().len() >= SECRET_BYTES_MIN;
+    let secrets = [&access.password, &access.api_key].into_iter().flatten().filter(long);
+    secrets.fold(words.to_string(), |words, secret| {
+        let login = BASE64.encode(format!("{}:{}", target.url.user, secret.expose()));
+        words.replace(secret.expose(), "***").replace(&login, "***")
+    })
+}
+
+fn concealed(fault: Fault, target: &Target, access: &Access) -> Fault {
+    let Fault { code, what, detail, hint } = fault;
+    Fault { code, what: conceal(&what, target, access), detail: conceal(&detail, target, access), hint }
 }

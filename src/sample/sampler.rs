@@ -12,6 +12,7 @@ use crate::model::reading::Cycle;
 use crate::model::series::Series;
 use crate::model::target::Target;
 use crate::sample::cycle::{Watched, identity_labels};
+use crate::sample::ids::Ids;
 use crate::sample::schedule::Schedule;
 use crate::sys::clock::Clock;
 use crate::sys::task::{self, Handle};
@@ -22,12 +23,14 @@ enum Order {
     Watch,
     /// The target is gone: end its series.
     Leave,
+    /// The target changed: leave its series to the task that follows.
+    HandOver,
 }
 
 struct Running {
     target: Arc<Target>,
     order: watch::Sender<Order>,
-    task: Handle<()>,
+    task: Handle<Option<Ids>>,
 }
 
 /// All targets that are watched now.
@@ -61,26 +64,32 @@ impl Sampler {
             .filter(|(identity, running)| wanted.get(*identity) != Some(&running.target.as_ref()))
             .map(|(identity, _)| identity.clone())
             .collect();
+        let mut handed: BTreeMap<String, Ids> = BTreeMap::new();
         for identity in over {
             if let Some(running) = self.running.remove(&identity) {
                 // A changed target that keeps its labels keeps its series: its new task takes them over.
-                if !wanted.get(&identity).is_some_and(|new| keeps_series(&running.target, new)) {
-                    let _ = running.order.send(Order::Leave); // a task that panicked listens no more
-                    let _ = running.task.await;
+                let keeps = wanted.get(&identity).is_some_and(|new| keeps_series(&running.target, new));
+                let _ = running.order.send(if keeps { Order::HandOver } else { Order::Leave }); // it may have panicked
+                if let Ok(Some(ids)) = running.task.await {
+                    handed.insert(identity, ids);
                 }
             }
         }
         for (identity, target) in wanted {
             if !self.running.contains_key(&identity) {
-                self.begin(identity, Arc::new(target.clone()));
+                let ids = handed.remove(&identity);
+                self.begin(identity, Arc::new(target.clone()), ids);
             }
         }
     }
 
-    fn begin(&mut self, identity: String, target: Arc<Target>) {
+    fn begin(&mut self, identity: String, target: Arc<Target>, ids: Option<Ids>) {
         let Some(engine) = engines::find(&target.engine) else { return };
         let (order, orders) = watch::channel(Order::Watch);
-        let watched = Watched::new(engine, target.clone(), self.series.clone(), self.row_series_max);
+        let mut watched = Watched::new(engine, target.clone(), self.series.clone(), self.row_series_max);
+        if let Some(ids) = ids {
+            watched.take_over(ids);
+        }
         let schedule = Schedule::begin(&identity, target.interval, self.clock.now().since_start);
         let beat =
             Beat { schedule, clock: self.clock.clone(), cycles: self.cycles.clone(), dropped: self.dropped.clone() };
@@ -101,7 +110,7 @@ impl Sampler {
     /// Begins a fallen target anew.
     pub fn revive(&mut self, identity: &str) {
         if let Some(running) = self.running.remove(identity) {
-            self.begin(identity.to_string(), running.target.clone());
+            self.begin(identity.to_string(), running.target.clone(), None);
         }
     }
 }
@@ -121,26 +130,40 @@ struct Beat {
 }
 
 impl Beat {
-    async fn run(mut self, mut watched: Watched, mut orders: watch::Receiver<Order>) {
+    async fn run(mut self, mut watched: Watched, mut orders: watch::Receiver<Order>) -> Option<Ids> {
         loop {
             let wait = self.schedule.next().saturating_sub(self.clock.now().since_start);
             tokio::select! {
                 () = sleep(wait) => {}
                 changed = orders.changed() => {
                     if changed.is_err() {
-                        return; // the sampler itself has ended
+                        return None; // the sampler itself has ended
                     }
                 }
             }
-            if *orders.borrow() == Order::Leave {
-                let _ = self.cycles.send(watched.farewell(&self.clock)).await; // waits: an end must not be lost
-                return;
+            let order = *orders.borrow();
+            match order {
+                Order::Watch => {}
+                Order::HandOver => return Some(watched.into_ids()),
+                Order::Leave => {
+                    let _ = self.cycles.send(watched.farewell(&self.clock)).await; // waits: an end must not be lost
+                    return None;
+                }
             }
             let late = self.schedule.beat(self.clock.now().since_start);
-            let cycle = watched.cycle(&self.clock, late).await;
+            let cycle = tokio::select! {
+                cycle = watched.cycle(&self.clock, late) => cycle,
+                // A server that hangs must not hold up a reload or the end: its cycle is given up.
+                () = is_over(orders.clone()) => continue,
+            };
             if self.cycles.try_send(cycle).is_err() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
+}
+
+/// Waits until the target is to be left, or the sampler has ended.
+async fn is_over(mut orders: watch::Receiver<Order>) {
+    while *orders.borrow_and_update() == Order::Watch && orders.changed().await.is_ok() {}
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::model::fault::Fault;
 use crate::model::finding::{Finding, Severity};
+use crate::model::reading::UnknownKind;
 use crate::model::scope::Scope;
 use crate::model::status::TargetStatus;
 use crate::model::transition::{Phase, Transition};
@@ -73,6 +74,11 @@ pub async fn tenant(
     reply::json(&Health { tenant, health, targets, alerts, findings })
 }
 
+/// Whether something that the server has could not be read. What it does not have is no fault of anybody's.
+fn could_not_look(target: &TargetStatus) -> bool {
+    target.unknown_rows.iter().any(|row| row.kind != UnknownKind::NotHere.word())
+}
+
 /// The worst thing known decides.
 pub fn word(targets: &[TargetStatus], alerts: &[Transition]) -> Word {
     let fires = |severity: Severity| {
@@ -80,7 +86,7 @@ pub fn word(targets: &[TargetStatus], alerts: &[Transition]) -> Word {
     };
     if targets.iter().any(|target| target.up == Some(false)) || fires(Severity::Critical) {
         Word::Critical
-    } else if fires(Severity::Warning) || targets.iter().any(|target| !target.unknown_rows.is_empty()) {
+    } else if fires(Severity::Warning) || targets.iter().any(could_not_look) {
         Word::Degraded
     } else if targets.iter().any(|target| target.up.is_none()) {
         Word::Unknown

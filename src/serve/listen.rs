@@ -13,7 +13,8 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{sleep, timeout};
 
 use crate::model::fault::Fault;
 use crate::model::scope::Scope;
@@ -25,7 +26,12 @@ use crate::sys::task;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// The most that a request's head may weigh.
 const HEAD_BYTES_MAX: usize = 32 << 10;
-/// Connections at once, over both doors; more wait in the system's queue.
+/// How long a connection may last; then it is ended at its next pause. Upgraded streams have rules of their own.
+const CONNECTION_TIME: Duration = Duration::from_secs(120);
+/// How long what is under way then may still take: who does not read is not waited for.
+const LEAVING_TIME: Duration = Duration::from_secs(15);
+/// Connections at once at each door; more wait in the system's queue. The doors do not share: whoever takes all places
+/// of one locks nobody out of the other.
 const CONNECTIONS_MAX: usize = 256;
 
 /// The bound doors, before anybody is let in.
@@ -56,24 +62,32 @@ impl Doors {
     /// Lets clients in until `stop` turns true. `anonymous` is what tokenless TCP readers may see.
     pub async fn serve(self, router: Router, shared: Arc<Shared>, anonymous: Scope, stop: watch::Receiver<bool>) {
         let mut stopping = stop.clone();
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tcp_places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let unix_places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tcp_router = router.clone().layer(Extension(Reader { scope: anonymous }));
         let unix_router = router.layer(Extension(Reader { scope: Scope::of_socket_peer() }));
         loop {
-            let Ok(place) = places.clone().acquire_owned().await else { break };
             tokio::select! {
-                accepted = self.tcp.accept() => match accepted {
+                (place, accepted) = placed(&tcp_places, self.tcp.accept()) => match accepted {
                     Ok(stream) => connection(stream, tcp_router.clone(), shared.clone(), place, stop.clone()),
-                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await, // out of descriptors: breathe
+                    Err(_) => sleep(Duration::from_millis(50)).await, // out of descriptors: breathe
                 },
-                accepted = accept_unix(self.unix.as_ref()) => match accepted {
+                (place, accepted) = placed(&unix_places, accept_unix(self.unix.as_ref())) => match accepted {
                     Ok(Some(stream)) => connection(stream, unix_router.clone(), shared.clone(), place, stop.clone()),
                     Ok(None) => { shared.counters.refused.fetch_add(1, Ordering::Relaxed); }
-                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    Err(_) => sleep(Duration::from_millis(50)).await,
                 },
                 () = stopped(&mut stopping) => break,
             }
         }
+    }
+}
+
+/// A place first, then a client: a full door leaves its clients in the system's queue.
+async fn placed<T>(places: &Arc<Semaphore>, accept: impl Future<Output = T>) -> (OwnedSemaphorePermit, T) {
+    match places.clone().acquire_owned().await {
+        Ok(place) => (place, accept.await),
+        Err(_) => std::future::pending().await, // nobody closes it
     }
 }
 
@@ -95,7 +109,7 @@ fn connection<S>(
     stream: S,
     router: Router,
     shared: Arc<Shared>,
-    place: tokio::sync::OwnedSemaphorePermit,
+    place: OwnedSemaphorePermit,
     mut stop: watch::Receiver<bool>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -110,6 +124,10 @@ fn connection<S>(
         tokio::select! {
             _ = connection.as_mut() => {} // how a client left is its own affair
             () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
+            () = sleep(CONNECTION_TIME) => {
+                connection.as_mut().graceful_shutdown();
+                let _ = timeout(LEAVING_TIME, connection).await; // what is left then is dropped
+            }
         }
     };
     task::spawn("connection", serving).detach();

@@ -8,9 +8,10 @@ use axum::extract::{Extension, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::model::catalogue::Catalogue;
+use crate::model::catalogue::{Catalogue, Entry};
 use crate::model::fault::Fault;
 use crate::model::labels::{Labels, NAME};
+use crate::model::row::MetricKind;
 use crate::serve::reply;
 use crate::serve::shared::{Reader, Shared};
 use crate::sys::task;
@@ -76,34 +77,47 @@ fn wanted(labels: &Labels, choice: &Choice) -> bool {
     let same = |name, wish: &Option<String>| wish.as_ref().is_none_or(|wish| labels.value(name) == wish);
     labels.name() != "up"
         && !labels.name().starts_with("scrape_")
+        && (choice.target.is_none() || !labels.name().starts_with("watchward_"))
         && same("target", &choice.target)
         && same("tenant", &choice.tenant)
 }
 
 /// The text format: families together, each with its HELP and TYPE.
-pub fn render(mut series: Vec<(Labels, f64)>, catalogue: &Catalogue, as_exporter: bool) -> String {
-    series.sort_unstable_by(|(a, _), (b, _)| a.name().cmp(b.name()).then_with(|| a.cmp(b)));
+pub fn render(series: Vec<(Labels, f64)>, catalogue: &Catalogue, as_exporter: bool) -> String {
+    let mut sorted: Vec<(&str, &Labels, f64)> =
+        series.iter().map(|(labels, value)| (family(labels, catalogue), labels, *value)).collect();
+    sorted.sort_unstable_by(|(a, one, _), (b, other, _)| (a, one.name(), one).cmp(&(b, other.name(), other)));
     let mut text = String::with_capacity(series.len() * 120);
-    let mut family = String::new();
-    for (labels, value) in &series {
-        let name = labels.name();
-        if name != family {
-            family.clear();
-            family.push_str(name);
-            head(&mut text, name, catalogue);
+    let mut last = "";
+    for (family, labels, value) in sorted {
+        if family != last {
+            last = family;
+            head(&mut text, family, catalogue.find(labels.name()));
         }
-        line(&mut text, labels, *value, as_exporter);
+        line(&mut text, labels, value, as_exporter);
     }
     text
 }
 
-fn head(text: &mut String, name: &str, catalogue: &Catalogue) {
-    if let Some(entry) = catalogue.find(name) {
+/// The name that HELP and TYPE are said of: sums, counts and buckets belong to their summary or histogram.
+fn family<'a>(labels: &'a Labels, catalogue: &Catalogue) -> &'a str {
+    let name = labels.name();
+    match catalogue.find(name).map(|entry| entry.kind) {
+        Some(MetricKind::Summary | MetricKind::Histogram) => {
+            let parts = ["_sum", "_count", "_bucket"];
+            parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
+        }
+        _ => name,
+    }
+}
+
+fn head(text: &mut String, family: &str, entry: Option<Entry>) {
+    if let Some(entry) = entry {
         let help = entry.help.replace('\\', "\\\\").replace('\n', "\\n");
         // Writing to a String cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {}\n", entry.kind.word());
+        let _ = write!(text, "# HELP {family} {help}\n# TYPE {family} {}\n", entry.kind.word());
     } else {
-        let _ = writeln!(text, "# TYPE {name} untyped");
+        let _ = writeln!(text, "# TYPE {family} untyped");
     }
 }
 

@@ -30,8 +30,8 @@ pub async fn instant(
     Extension(reader): Extension<Reader>,
     Query(parameters): Parameters,
 ) -> Response {
-    let now_ms = shared.clock.now().stored_ms;
-    let parsed = expression(&parameters).and_then(|query| Ok((query, time(&parameters, "time", now_ms)?)));
+    let (now_ms, ahead_ms) = (shared.clock.now().stored_ms, shared.clock.ahead_ms());
+    let parsed = expression(&parameters).and_then(|query| Ok((query, time(&parameters, "time", now_ms, ahead_ms)?)));
     let (query, at_ms) = match parsed {
         Ok(parsed) => parsed,
         Err(words) => return failed(StatusCode::BAD_REQUEST, "bad_data", &words),
@@ -39,7 +39,7 @@ pub async fn instant(
     compute(move |limits| {
         let source = shared.store.scoped(&reader.scope);
         let value = promql::instant(&query, &source, at_ms, limits).map_err(|error| error.to_string())?;
-        Ok(rendered(value, at_ms))
+        Ok(rendered(value, at_ms, ahead_ms))
     })
     .await
 }
@@ -50,9 +50,10 @@ pub async fn range(
     Extension(reader): Extension<Reader>,
     Query(parameters): Parameters,
 ) -> Response {
+    let ahead_ms = shared.clock.ahead_ms();
     let parsed = expression(&parameters).and_then(|query| {
-        let from_ms = time(&parameters, "start", 0)?;
-        let to_ms = time(&parameters, "end", 0)?;
+        let from_ms = time(&parameters, "start", 0, ahead_ms)?;
+        let to_ms = time(&parameters, "end", 0, ahead_ms)?;
         Ok((query, from_ms, to_ms, step(&parameters)?))
     });
     let (query, from_ms, to_ms, step_ms) = match parsed {
@@ -66,7 +67,7 @@ pub async fn range(
         let source = shared.store.scoped(&reader.scope);
         let matrix =
             promql::range(&query, &source, from_ms, to_ms, step_ms, limits).map_err(|error| error.to_string())?;
-        Ok(rendered(Value::Matrix(matrix), to_ms))
+        Ok(rendered(Value::Matrix(matrix), to_ms, ahead_ms))
     })
     .await
 }
@@ -92,8 +93,9 @@ fn expression(parameters: &HashMap<String, String>) -> Result<Expression, String
     promql::parse(text).map_err(|error| error.to_string())
 }
 
-/// Seconds since 1970 with a fraction, or RFC 3339.
-fn time(parameters: &HashMap<String, String>, name: &str, default_ms: i64) -> Result<i64, String> {
+/// Seconds since 1970 with a fraction, or RFC 3339, by the wall clock; `ahead_ms` is how far stored time runs ahead of it.
+/// Without the parameter the default, which is stored time already.
+fn time(parameters: &HashMap<String, String>, name: &str, default_ms: i64, ahead_ms: i64) -> Result<i64, String> {
     let Some(text) = parameters.get(name) else {
         return if default_ms > 0 { Ok(default_ms) } else { Err(format!("the parameter {name} is missing")) };
     };
@@ -101,11 +103,11 @@ fn time(parameters: &HashMap<String, String>, name: &str, default_ms: i64) -> Re
         && seconds.is_finite()
     {
         #[allow(clippy::cast_possible_truncation)] // saturates, which is as good an answer as any
-        return Ok((seconds * 1000.0) as i64);
+        return Ok(((seconds * 1000.0) as i64).saturating_add(ahead_ms));
     }
     let moment: jiff::Timestamp =
         text.parse().map_err(|_| format!("{name} '{text}' is neither seconds since 1970 nor RFC 3339"))?;
-    Ok(moment.as_millisecond())
+    Ok(moment.as_millisecond() + ahead_ms)
 }
 
 fn step(parameters: &HashMap<String, String>) -> Result<i64, String> {
@@ -128,15 +130,18 @@ fn failed(status: StatusCode, kind: &str, words: &str) -> Response {
 }
 
 #[allow(clippy::cast_precision_loss)] // milliseconds of this era are exact
-fn rendered(value: Value, at_ms: i64) -> Json {
+/// Times are told by the wall clock, which stored time may run ahead of.
+fn rendered(value: Value, at_ms: i64, ahead_ms: i64) -> Json {
     let pair = |at_ms: i64, value: f64| {
         let mut text = String::new();
         metrics::number(&mut text, value);
-        json!([at_ms as f64 / 1000.0, text])
+        json!([(at_ms - ahead_ms) as f64 / 1000.0, text])
     };
     match value {
         Value::Scalar(value) => json!({ "resultType": "scalar", "result": pair(at_ms, value) }),
-        Value::Text(text) => json!({ "resultType": "string", "result": [at_ms as f64 / 1000.0, text] }),
+        Value::Text(text) => {
+            json!({ "resultType": "string", "result": [(at_ms - ahead_ms) as f64 / 1000.0, text] })
+        }
         Value::Vector(vector) => {
             let result: Vec<Json> =
                 vector.iter().map(|one| json!({ "metric": one.labels, "value": pair(at_ms, one.value) })).collect();

@@ -1,6 +1,6 @@
 //! State: the small, durable memory of the agent, in SQLite. Transitions, not samples; on disk before anyone is told.
 //!
-//! One connection writes, one reads; WAL with `synchronous=FULL`, so what was committed survives kill -9 and a power cut.
+//! One connection writes, one reads; WAL with `synchronous=FULL`: what was committed survives kill -9 and a power cut.
 //! Readers who act for somebody give a `&Scope`; what the agent needs for itself stands without one and says so.
 
 pub mod deliveries;
@@ -29,6 +29,7 @@ use crate::model::fault::Fault;
 use crate::model::moment::Moment;
 use crate::state::error::StateError;
 use crate::state::open::{OpenReport, Settings};
+use crate::state::trim::Keep;
 use crate::state::write::{Job, Writer};
 use crate::sys::files::FolderLock;
 
@@ -50,8 +51,9 @@ impl State {
     /// Opens the state of a folder, making or migrating it where need be.
     ///
     /// # Errors
-    /// `state-01`: the folder cannot be used, or another agent uses it. `state-02`: the schema is newer than this build.
-    /// `state-03`: the file is damaged. `state-04`: it is not ours. `state-05`: no copy could be kept before migrating.
+    /// `state-01`: the folder cannot be used, or another agent uses it. `state-02`: the schema is newer than this
+    /// build. `state-03`: the file is damaged. `state-04`: it is not ours. `state-05`: no copy could be kept before
+    /// migrating. `state-06` to `state-09`: it cannot be read or written.
     pub async fn open(folder: &Path, now: Moment) -> Result<(State, OpenReport), Fault> {
         State::open_with(folder, now, &Settings::default()).await
     }
@@ -61,7 +63,7 @@ impl State {
     /// # Errors
     /// As `open`.
     pub async fn open_with(folder: &Path, now: Moment, settings: &Settings) -> Result<(State, OpenReport), Fault> {
-        let opened = open::open(folder, now, settings).await?;
+        let opened = open::open(folder, settings).await?;
         let inner = Inner {
             folder: folder.to_path_buf(),
             origin: opened.origin,
@@ -70,7 +72,12 @@ impl State {
             reserve_freed: AtomicU64::new(u64::from(opened.report.reserve_freed)),
             _lock: opened.lock,
         };
-        Ok((State(Arc::new(inner)), opened.report))
+        let state = State(Arc::new(inner));
+        if let Err(error) = state.trim(Keep::default(), now.stored_ms).await {
+            // As on a full disk, which must not stop the agent.
+            tracing::warn!("the logs in state.db cannot be trimmed: {error}");
+        }
+        Ok((state, opened.report))
     }
 
     pub fn folder(&self) -> &Path {
@@ -87,7 +94,7 @@ impl State {
         self.0.reserve_freed.load(Ordering::Relaxed)
     }
 
-    /// Does one piece of writing, whole or not at all. On a full disk the reserve is freed and the writing done once more.
+    /// Does one piece of writing, whole or not at all. On a full disk the reserve is freed and it is done once more.
     ///
     /// # Errors
     /// `StateError::Full` where even that failed; else what the driver says. Nothing was written.

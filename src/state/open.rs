@@ -7,17 +7,15 @@ use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, Sql
 use sqlx::{ConnectOptions, Connection};
 
 use crate::model::fault::Fault;
-use crate::model::moment::Moment;
 use crate::state::error::StateError;
 use crate::state::migrations;
 use crate::state::reserve::Reserve;
-use crate::state::write::{Writer, has_no_room};
+use crate::state::write::{Writer, has_no_room, pages};
 use crate::sys::files::{self, FolderLock};
 
 const FILE: &str = "state.db";
 const LOCK: &str = "lock";
 const FOLDER_MODE: u32 = 0o750;
-const PAGE_BYTES: u64 = 4096;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Limits, and the schema to bring the file to.
@@ -66,19 +64,15 @@ pub struct Opened {
 ///
 /// # Errors
 /// As `State::open`.
-pub async fn open(folder: &Path, _now: Moment, settings: &Settings) -> Result<Opened, Fault> {
+pub async fn open(folder: &Path, settings: &Settings) -> Result<Opened, Fault> {
     let lock = take_folder(folder)?;
     let file = folder.join(FILE);
     let reserve = Reserve::of(folder, settings.reserve_bytes);
     let mut report = OpenReport { created: !file.exists(), ..OpenReport::default() };
     refuse_emptied(&file, &reserve)?;
     report.reserve_freed = has_no_room(folder) && reserve.free();
-    let mut connection = connect(&file, settings).await.map_err(|error| damaged_or(&file, &error))?;
-    let seen = migrations::look(&mut connection).await.map_err(|error| damaged_or(&file, &error))?;
-    let from = migrations::check(seen, settings.migrations.len(), &file)?;
-    if from > 0 {
-        inspect(&mut connection, &file).await?;
-    }
+    let from = examine(&file, settings.migrations.len()).await?;
+    let mut connection = connect(&file, settings, from == 0).await.map_err(|error| damaged_or(&file, &error))?;
     if (1..settings.migrations.len()).contains(&from) {
         report.copy = Some(migrations::keep_copy(&mut connection, &file, from + 1).await?);
         report.migrated_from = Some(from);
@@ -122,14 +116,31 @@ fn refuse_emptied(file: &Path, reserve: &Reserve) -> Result<(), Fault> {
     Ok(())
 }
 
-async fn connect(file: &Path, settings: &Settings) -> sqlx::Result<SqliteConnection> {
-    let options = base(file)
+/// The version of the schema in the file, 0 for a new one. Changes nothing in a file that is then refused.
+async fn examine(file: &Path, known: usize) -> Result<usize, Fault> {
+    if !file.exists() {
+        return Ok(0);
+    }
+    let mut connection = SqliteConnection::connect_with(&base(file)).await.map_err(|error| damaged_or(file, &error))?;
+    let seen = migrations::look(&mut connection).await.map_err(|error| damaged_or(file, &error))?;
+    let version = migrations::check(seen, known, file)?;
+    if version > 0 {
+        inspect(&mut connection, file).await?;
+    }
+    connection.close().await.map_err(|error| damaged_or(file, &error))?;
+    Ok(version)
+}
+
+async fn connect(file: &Path, settings: &Settings, is_new: bool) -> sqlx::Result<SqliteConnection> {
+    let mut options = base(file)
         .create_if_missing(true)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", "4194304")
-        .pragma("max_page_count", (settings.bytes_max / PAGE_BYTES).max(1).to_string());
+        .pragma("max_page_count", pages(settings.bytes_max).to_string());
+    if is_new {
+        options = options.auto_vacuum(SqliteAutoVacuum::Incremental); // set again, it would write each time
+    }
     SqliteConnection::connect_with(&options).await
 }
 

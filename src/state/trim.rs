@@ -26,7 +26,7 @@ struct Trim {
 }
 
 impl State {
-    /// Removes what is older or more than allowed, and gives the room back to the file system. Returns the rows removed.
+    /// Removes what is older or more than allowed, and gives the room back to the file system. Returns how many rows.
     ///
     /// # Errors
     /// As `State::write`.

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::path::PathBuf;
 
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
+use crate::state::State;
 use crate::state::error::StateError;
 use crate::state::reserve::Reserve;
 use crate::sys::{files, task};
@@ -83,6 +85,38 @@ impl Writer {
             Ok(Err(error)) => tracing::warn!("the reserve for a full disk cannot be made: {error}"),
             Err(words) => tracing::warn!("the reserve for a full disk cannot be made: {words}"),
         }
+    }
+}
+
+/// The size of a page of the database, in bytes: SQLite's default, which every file of ours has.
+const PAGE_BYTES: u64 = 4096;
+
+/// What SQLite takes for the largest size of a database.
+pub fn pages(bytes: u64) -> u64 {
+    (bytes / PAGE_BYTES).max(1)
+}
+
+struct Limit {
+    bytes_max: u64,
+}
+
+impl Job for Limit {
+    type Out = ();
+
+    async fn run(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        let pragma = format!("PRAGMA max_page_count = {}", pages(self.bytes_max)); // a number of our own
+        sqlx::raw_sql(AssertSqlSafe(pragma)).execute(connection).await?;
+        Ok(())
+    }
+}
+
+impl State {
+    /// Lets the database become so large and no larger. Below its present size it just cannot grow any more.
+    ///
+    /// # Errors
+    /// As `State::write`.
+    pub async fn limit(&self, bytes_max: u64) -> Result<(), StateError> {
+        self.write(&Limit { bytes_max }).await
     }
 }
 

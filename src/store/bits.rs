@@ -1,8 +1,8 @@
 //! Bits in bytes, the highest first; and how time steps and XORed floats are written in them, as in Facebook's Gorilla
 //! (Pelkonen et al., VLDB 2015).
 
-/// How a change of the time step is written: from small to large, (prefix, its bits, bits of the change). The first row is
-/// for the few milliseconds by which a cycle comes early or late.
+/// How a change of the time step is written: from small to large, (prefix, its bits, bits of the change). The first row
+/// is for the few milliseconds by which a cycle comes early or late.
 const STEPS: [(u64, u32, u32); 5] =
     [(0b10, 2, 5), (0b110, 3, 9), (0b1110, 4, 14), (0b1_1110, 5, 24), (0b1_1111, 5, 64)];
 

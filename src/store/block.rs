@@ -7,7 +7,6 @@
 //! query comes, the chunks by pread. Everything stands under a CRC.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -22,6 +21,7 @@ use crate::store::chunk::Chunk;
 use crate::store::crc::crc32;
 use crate::store::disk::{self, Disk};
 use crate::sys::files;
+use crate::sys::files::File;
 
 const MAGIC: &[u8; 8] = b"WWBLOCK1";
 const FOOTER: usize = 6 * 8 + 4 * 4 + 4 + 8;
@@ -126,7 +126,7 @@ impl Definitions {
 impl Block {
     /// Opens a block and checks all of it but the chunks, which are checked when read.
     pub fn open(path: &Path, number: u64) -> Result<(Block, Definitions, Directory), BlockError> {
-        let file = File::open(path)?;
+        let file = files::open(path)?;
         let bytes = file.metadata()?.len();
         let Some(footer_at) = bytes.checked_sub(FOOTER as u64).filter(|at| *at >= MAGIC.len() as u64) else {
             return Err(damaged(format!("it has only {bytes} bytes")));
@@ -315,7 +315,7 @@ impl<'a> Writer<'a> {
             self.flush()?;
         }
         self.disk.sync(&self.file)?;
-        std::fs::rename(&self.unfinished, &self.path)?;
+        files::rename(&self.unfinished, &self.path)?;
         if let Some(folder) = self.path.parent() {
             files::sync_folder(folder)?;
         }
@@ -376,6 +376,6 @@ impl<'a> Writer<'a> {
 impl Drop for Writer<'_> {
     /// A block that was not finished leaves nothing behind; one that was is no longer under that name.
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.unfinished);
+        let _ = files::remove(&self.unfinished);
     }
 }

@@ -14,8 +14,8 @@ pub fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_unsigned(out, ((value << 1) ^ (value >> 63)) as u64);
 }
 
-/// Appends a float. Round numbers have their zero bits at the low end, so the bytes are turned around first: 0 takes one
-/// byte, a small whole number three or four, the worst ten.
+/// Appends a float. Round numbers have their zero bits at the low end, so the bytes are turned around first: 0 takes
+/// one byte, a small whole number three or four, the worst ten.
 pub fn put_float(out: &mut Vec<u8>, value: f64) {
     put_unsigned(out, value.to_bits().swap_bytes());
 }

@@ -97,7 +97,8 @@ fn put_floats(out: &mut Vec<u8>, values: &[f64]) {
 }
 
 /// The values as whole numbers over a power of ten, if every one of them comes back bit by bit: counters, sizes, times
-/// in seconds with a few decimals. The usual step from one to the next is told once, what differs from it in Rice's code.
+/// in seconds with a few decimals. The usual step from one to the next is told once, what differs from it in Rice's
+/// code.
 fn as_wholes(values: &[f64]) -> Option<Vec<u8>> {
     let whole_by = |places: usize| Some((places, wholes(values, SCALES[places])?));
     let (places, mut wholes) = (0..SCALES.len()).find_map(whole_by)?;

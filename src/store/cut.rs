@@ -1,6 +1,5 @@
 //! From memory to disk: a block of what is complete, and a new log that begins with what memory still holds.
 
-use std::fs;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, RwLock};
@@ -28,7 +27,7 @@ impl Store {
         }
         let number = made?;
         for old in disk::list(&self.config.dir)?.iter().filter(|one| one.kind == Kind::Log && one.number < number) {
-            fs::remove_file(&old.path)?;
+            files::remove(&old.path)?;
         }
         Ok(())
     }
@@ -40,12 +39,12 @@ impl Store {
         let mut segment = Segment { file: Arc::new(file), path, number, bytes: 0, begun_bytes: 0 };
         let written = self.write_memory(&mut segment).and_then(|()| {
             let (from, to, file) = (unfinished.clone(), segment.path.clone(), segment.file.clone());
-            self.writer().finish_segment(&*self.disk, segment, || fs::rename(from, to))?;
+            self.writer().finish_segment(&*self.disk, segment, || files::rename(&from, &to))?;
             self.disk.sync(&file)?;
             files::sync_folder(&self.config.dir)
         });
         if written.is_err() {
-            let _ = fs::remove_file(&unfinished);
+            let _ = files::remove(&unfinished);
         }
         written.map(|()| number)
     }
@@ -111,17 +110,17 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a block of what the old log holds, before a new one takes its place: while nothing could be written, memory
-    /// let go of some of it. What memory still holds then stands in two places, and is read once.
+    /// Makes a block of what the old log holds, before a new one takes its place: while nothing could be written,
+    /// memory let go of some of it. What memory still holds then stands in two places, and is read once.
     pub(in crate::store) fn rescue_log(&self, now_ms: i64) -> io::Result<()> {
         let mut old = Head::default();
         let logs: Vec<_> = disk::list(&self.config.dir)?.into_iter().filter(|one| one.kind == Kind::Log).collect();
         for one in &logs {
             let mut brought = Brought { head: &mut old, samples: 0, now_ms };
-            log::replay(&disk::open_to_append(&one.path)?, &mut brought)?;
+            log::replay(&files::open_to_append(&one.path)?, &mut brought)?;
         }
         self.cut(&RwLock::new(old), i64::MAX)?;
-        logs.iter().try_for_each(|one| fs::remove_file(&one.path))
+        logs.iter().try_for_each(|one| files::remove(&one.path))
     }
 
     /// Finishes a block and puts it in the place of those it was made of.
@@ -137,7 +136,7 @@ impl Store {
         });
         for block in replaced {
             self.cache.forget(block.number);
-            fs::remove_file(&block.path)?;
+            files::remove(&block.path)?;
         }
         Ok(())
     }

@@ -1,12 +1,11 @@
-//! The store's door to the file system. What can fail for want of room or by a broken device goes through `Disk`, so that
-//! tests can make it fail; the rest are plain functions.
+//! The store's door to the file system. What can fail for want of room or by a broken device goes through `Disk`, so
+//! that tests can make it fail; the rest are plain functions.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::sys::files::{self, Space};
+use crate::sys::files::{self, Entry, File, Space};
 
 /// What a full or broken disk refuses.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -72,27 +71,23 @@ pub struct Found {
 /// # Errors
 /// The system's own.
 pub fn list(folder: &Path) -> io::Result<Vec<Found>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let path = entry.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let mut parts = name.split('.');
-        let Some(number) = parts.next().and_then(number_of) else { continue };
-        let kind = match (parts.next(), parts.next(), parts.next()) {
-            (Some("block"), None, None) => Kind::Block,
-            (Some("log"), None, None) => Kind::Log,
-            (Some("block" | "log"), Some("new"), None) => Kind::Unfinished,
-            (Some("block" | "log"), Some("corrupt"), None) => Kind::Corrupt,
-            _ => continue,
-        };
-        let metadata = entry.metadata()?;
-        if metadata.is_file() {
-            found.push(Found { path, kind, number, bytes: metadata.len() });
-        }
-    }
+    let mut found: Vec<Found> = files::entries(folder)?.into_iter().filter_map(recognise).collect();
     found.sort_by_key(|one| one.number);
     Ok(found)
+}
+
+/// What a file is to the store, by its name.
+fn recognise(Entry { path, bytes }: Entry) -> Option<Found> {
+    let mut parts = path.file_name()?.to_str()?.split('.');
+    let number = parts.next().and_then(number_of)?;
+    let kind = match (parts.next(), parts.next(), parts.next()) {
+        (Some("block"), None, None) => Kind::Block,
+        (Some("log"), None, None) => Kind::Log,
+        (Some("block" | "log"), Some("new"), None) => Kind::Unfinished,
+        (Some("block" | "log"), Some("corrupt"), None) => Kind::Corrupt,
+        _ => return None,
+    };
+    Some(Found { path, kind, number, bytes })
 }
 
 /// Where a finished file of the store stands.
@@ -106,21 +101,12 @@ pub fn path_of(folder: &Path, number: u64, kind: &str) -> PathBuf {
 /// The system's own.
 pub fn create_unfinished(finished: &Path) -> io::Result<(File, PathBuf)> {
     let path = with_suffix(finished, "new");
-    if let Err(error) = fs::remove_file(&path)
+    if let Err(error) = files::remove(&path)
         && error.kind() != io::ErrorKind::NotFound
     {
         return Err(error);
     }
-    let file = OpenOptions::new().create_new(true).read(true).append(true).open(&path)?;
-    Ok((file, path))
-}
-
-/// Opens a log to read it and to append to it.
-///
-/// # Errors
-/// The system's own.
-pub fn open_to_append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).open(path)
+    Ok((files::create_to_append(&path)?, path))
 }
 
 /// Gives a damaged file the name that sets it aside.
@@ -129,7 +115,7 @@ pub fn open_to_append(path: &Path) -> io::Result<File> {
 /// The system's own.
 pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
     let aside = with_suffix(path, "corrupt");
-    fs::rename(path, &aside)?;
+    files::rename(path, &aside)?;
     Ok(aside)
 }
 

@@ -124,8 +124,12 @@ impl Head {
             let known = entry.labels.iter().map(|label| (&*label.name, &*label.value));
             return if known.eq(pairs.iter().copied()) { Ok(()) } else { Err(Conflict) };
         }
-        if self.index.id(&pairs.iter().copied().collect()).is_some() {
-            return Err(Conflict);
+        // A series that left and came back has a second id; the higher is the later one, and the first has no samples
+        // left.
+        match self.index.id(&pairs.iter().copied().collect()) {
+            Some(later) if later > id => return Ok(()),
+            Some(earlier) => self.remove(&[earlier]),
+            None => {}
         }
         self.insert(id, pairs.iter().copied(), now_ms);
         Ok(())
@@ -219,8 +223,8 @@ impl Head {
         gone
     }
 
-    /// Drops whole pages and open chunks whose newest sample is older, for a head that cannot be written. Returns how many
-    /// chunks were lost.
+    /// Drops whole pages and open chunks whose newest sample is older, for a head that cannot be written. Returns how
+    /// many chunks were lost.
     pub fn drop_before(&mut self, horizon_ms: i64) -> u64 {
         let mut lost = if self.pages.drop_before(horizon_ms) { self.forget_places(0..self.series_count()) } else { 0 };
         for entry in self.entries.iter_mut().filter(|entry| !entry.open.is_empty()) {
@@ -239,16 +243,8 @@ impl Head {
             .filter(|(_, entry)| self.is_dead(entry, horizon_ms))
             .map(|(id, _)| id)
             .collect();
-        for id in &gone {
-            if let Some(position) = self.position(*id) {
-                self.index.remove(*id, &self.entries[position].labels);
-            }
-        }
         if !gone.is_empty() {
-            let stays = |id: u32| gone.binary_search(&SeriesId(id)).is_err();
-            let mut ids = self.ids.iter();
-            self.entries.retain(|_| ids.next().is_some_and(|id| stays(*id)));
-            self.ids.retain(|id| stays(*id));
+            self.remove(&gone);
             self.index.forget_texts();
         }
         gone.len()
@@ -276,6 +272,19 @@ impl Head {
         self.ids.insert(position, id.0);
         let open = Open::after(i64::MIN, STALE);
         self.entries.insert(position, Entry { labels, open, sealed: Vec::new(), known_ms });
+    }
+
+    /// Removes series; ids ascend.
+    fn remove(&mut self, gone: &[SeriesId]) {
+        for id in gone {
+            if let Some(position) = self.position(*id) {
+                self.index.remove(*id, &self.entries[position].labels);
+            }
+        }
+        let stays = |id: u32| gone.binary_search(&SeriesId(id)).is_err();
+        let mut ids = self.ids.iter();
+        self.entries.retain(|_| ids.next().is_some_and(|id| stays(*id)));
+        self.ids.retain(|id| stays(*id));
     }
 
     fn position(&self, id: SeriesId) -> Option<usize> {

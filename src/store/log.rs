@@ -1,7 +1,7 @@
-//! The log: every cycle is one record, appended by one write(). A segment is complete by itself: it begins with all series
-//! and with what memory held then. A record names its length and checksum, so that reading finds the next whole one.
+//! The log: every cycle is one record, appended by one write(). A segment is complete by itself: it begins with all
+//! series and with what memory held then. A record names its length and checksum, so that reading finds the next whole
+//! one.
 
-use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use crate::model::series::SeriesId;
 use crate::store::bytes::{Reader, put_float, put_signed, put_text, put_unsigned};
 use crate::store::chunk::Chunk;
 use crate::store::crc::crc32;
+use crate::sys::files::File;
 
 /// How every record begins: three bytes that seldom stand by chance, then its kind.
 const MARK: [u8; 3] = [0xd7, b'W', b'L'];
@@ -150,8 +151,8 @@ pub fn replay(file: &File, into: &mut dyn Replay) -> io::Result<Read> {
     Ok(read)
 }
 
-/// Tells one record. A payload with a right checksum that says nothing sensible comes from a later version: it is passed
-/// over from there on.
+/// Tells one record. A payload with a right checksum that says nothing sensible comes from a later version: it is
+/// passed over from there on.
 fn tell(kind: u8, payload: &[u8], into: &mut dyn Replay) -> Option<()> {
     let mut reader = Reader::new(payload);
     match kind {

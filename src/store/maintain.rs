@@ -1,7 +1,6 @@
-//! What happens each minute, off the sampling path: full windows become blocks, old blocks are thinned, the oldest go, and
-//! a store that had to stop writing tries again.
+//! What happens each minute, off the sampling path: full windows become blocks, old blocks are thinned, the oldest go,
+//! and a store that had to stop writing tries again.
 
-use std::fs;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,12 +12,14 @@ use crate::store::disk::{self, Kind};
 use crate::store::head::{Head, WINDOW_MS, window_of};
 use crate::store::writer::{cannot_write, too_little_room};
 use crate::store::{Store, lock, read, write};
+use crate::sys::files;
 
 /// How long memory holds what cannot be written: as long as it would in good times.
 const MEMORY_MS: i64 = WINDOW_MS + 2 * LOOKBACK_MS;
 
 impl Store {
-    /// Does what is due. Called each minute, on a thread that may wait for the disk; `append` and readers go on meanwhile.
+    /// Does what is due. Called each minute, on a thread that may wait for the disk; `append` and readers go on
+    /// meanwhile.
     pub fn maintain(&self, now_ms: i64) {
         let _one = lock(&self.maintenance);
         self.now_ms.store(now_ms, Ordering::Relaxed);
@@ -88,7 +89,7 @@ impl Store {
         let Ok(found) = disk::list(&self.config.dir) else { return };
         let mut total: u64 = found.iter().map(|one| one.bytes).sum();
         for one in found.iter().filter(|one| one.kind == Kind::Corrupt) {
-            if total > self.config.max_bytes && fs::remove_file(&one.path).is_ok() {
+            if total > self.config.max_bytes && files::remove(&one.path).is_ok() {
                 total -= one.bytes;
             }
         }
@@ -98,7 +99,7 @@ impl Store {
             }
             self.change_blocks(|all| all.retain(|one| one.number != block.number));
             self.cache.forget(block.number);
-            if fs::remove_file(&block.path).is_ok() {
+            if files::remove(&block.path).is_ok() {
                 total = total.saturating_sub(block.bytes);
             }
         }

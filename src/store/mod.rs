@@ -45,7 +45,7 @@ pub const KEYS: &[Key] = &[
         "raw_retention",
         Kind::Duration { min: "2h", max: "10y" },
         "\"48h\"",
-        "How long every sample is kept. Of what is older, the last sample of each 5 minutes stays; counters stay counters.",
+        "How long every sample is kept. Of older ones the last of each 5 minutes stays, so counters stay counters.",
     ),
     Key::new(
         "max_bytes",
@@ -57,7 +57,7 @@ pub const KEYS: &[Key] = &[
         "min_free",
         Kind::Share,
         "\"5%\"",
-        "How much of the file system must stay free. Below it history is kept in memory only, until there is room again.",
+        "How much of the file system must stay free. Below it history stays in memory, until there is room again.",
     ),
     Key::new(
         "series_max",
@@ -205,8 +205,8 @@ struct Counters {
 /// Blocks in order of their numbers.
 type Blocks = Arc<Vec<Arc<Block>>>;
 
-/// The store. One task appends; any thread reads. Locks are taken in the order `maintenance`, `writer`, `head`, `blocks`,
-/// and no file is read or synchronised under the last two.
+/// The store. One task appends; any thread reads. Locks are taken in the order `maintenance`, `writer`, `head`,
+/// `blocks`, and no file is read or synchronised under the last two.
 #[derive(Debug)]
 pub struct Store {
     config: Config,
@@ -242,8 +242,8 @@ impl Store {
         open::open(disk, config, now_ms)
     }
 
-    /// Takes in the points of one cycle and appends them to the log by one write(). Drops and counts what is not newer than
-    /// its series' last sample.
+    /// Takes in the points of one cycle and appends them to the log by one write(). Drops and counts what is not newer
+    /// than its series' last sample.
     pub fn append(&self, cycle_points: &[(SeriesId, f64)], at_ms: i64) -> AppendOutcome {
         let mut writer = self.writer();
         let mut record = writer.take_scratch();

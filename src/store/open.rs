@@ -1,7 +1,7 @@
-//! Opening: the blocks say which series there are, the log brings back memory. What is damaged is set aside and reported.
+//! Opening: the blocks say which series there are, the log brings back memory. What is damaged is set aside and
+//! reported.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -37,7 +37,7 @@ pub fn open(disk: Arc<dyn Disk>, config: Config, now_ms: i64) -> Result<(Arc<Sto
     for one in &found {
         match one.kind {
             // If it stays, it only takes room.
-            Kind::Unfinished => drop(fs::remove_file(&one.path)),
+            Kind::Unfinished => drop(files::remove(&one.path)),
             Kind::Corrupt => drop(store.counters.aside_bytes.fetch_add(one.bytes, Ordering::Relaxed)),
             Kind::Block | Kind::Log => {}
         }
@@ -74,7 +74,7 @@ impl Store {
         }
         // The process ended after a thinned block was finished and before those it was made of were removed.
         for block in blocks.extract_if(.., |block| replaced.contains(&block.number)) {
-            fs::remove_file(&block.path).map_err(|error| cannot_read(&block.path, &error))?;
+            files::remove(&block.path).map_err(|error| cannot_read(&block.path, &error))?;
         }
         self.change_blocks(|all| *all = blocks);
         Ok(())
@@ -106,15 +106,15 @@ impl Store {
         Ok(replaces)
     }
 
-    /// Replays all segments; there is more than one if the process ended while a new one took over. Then, and after damage,
-    /// a new one is made of what they brought.
+    /// Replays all segments; there is more than one if the process ended while a new one took over. Then, and after
+    /// damage, a new one is made of what they brought.
     fn open_log(&self, found: &[Found], now_ms: i64) -> Result<u64, Fault> {
         let mut head = write(&self.head);
         let mut brought = Brought { head: &mut head, samples: 0, now_ms };
         let mut segments = Vec::new();
         let mut damaged = Vec::new();
         for one in found.iter().filter(|one| one.kind == Kind::Log) {
-            let file = disk::open_to_append(&one.path).map_err(|error| cannot_read(&one.path, &error))?;
+            let file = files::open_to_append(&one.path).map_err(|error| cannot_read(&one.path, &error))?;
             let seen = log::replay(&file, &mut brought).map_err(|error| cannot_read(&one.path, &error))?;
             if seen.whole == 0 && one.bytes > 0 {
                 // No torn tail: a segment gets its name only when it has a beginning.

@@ -1,5 +1,5 @@
-//! Pages: sealed chunks of all series behind one another. A page belongs to one window of time and is let go as a whole.
-//! Series that are sampled together share their column of times: it stands in a page once.
+//! Pages: sealed chunks of all series behind one another. A page belongs to one window of time and is let go as a
+//! whole. Series that are sampled together share their column of times: it stands in a page once.
 
 use std::collections::BTreeMap;
 

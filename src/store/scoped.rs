@@ -44,8 +44,8 @@ impl ScopedStore {
         seen.flat_map(|(_, names)| names.values()).map(Vec::len).sum()
     }
 
-    /// Calls with the newest sample of every series that has one within the lookback (`now - 5 min < at <= now`) which is
-    /// no stale marker. Series of one name come together, whatever their tenant. No chunk is decoded.
+    /// Calls with the newest sample of every series that has one within the lookback (`now - 5 min < at <= now`) which
+    /// is no stale marker. Series of one name come together, whatever their tenant. No chunk is decoded.
     pub fn each_latest(&self, now_ms: i64, each: &mut dyn FnMut(&Labels, i64, f64)) {
         self.each_latest_if(now_ms, |_| true, |_| true, each);
     }

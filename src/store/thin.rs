@@ -16,9 +16,9 @@ pub const GRID_MS: i64 = 5 * 60 * 1000;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Keeps of a series' samples, ordered by time, the last of each five minutes, the markers at which it ended, and where it
-/// began. Where cycles drift and two kept samples would stand farther apart than a query looks back, the last between them
-/// that bridges the gap stays as well: an instant query finds a series wherever it found it before.
+/// Keeps of a series' samples, ordered by time, the last of each five minutes, the markers at which it ended, and where
+/// it began. Where cycles drift and two kept samples would stand farther apart than a query looks back, the last
+/// between them that bridges the gap stays as well: an instant query finds a series wherever it found it before.
 pub fn thin(samples: &[(i64, f64)]) -> Vec<(i64, f64)> {
     let mut kept: Vec<(i64, f64)> = Vec::new();
     for (place, (at_ms, value)) in samples.iter().enumerate() {

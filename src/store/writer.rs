@@ -1,6 +1,6 @@
-//! The appending end of the log, and whether history reaches the disk. What the disk refuses stops the writing, not the store.
+//! The appending end of the log, and whether history reaches the disk. What the disk refuses stops the writing, not the
+//! store.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use crate::model::fault::Fault;
 use crate::store::Health;
 use crate::store::disk::Disk;
 use crate::store::log::Segment;
+use crate::sys::files::File;
 use crate::sys::files::Space;
 
 /// How much may come while a new segment is made. Beyond it the new segment is given up, to be tried again.

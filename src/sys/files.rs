@@ -1,11 +1,77 @@
 //! Files: bounded reads, atomic writes, locks, free space.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock, statvfs};
+
+/// An open file. Whoever holds one was given it by this module.
+pub type File = fs::File;
+
+/// A file of a folder, with its size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// The files of a folder, without its folders.
+///
+/// # Errors
+/// As the system says.
+pub fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_file() {
+            found.push(Entry { path: entry.path(), bytes: metadata.len() });
+        }
+    }
+    Ok(found)
+}
+
+/// Opens a file to read it.
+///
+/// # Errors
+/// As the system says.
+pub fn open(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
+/// Opens a file to read it and to append to it.
+///
+/// # Errors
+/// As the system says.
+pub fn open_to_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).open(path)
+}
+
+/// Makes a file that was not there, to read it and to append to it.
+///
+/// # Errors
+/// As the system says.
+pub fn create_to_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create_new(true).read(true).append(true).open(path)
+}
+
+/// Removes a file.
+///
+/// # Errors
+/// As the system says.
+pub fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Gives a file another name, in place of any file that has it.
+///
+/// # Errors
+/// As the system says.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
 
 /// Reads a whole file of at most `bytes_max`.
 ///

@@ -1,6 +1,7 @@
 //! Outbound streams with a limit on every answer: a server gone mad must not kill the agent.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,8 +10,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
 
 use crate::model::fault::Fault;
+use crate::sys::task;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -137,13 +140,33 @@ impl AsyncWrite for Stream {
 /// `net-01`: nobody listens there, the name is unknown, or the network refuses.
 pub async fn dial(address: &Address, answer_bytes_max: usize) -> Result<Stream, Fault> {
     let opened = match address {
-        Address::Tcp { host, port } => TcpStream::connect((host.as_str(), *port)).await.map(|stream| {
+        Address::Tcp { host, port } => connect(host, *port).await.map(|stream| {
             let _ = stream.set_nodelay(true); // an answer may wait for a delayed acknowledgement; not worth failing for
             Stream::limited(stream, answer_bytes_max)
         }),
         Address::Unix(path) => UnixStream::connect(path).await.map(|stream| Stream::limited(stream, answer_bytes_max)),
     };
     opened.map_err(|error| refused(address, &error))
+}
+
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = resolve(host, port).await?;
+    TcpStream::connect(&addresses[..]).await
+}
+
+/// Looks a name up on a thread of its own: a name server that does not answer holds up whoever asked for that name,
+/// and nobody else. There is at most one look-up for each link, for a link does one thing at a time.
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let (tell, told) = oneshot::channel();
+    let name = host.to_string();
+    task::thread("resolve", move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let _ = tell.send(found); // whoever asked may have given up
+    })?;
+    told.await.unwrap_or_else(|_| Err(io::Error::other("the look-up broke off")))
 }
 
 fn refused(address: &Address, error: &io::Error) -> Fault {

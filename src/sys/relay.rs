@@ -239,7 +239,7 @@ fn closed(server: &str, why: &str) -> Fault {
 }
 
 /// Follows messages that begin with their own length.
-struct Frames {
+pub struct Frames {
     message_bytes_max: u64,
     head: [u8; 4],
     head_bytes: usize,
@@ -248,12 +248,12 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(message_bytes_max: usize) -> Frames {
+    pub fn new(message_bytes_max: usize) -> Frames {
         Frames { message_bytes_max: message_bytes_max as u64, head: [0; 4], head_bytes: 0, left: 0 }
     }
 
     /// Takes note of the next bytes, or says what length a message among them announces that it may not have.
-    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), u64> {
+    pub fn pass(&mut self, mut bytes: &[u8]) -> Result<(), u64> {
         while !bytes.is_empty() {
             if self.left > 0 {
                 let size = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));

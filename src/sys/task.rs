@@ -3,10 +3,12 @@
 use std::any::Any;
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
 
+use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinHandle};
 
 /// A running task. Dropping the handle ends the task; `detach` lets it run.
@@ -82,6 +84,42 @@ pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
     tokio::task::spawn_blocking(work).await.map_err(|error| words(name, error))
+}
+
+/// A thread that does one piece of computing after the other, so that none of it waits behind work that may hang.
+#[derive(Clone)]
+pub struct Worker {
+    jobs: std::sync::mpsc::Sender<Job>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Worker {
+    /// Starts the thread; it ends with its last handle.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start(name: &str) -> io::Result<Worker> {
+        let (jobs, waiting) = std::sync::mpsc::channel::<Job>();
+        let thread = thread::Builder::new().name(name.to_string());
+        thread.spawn(move || waiting.into_iter().for_each(|job| job()))?;
+        Ok(Worker { jobs })
+    }
+
+    /// Has a piece of work done.
+    ///
+    /// # Errors
+    /// The words of its panic.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            let done = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_text(panic.as_ref()));
+            let _ = tell.send(done); // whoever asked may have given up
+        });
+        let ended = || "the computing thread has ended".to_string();
+        self.jobs.send(job).map_err(|_| ended())?;
+        told.await.unwrap_or_else(|_| Err(ended()))
+    }
 }
 
 /// Starts a thread of its own, for work that may hang for good.

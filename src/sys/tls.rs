@@ -82,13 +82,15 @@ pub fn client_config(wish: &Wish) -> Result<Arc<ClientConfig>, Fault> {
         .with_protocol_versions(versions)
         .map_err(|error| Fault::new("tls-02", format!("TLS cannot be set up: {error}")))?;
     let builder = match &wish.trust {
-        Trust::Anybody => builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified { provider })),
+        Trust::Anybody => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { chain: None, provider }))
+        }
         trust if wish.any_name => {
             let roots = Arc::new(roots(trust)?);
-            let inner = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            let chain = WebPkiServerVerifier::builder_with_provider(roots, provider.clone())
                 .build()
                 .map_err(|error| Fault::new("tls-02", format!("TLS cannot be set up: {error}")))?;
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName { inner }))
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Lenient { chain: Some(chain), provider }))
         }
         trust => builder.with_root_certificates(roots(trust)?),
     };
@@ -164,22 +166,30 @@ fn failed(wish: &Wish, error: &std::io::Error) -> Fault {
     Fault::new("tls-05", format!("the certificate of '{name}' {what}")).detail(format!("TLS said: {error}.")).hint(hint)
 }
 
-/// Accepts every certificate; signatures are still checked, so the peer does own the key it shows.
+/// Forgives what the wish forgives. Signatures are still checked, so the peer does own the key it shows.
 #[derive(Debug)]
-struct Unverified {
+struct Lenient {
+    /// Checks the chain and the dates, where only the name is forgiven; `None` forgives everything.
+    chain: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for Unverified {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
     }
 
     fn verify_tls12_signature(
@@ -204,51 +214,5 @@ impl ServerCertVerifier for Unverified {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// Checks the chain and the dates, and forgives the name.
-#[derive(Debug)]
-struct AnyName {
-    inner: Arc<WebPkiServerVerifier>,
-}
-
-impl ServerCertVerifier for AnyName {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        name: &ServerName<'_>,
-        ocsp: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        match self.inner.verify_server_cert(end_entity, intermediates, name, ocsp, now) {
-            Err(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
-            other => other,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
     }
 }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::servers::servers;
+
 /// A folder of a test's own, gone when the test ends well; kept for looking at when it fails.
 pub struct Folder(pub PathBuf);
 
@@ -35,6 +37,17 @@ impl Drop for Folder {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
+}
+
+/// The part of the servers' own agent.toml that tells of these targets, with keys of the test's own added to each.
+pub fn sections(names: &[&str], keys: &str) -> String {
+    let text = fs::read_to_string(servers().value("WW_AGENT_CONFIG")).expect("the servers' configuration");
+    let part = |name: &&str| {
+        let named = |part: &&str| part.starts_with("[[target]]") && part.contains(&format!("name = \"{name}\"\n"));
+        let part = text.split("\n\n").find(named).unwrap_or_else(|| panic!("no target {name} in agent.toml"));
+        format!("{part}\n{keys}\n")
+    };
+    names.iter().map(part).collect()
 }
 
 /// A port that was free a moment ago.
@@ -64,11 +77,23 @@ impl Agent {
 
     /// Starts once more with a configuration that is there, as after a crash.
     pub fn start(config: PathBuf, port: u16, folder: &Folder, environment: &[(&str, &str)]) -> Agent {
+        Agent::start_with(&[], config, port, folder, environment)
+    }
+
+    /// As `begin`, saying all that it can say.
+    pub fn begin_loud(folder: &Folder, sections: &str, environment: &[(&str, &str)]) -> Agent {
+        let port = free_port();
+        let config = configure(folder, &folder.0.join("state"), port, sections);
+        Agent::start_with(&["--verbose"], config, port, folder, environment)
+    }
+
+    fn start_with(flags: &[&str], config: PathBuf, port: u16, folder: &Folder, environment: &[(&str, &str)]) -> Agent {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let log = folder.0.join(format!("agent-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let child = Command::new(env!("CARGO_BIN_EXE_watchward"))
             .args(["run", "--config"])
             .arg(&config)
+            .args(flags)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&log).expect("a log"))
@@ -152,12 +177,20 @@ impl Agent {
         result.iter().map(|one| one["value"][1].as_str().unwrap_or("").parse().unwrap_or(f64::NAN)).collect()
     }
 
+    /// The value of one line of `/metrics`: the name with its labels as they stand there; 0 where there is none yet.
+    pub fn metric(&self, line: &str) -> f64 {
+        let text = self.get("/metrics");
+        text.lines().find_map(|one| one.strip_prefix(line)?.strip_prefix(' ')?.parse().ok()).unwrap_or(0.0)
+    }
+
     /// The alerts that fire, as `name target`.
     pub fn firing(&self) -> Vec<String> {
         let alerts = self.json("/api/v1/alerts");
         let fires = alerts.as_array().into_iter().flatten().filter(|alert| alert["to"] == "firing");
         let text = |value: &Value| value.as_str().unwrap_or("").to_string();
-        fires.map(|alert| format!("{} {}", text(&alert["labels"]["alertname"]), text(&alert["labels"]["target"]))).collect()
+        fires
+            .map(|alert| format!("{} {}", text(&alert["labels"]["alertname"]), text(&alert["labels"]["target"])))
+            .collect()
     }
 }
 

@@ -30,7 +30,7 @@ fn as_administrator(servers: &Servers) -> Target {
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
     session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
-    let readings = read_all(&mut *session, engine("clickhouse").rows()).await;
+    let readings = read_all(engine("clickhouse"), &mut *session).await;
     (session, readings)
 }
 
@@ -44,7 +44,7 @@ async fn every_row_is_read_by_a_user_who_may_change_no_settings() {
         }
         // A server that has just started works them out after a minute.
         tokio::time::sleep(Duration::from_secs(1)).await;
-        readings = read_all(&mut *session, engine("clickhouse").rows()).await;
+        readings = read_all(engine("clickhouse"), &mut *session).await;
     }
     all_read(&readings);
     assert_eq!((session.facts().version, session.facts().version_text.as_str()), ((18, 16), "18.16.1"));

@@ -25,7 +25,7 @@ fn as_monitor(servers: &Servers, name: &str) -> Target {
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
     session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
-    let readings = read_all(&mut *session, engine("elasticsearch").rows()).await;
+    let readings = read_all(engine("elasticsearch"), &mut *session).await;
     (session, readings)
 }
 

@@ -1,6 +1,6 @@
 //! Tests on real servers, which tests/servers/up starts. They stop and break servers: run them one after the other.
+#![allow(clippy::disallowed_methods)] // tests stand outside: they start programs and look at clocks
 
-#[allow(dead_code)] // the tests without servers use all of it
 #[path = "../it/engines/points.rs"]
 mod points;
 mod servers;
@@ -8,6 +8,16 @@ mod servers;
 mod sink;
 #[allow(dead_code)]
 mod agent;
+mod postgresql;
+mod redis;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;
+mod main_job;
+mod bad_input;
+mod faulty;
+mod trust;
+mod weather;
+mod failover;
+mod durability;
+mod clock;

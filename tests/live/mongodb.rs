@@ -33,7 +33,7 @@ fn as_monitor(servers: &Servers, number: u8) -> Target {
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
     session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
-    let readings = read_all(&mut *session, engine("mongodb").rows()).await;
+    let readings = read_all(engine("mongodb"), &mut *session).await;
     (session, readings)
 }
 
@@ -196,6 +196,7 @@ async fn a_restarted_server_breaks_the_session_and_a_new_one_reads_on() {
     let servers = servers();
     let target = as_monitor(&servers, 3);
     let (mut session, _) = read(&target).await;
+    let (mut unaware, _) = read(&target).await;
     servers.ctl("mongodb-3", "stop");
     let watch = Stopwatch::start();
     let fault = session.probe().await.expect_err("the server is stopped");
@@ -207,4 +208,5 @@ async fn a_restarted_server_breaks_the_session_and_a_new_one_reads_on() {
     servers.ctl("mongodb-3", "start");
     let (_session, readings) = read(&target).await;
     all_read(&readings);
+    unaware.probe().await.unwrap_or_else(|fault| panic!("a connection cut meanwhile is no server down: {fault}"));
 }

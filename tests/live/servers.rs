@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use watchward::engines;
-use watchward::engines::contract::{Access, Answer, Engine, Row, Session};
+use watchward::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
 use watchward::model::fault::Fault;
 use watchward::model::reading::{Unknown, UnknownKind};
 use watchward::model::secret::Secret;
@@ -45,7 +45,6 @@ impl Servers {
 
     /// Stops, starts, pauses or resumes one server.
     pub fn ctl(&self, name: &str, action: &str) {
-        #[allow(clippy::disallowed_methods)] // only tests run programs of the tests
         let done = std::process::Command::new(self.value("WW_CTL")).args([name, action]).status();
         assert!(done.as_ref().is_ok_and(std::process::ExitStatus::success), "ctl {name} {action}: {done:?}");
     }
@@ -87,15 +86,15 @@ pub async fn open(target: &Target) -> Result<Box<dyn Session>, Fault> {
 pub type Readings = BTreeMap<&'static str, Result<Points, Unknown>>;
 
 /// Asks every row that exists for the server. With WATCHWARD_RECORD the answers are kept there, one file for each row.
-pub async fn read_all(session: &mut dyn Session, rows: &'static [Row]) -> Readings {
+pub async fn read_all(engine: &dyn Engine, session: &mut dyn Session) -> Readings {
     let mut readings = Readings::new();
     let facts = session.facts().clone();
-    for row in rows.iter().filter(|row| row.exists(&facts)) {
+    for row in engine.rows().iter().filter(|row| row.exists(&facts)) {
         let points = match row.lacks(&facts) {
             Some(unknown) => Err(unknown),
             None => match session.ask(row, Duration::from_secs(5)).await {
                 Ok(answer) => {
-                    record(row, &answer);
+                    record(engine.word(), &facts, row, &answer);
                     Points::of(row, &answer, &facts)
                 }
                 Err(unknown) => Err(unknown),
@@ -106,13 +105,16 @@ pub async fn read_all(session: &mut dyn Session, rows: &'static [Row]) -> Readin
     readings
 }
 
-fn record(row: &Row, answer: &Answer) {
-    if let Some(folder) = environment::variable("WATCHWARD_RECORD") {
-        let folder = PathBuf::from(folder);
-        files::make_folder(&folder, 0o755).expect("the folder of the recording");
-        let file = folder.join(format!("{}.json", row.name));
-        files::write_atomic(&file, to_fixture(answer).as_bytes(), 0o644).expect("the recording");
-    }
+/// Keeps an answer as `<folder>/<engine>/<version>[-<role>]/<row>.json`.
+fn record(engine: &str, facts: &Facts, row: &Row, answer: &Answer) {
+    let Some(folder) = environment::variable("WATCHWARD_RECORD") else { return };
+    let (major, minor) = facts.version;
+    let version = if major < 10 { format!("{major}.{minor}") } else { major.to_string() };
+    let role = if facts.role == "primary" { String::new() } else { format!("-{}", facts.role) };
+    let folder = PathBuf::from(folder).join(engine).join(format!("{version}{role}"));
+    files::make_folder(&folder, 0o755).expect("the folder of the recording");
+    let file = folder.join(format!("{}.json", row.name));
+    files::write_atomic(&file, to_fixture(answer).as_bytes(), 0o644).expect("the recording");
 }
 
 /// Ends the test unless every row was read, and says which were not and why.

@@ -32,7 +32,12 @@ pub struct Sink {
 
 impl Sink {
     pub fn begin() -> Sink {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Sink::at(0)
+    }
+
+    /// A sink on a port that somebody else has been told of.
+    pub fn at(port: u16) -> Sink {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let port = listener.local_addr().expect("its port").port();
         let (told, statuses, over) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(false)));
         let sink = Sink { port, told, statuses, over };
@@ -75,8 +80,13 @@ impl Sink {
 
     /// The part of a configuration that sends everything here.
     pub fn config(&self) -> String {
+        self.config_with("")
+    }
+
+    /// As `config`, with further keys of the webhook, each after a comma.
+    pub fn config_with(&self, keys: &str) -> String {
         format!(
-            "[[alert.receiver]]\nname = \"hook\"\nwebhook = {{ url = \"http://127.0.0.1:{}/hook\" }}\n\
+            "[[alert.receiver]]\nname = \"hook\"\nwebhook = {{ url = \"http://127.0.0.1:{}/hook\"{keys} }}\n\
              [alert.route]\nreceiver = \"hook\"\n",
             self.port
         )

@@ -4,8 +4,7 @@ pub mod discover;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
-use crate::model::catalogue::Threshold;
+use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -15,37 +14,20 @@ pub struct ClickHouse;
 
 static UP: Metric = Metric::gauge("clickhouse_up", "Whether the server answered.");
 
+static CARD: Card = Card {
+    word: "clickhouse",
+    job: "clickhouse",
+    schemes: &["http", "https", "clickhouse"],
+    default_port: 8123,
+    up: &UP,
+    prefix: "clickhouse",
+    rows: monitor::ROWS,
+    thresholds: monitor::THRESHOLDS,
+};
+
 impl Engine for ClickHouse {
-    fn word(&self) -> &'static str {
-        "clickhouse"
-    }
-
-    fn job(&self) -> &'static str {
-        "clickhouse"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["http", "https", "clickhouse"]
-    }
-
-    fn default_port(&self) -> u16 {
-        8123
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "clickhouse"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        monitor::ROWS
-    }
-
-    fn thresholds(&self) -> &'static [Threshold] {
-        monitor::THRESHOLDS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn discover(&self, sight: &Sight) -> Vec<Found> {

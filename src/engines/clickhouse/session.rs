@@ -108,8 +108,12 @@ impl ClickHouseSession {
         let headers = [("x-clickhouse-user", user), ("x-clickhouse-key", password.expose())];
         let body = format!("{query} FORMAT JSONCompact").into_bytes();
         let path = path(&self.database, self.may_set, budget);
-        let response = self.client.send(Method::POST, &path, &headers, body).await.map_err(Failure::Lost)?;
-        read(&response)
+        let was_open = self.client.is_open();
+        let mut response = self.client.send(Method::POST, &path, &headers, body.clone()).await;
+        if was_open && response.as_ref().is_err_and(|fault| fault.code == CUT) {
+            response = self.client.send(Method::POST, &path, &headers, body).await;
+        }
+        read(&response.map_err(Failure::Lost)?)
     }
 
     fn fault(&self, failure: Failure) -> Fault {
@@ -165,6 +169,11 @@ impl Session for ClickHouseSession {
         self.is_broken
     }
 }
+
+/// The HTTP client's code for an exchange that broke. The server closes a connection that was idle for some seconds; it
+/// may do so at the very moment of a request, which is then worth a second try. Nothing that is asked here changes
+/// anything.
+const CUT: &str = "http-01";
 
 /// Codes of https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 const READONLY: u32 = 164;

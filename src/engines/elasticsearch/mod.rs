@@ -4,8 +4,7 @@ pub mod discover;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
-use crate::model::catalogue::Threshold;
+use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -15,37 +14,20 @@ pub struct Elasticsearch;
 
 static UP: Metric = Metric::gauge("elasticsearch_cluster_health_up", "Whether the node answered.");
 
+static CARD: Card = Card {
+    word: "elasticsearch",
+    job: "elasticsearch",
+    schemes: &["http", "https"],
+    default_port: 9200,
+    up: &UP,
+    prefix: "elasticsearch",
+    rows: monitor::ROWS,
+    thresholds: monitor::THRESHOLDS,
+};
+
 impl Engine for Elasticsearch {
-    fn word(&self) -> &'static str {
-        "elasticsearch"
-    }
-
-    fn job(&self) -> &'static str {
-        "elasticsearch"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["http", "https"]
-    }
-
-    fn default_port(&self) -> u16 {
-        9200
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "elasticsearch"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        monitor::ROWS
-    }
-
-    fn thresholds(&self) -> &'static [Threshold] {
-        monitor::THRESHOLDS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn discover(&self, sight: &Sight) -> Vec<Found> {

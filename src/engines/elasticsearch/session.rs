@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use hyper::Method;
 use serde_json::{Map, Value};
 
+use tokio::time::timeout;
+
 use crate::engines::contract::{
     ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
 };
@@ -133,8 +135,12 @@ impl ElasticsearchSession {
             headers.push(("authorization", authorization.expose()));
         }
         let path = format!("{}{path}", self.prefix);
-        let response = self.client.send(Method::GET, &path, &headers, Vec::new()).await.map_err(Failure::Lost)?;
-        read(&response)
+        let was_open = self.client.is_open();
+        let mut response = self.client.send(Method::GET, &path, &headers, Vec::new()).await;
+        if was_open && response.as_ref().is_err_and(|fault| fault.code == CUT) {
+            response = self.client.send(Method::GET, &path, &headers, Vec::new()).await;
+        }
+        read(&response.map_err(Failure::Lost)?)
     }
 
     fn fault(&self, failure: Failure) -> Fault {
@@ -179,15 +185,23 @@ impl Session for ElasticsearchSession {
         Box::pin(self.look())
     }
 
-    fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
-        // The server has no limit of its own for these; a call given up closes the connection, which ends its task.
-        Box::pin(self.answer(row))
+    fn ask<'a>(&'a mut self, row: &'a Row, budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+        // The server has no limit of its own for these. A call given up closes the connection, which ends its task; so a
+        // row that waits for a missing master costs itself and not the target.
+        Box::pin(async move {
+            let late = || Unknown::new(UnknownKind::Deadline, format!("no answer within {} s", budget.as_secs_f64()));
+            timeout(budget, self.answer(row)).await.unwrap_or_else(|_| Err(late()))
+        })
     }
 
     fn is_broken(&self) -> bool {
         self.is_broken
     }
 }
+
+/// The HTTP client's code for an exchange that broke. A connection may be closed, by the server or something between, at
+/// the very moment of a request; that is worth a second try.
+const CUT: &str = "http-01";
 
 /// A repository's name as it may stand in a path.
 fn encoded(text: &str) -> String {

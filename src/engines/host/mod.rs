@@ -3,7 +3,7 @@
 pub mod session;
 pub mod monitor;
 
-use crate::engines::contract::{Access, Engine, Row, Session, Task};
+use crate::engines::contract::{Access, Card, Engine, Session, Task};
 use crate::engines::host::session::HostSession;
 use crate::model::catalogue::Threshold;
 use crate::model::fault::Fault;
@@ -51,37 +51,20 @@ const THRESHOLDS: &[Threshold] = &[
     },
 ];
 
+static CARD: Card = Card {
+    word: "host",
+    job: "node",
+    schemes: &[],
+    default_port: 0,
+    up: &UP,
+    prefix: "node",
+    rows: monitor::ROWS,
+    thresholds: THRESHOLDS,
+};
+
 impl Engine for Host {
-    fn word(&self) -> &'static str {
-        "host"
-    }
-
-    fn job(&self) -> &'static str {
-        "node"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    fn default_port(&self) -> u16 {
-        0
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "node"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        monitor::ROWS
-    }
-
-    fn thresholds(&self) -> &'static [Threshold] {
-        THRESHOLDS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     /// Nothing leaves the machine.

@@ -4,8 +4,7 @@ pub mod discover;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
-use crate::model::catalogue::Threshold;
+use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -15,37 +14,20 @@ pub struct MongoDb;
 
 static UP: Metric = Metric::gauge("mongodb_up", "Whether the server answered.");
 
+static CARD: Card = Card {
+    word: "mongodb",
+    job: "mongodb",
+    schemes: &["mongodb"],
+    default_port: 27017,
+    up: &UP,
+    prefix: "mongodb",
+    rows: monitor::ROWS,
+    thresholds: monitor::THRESHOLDS,
+};
+
 impl Engine for MongoDb {
-    fn word(&self) -> &'static str {
-        "mongodb"
-    }
-
-    fn job(&self) -> &'static str {
-        "mongodb"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["mongodb"]
-    }
-
-    fn default_port(&self) -> u16 {
-        27017
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "mongodb"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        monitor::ROWS
-    }
-
-    fn thresholds(&self) -> &'static [Threshold] {
-        monitor::THRESHOLDS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn discover(&self, sight: &Sight) -> Vec<Found> {

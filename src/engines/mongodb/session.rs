@@ -1,6 +1,5 @@
 //! A session with a MongoDB server: the driver, led through a relay of our own, and errors in the server's words.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mongodb::Client;
@@ -37,7 +36,7 @@ pub struct MongoSession {
     relay: Relay,
     server: String,
     facts: Facts,
-    broken: AtomicBool,
+    is_broken: bool,
 }
 
 /// Whether a target's URL asks for TLS. A file of authorities is such a wish too.
@@ -63,7 +62,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
     })?;
     let options = options(target, access, &relay)?;
     let client = Client::with_options(options).map_err(|error| connect_fault(&server, target, &error))?;
-    let mut session = MongoSession { client, relay, server, facts: Facts::default(), broken: AtomicBool::new(false) };
+    let mut session = MongoSession { client, relay, server, facts: Facts::default(), is_broken: false };
     let built = session.first_answer(target).await?;
     let version_text = built.get_str("version").unwrap_or_default().to_string();
     session.facts = Facts {
@@ -134,11 +133,11 @@ impl MongoSession {
 
     /// Says hello, and learns the role.
     async fn look(&mut self) -> Result<(), Fault> {
-        let hello = match self.client.database("admin").run_command(doc! { "hello": 1 }).await {
+        let hello = match self.hello().await {
             Ok(hello) => hello,
-            Err(error) => {
-                self.broken.store(true, Ordering::Relaxed);
-                return Err(self.relay.fault().unwrap_or_else(|| probe_fault(&self.server, &error)));
+            Err(fault) => {
+                self.is_broken = true;
+                return Err(fault);
             }
         };
         self.facts.role = role(&hello).to_string();
@@ -149,7 +148,35 @@ impl MongoSession {
         Ok(())
     }
 
-    async fn answer(&self, row: &Row, budget: Duration) -> Result<Answer, Unknown> {
+    /// A connection that something cut while nobody used it is no sign of a server that is down: on a broken one hello
+    /// is said once more, on a new one.
+    async fn hello(&self) -> Result<Document, Fault> {
+        let database = self.client.database("admin");
+        match database.run_command(doc! { "hello": 1 }).await {
+            Ok(hello) => return Ok(hello),
+            Err(error) if is_cut(&error) => self.relay.forget(),
+            Err(error) => return Err(self.relay.fault().unwrap_or_else(|| probe_fault(&self.server, &error))),
+        }
+        tokio::select! {
+            answer = database.run_command(doc! { "hello": 1 }) => {
+                answer.map_err(|error| self.relay.fault().unwrap_or_else(|| probe_fault(&self.server, &error)))
+            }
+            fault = self.unreachable() => Err(fault),
+        }
+    }
+
+    /// Waits for a reason why no new connection can be made; old ones that end do not count.
+    async fn unreachable(&self) -> Fault {
+        loop {
+            let fault = self.relay.failed().await;
+            if fault.code != CUT {
+                return fault;
+            }
+            self.relay.forget();
+        }
+    }
+
+    async fn answer(&mut self, row: &Row, budget: Duration) -> Result<Answer, Unknown> {
         let text = match row.ask {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
@@ -168,7 +195,7 @@ impl MongoSession {
     }
 
     /// Runs one command, written as JSON; `$db` names its database.
-    async fn run(&self, text: &str, budget: Duration) -> Result<Value, Unknown> {
+    async fn run(&mut self, text: &str, budget: Duration) -> Result<Value, Unknown> {
         let mut command: Document = serde_json::from_str(text)
             .map_err(|error| Unknown::new(UnknownKind::Garbled, format!("the command is not JSON: {error}")))?;
         let database = match command.remove("$db") {
@@ -183,7 +210,7 @@ impl MongoSession {
             Err(error) => {
                 let unknown = unknown(&error, self.relay.fault());
                 if matches!(unknown.kind, UnknownKind::Disconnected | UnknownKind::TooLarge | UnknownKind::Garbled) {
-                    self.broken.store(true, Ordering::Relaxed);
+                    self.is_broken = true;
                 }
                 Err(unknown)
             }
@@ -206,8 +233,16 @@ impl Session for MongoSession {
     }
 
     fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
+        self.is_broken
     }
+}
+
+/// The relay's code for a connection that ended.
+const CUT: &str = "relay-05";
+
+/// Whether a command failed because its connection did.
+fn is_cut(error: &Error) -> bool {
+    matches!(&*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. })
 }
 
 /// What a server is to its clients, from its hello.
@@ -342,7 +377,9 @@ fn unknown(error: &Error, fault: Option<Fault>) -> Unknown {
         return Unknown::new(kind, fault.what);
     }
     let kind = match &*error.kind {
-        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } => UnknownKind::Garbled,
+        ErrorKind::Bson(_) | ErrorKind::InvalidResponse { .. } | ErrorKind::InvalidArgument { .. } => {
+            UnknownKind::Garbled
+        }
         ErrorKind::Authentication { .. } => UnknownKind::Privilege,
         _ => UnknownKind::Disconnected,
     };

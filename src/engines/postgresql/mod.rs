@@ -4,8 +4,7 @@ mod discover;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
-use crate::model::catalogue::Threshold;
+use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -15,37 +14,20 @@ static UP: Metric = Metric::gauge("pg_up", "1 if the server answered in the last
 /// PostgreSQL 13 and newer, and what speaks its protocol: RDS, Aurora, Cloud SQL, Azure; also behind PgBouncer.
 pub struct Postgresql;
 
+static CARD: Card = Card {
+    word: "postgresql",
+    job: "postgres",
+    schemes: &["postgres", "postgresql"],
+    default_port: 5432,
+    up: &UP,
+    prefix: "pg",
+    rows: monitor::ROWS,
+    thresholds: monitor::THRESHOLDS,
+};
+
 impl Engine for Postgresql {
-    fn word(&self) -> &'static str {
-        "postgresql"
-    }
-
-    fn job(&self) -> &'static str {
-        "postgres"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["postgres", "postgresql"]
-    }
-
-    fn default_port(&self) -> u16 {
-        5432
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "pg"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        monitor::ROWS
-    }
-
-    fn thresholds(&self) -> &'static [Threshold] {
-        monitor::THRESHOLDS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn discover(&self, sight: &Sight) -> Vec<Found> {

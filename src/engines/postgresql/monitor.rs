@@ -327,13 +327,13 @@ fn blocked(facts: &Facts) -> String {
 
 /// What keeps vacuum from removing dead rows, by who holds it. Age in transactions.
 const HORIZON: &str = "\
-    SELECT holder, coalesce(max(xids), 0) AS age FROM ( \
+    SELECT holder, max(xids) AS age FROM ( \
         SELECT 'session' AS holder, greatest(age(backend_xmin), age(backend_xid)) AS xids FROM pg_stat_activity \
          WHERE backend_type <> 'walsender' AND pid <> pg_backend_pid() \
         UNION ALL SELECT 'standby', age(backend_xmin) FROM pg_stat_replication \
         UNION ALL SELECT 'slot', greatest(age(xmin), age(catalog_xmin)) FROM pg_replication_slots \
         UNION ALL SELECT 'prepared', age(transaction) FROM pg_prepared_xacts \
-        UNION ALL VALUES ('session', NULL), ('standby', NULL), ('slot', NULL), ('prepared', NULL)) h GROUP BY holder";
+        UNION ALL VALUES ('session', 0), ('standby', 0), ('slot', 0), ('prepared', 0)) h GROUP BY holder";
 
 /// The hundred largest tables of the database we are in. A table that is being rewritten or altered is listed without
 /// its size, for that would have to wait for it.

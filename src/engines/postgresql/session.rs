@@ -6,9 +6,13 @@ pub mod tls;
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_postgres::config::ChannelBinding;
 use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
 
 use crate::engines::contract::{
@@ -18,11 +22,14 @@ use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
 use crate::sys::net::{Address, Meter, dial};
-use crate::sys::task::{self, Handle};
+use crate::sys::task;
 
 /// The longest that a question waits for a lock. Our questions need none that readers do not share, so whoever makes
 /// them wait (DDL, VACUUM FULL) takes longer than we want to queue behind, and others would queue behind us.
 const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
+
+/// The longest that a connection takes to end.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
 /// What a server says of itself, in one row.
 const PROBE: &str = "\
@@ -62,8 +69,10 @@ struct Open {
     user: String,
     deadline: Duration,
     broken: bool,
-    /// Ends the connection's task when dropped.
-    _driver: Handle<()>,
+    /// With what the connection ended: a server's last word may come while nothing is asked.
+    last_word: Arc<OnceLock<Error>>,
+    /// Lets the connection's task say farewell when dropped.
+    _alive: oneshot::Sender<()>,
 }
 
 /// Opens a session.
@@ -73,7 +82,7 @@ struct Open {
 /// TLS or the server said; see `refusal`.
 pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
     let encryption = tls::encryption(target)?;
-    let port = if target.url.port == 0 { engine.default_port() } else { target.url.port };
+    let port = if target.url.port == 0 { engine.card().default_port } else { target.url.port };
     let address = address(&target.url.host, port);
     let door = address.text();
     if let Err(lacks) = encryption.verified
@@ -89,6 +98,9 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
     let mut config = Config::new();
     // No `options` and no SET: behind PgBouncer the first is refused and the second would reach other people's sessions.
     config.user(user).dbname(database).application_name(SESSION_NAME).ssl_mode(encryption.mode);
+    if target.url.parameters.get("channel_binding").is_some_and(|word| word == "require") {
+        config.channel_binding(ChannelBinding::Require); // else it is used where both sides can
+    }
     if let Some(password) = &access.password {
         config.password(password.expose());
     }
@@ -96,9 +108,25 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
     let meter = stream.meter();
     let connected = config.connect_raw(stream, tls::Tls(encryption.wish)).await;
     let (client, connection) = connected.map_err(|error| refusal::fault(&door, user, &error))?;
-    let driver = task::spawn("postgresql connection", async move {
-        let _ = connection.await; // its end shows as an error of the question under way
-    });
+    let last_word = Arc::new(OnceLock::new());
+    let heard = last_word.clone();
+    let (alive, dropped) = oneshot::channel::<()>();
+    // The task outlives the session by a moment to end it in the protocol's way: a server logs every connection that is
+    // just gone.
+    task::spawn("postgresql connection", async move {
+        let mut connection = pin!(connection);
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    let _ = heard.set(error);
+                }
+            }
+            _ = dropped => {
+                let _ = timeout(FAREWELL_MAX, connection).await;
+            }
+        }
+    })
+    .detach();
     let mut open = Open {
         client,
         meter,
@@ -107,7 +135,8 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
         user: user.to_string(),
         deadline: target.deadline,
         broken: false,
-        _driver: driver,
+        last_word,
+        _alive: alive,
     };
     open.learn().await?;
     Ok(Box::new(open))
@@ -138,7 +167,7 @@ impl Session for Open {
         };
         Box::pin(async move {
             let table = self.run(&question, budget).await;
-            table.map(Answer::Table).map_err(|error| refusal::unknown(&error, self.meter.is_exhausted()))
+            table.map(Answer::Table).map_err(|error| refusal::unknown(self.reason(&error), self.meter.is_exhausted()))
         })
     }
 
@@ -150,12 +179,17 @@ impl Session for Open {
 impl Open {
     async fn learn(&mut self) -> Result<(), Fault> {
         let table = self.run(PROBE, self.deadline).await;
-        let table = table.map_err(|error| refusal::fault(&self.door, &self.user, &error))?;
+        let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;
         self.facts = facts(&table).map_err(|unknown| {
             Fault::new("postgresql-13", format!("{} does not say what it is: {}", self.door, unknown.reason))
                 .hint("Is it PostgreSQL that listens there, in version 10 or newer?")
         })?;
         Ok(())
+    }
+
+    /// Why a question failed: the connection's last word, where it had ended.
+    fn reason<'e>(&'e self, error: &'e Error) -> &'e Error {
+        if error.is_closed() { self.last_word.get().unwrap_or(error) } else { error }
     }
 
     /// Runs one question. After an error the transaction is ended, so that a failed row costs one row.

@@ -4,8 +4,7 @@ mod discover;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Engine, Found, Row, Session, Sight, Task};
-use crate::model::catalogue::Threshold;
+use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -15,37 +14,20 @@ static UP: Metric = Metric::gauge("redis_up", "1 if the server answered in the l
 /// Redis 5 and newer, Valkey (flavour `valkey`), and Sentinels (role `sentinel`).
 pub struct Redis;
 
+static CARD: Card = Card {
+    word: "redis",
+    job: "redis",
+    schemes: &["redis", "rediss", "valkey"],
+    default_port: 6379,
+    up: &UP,
+    prefix: "redis",
+    rows: monitor::ROWS,
+    thresholds: monitor::THRESHOLDS,
+};
+
 impl Engine for Redis {
-    fn word(&self) -> &'static str {
-        "redis"
-    }
-
-    fn job(&self) -> &'static str {
-        "redis"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["redis", "rediss", "valkey"]
-    }
-
-    fn default_port(&self) -> u16 {
-        6379
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "redis"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        monitor::ROWS
-    }
-
-    fn thresholds(&self) -> &'static [Threshold] {
-        monitor::THRESHOLDS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn discover(&self, sight: &Sight) -> Vec<Found> {
@@ -61,7 +43,7 @@ impl Engine for Redis {
     }
 
     fn instance(&self, target: &Target) -> String {
-        let port = if target.url.port == 0 { self.default_port() } else { target.url.port };
+        let port = if target.url.port == 0 { CARD.default_port } else { target.url.port };
         match target.url.host.as_str() {
             socket if socket.starts_with('/') => socket.to_string(),
             "" => format!("localhost:{port}"),

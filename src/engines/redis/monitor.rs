@@ -4,7 +4,7 @@ pub mod info;
 mod metrics;
 mod takes;
 
-use crate::engines::contract::{Ask, Facts, Row, Take};
+use crate::engines::contract::{Ask, Facts, Row, Take, When};
 use crate::engines::redis::monitor::metrics as m;
 use crate::model::catalogue::Threshold;
 
@@ -24,6 +24,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "commandstats",
+        only: DATA,
         privilege: "ACL SETUSER watchward +info",
         ask: Ask::Own(commands),
         take: Take::Own(takes::commands),
@@ -65,6 +66,17 @@ pub static ROWS: &[Row] = &[
         ask: Ask::Text("LATENCY LATEST"),
         take: Take::Own(takes::latency),
         metrics: m::SPIKES,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "latency_histogram",
+        every: 4,
+        when: &[When::since((7, 0))],
+        only: DATA,
+        privilege: "ACL SETUSER watchward +latency|histogram",
+        ask: Ask::Text("LATENCY HISTOGRAM"),
+        take: Take::Own(takes::histograms),
+        metrics: m::HISTOGRAMS,
         ..Row::DEFAULT
     },
     Row {

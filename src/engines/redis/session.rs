@@ -84,7 +84,7 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
 }
 
 fn address(engine: &dyn Engine, target: &Target) -> Address {
-    let port = if target.url.port == 0 { engine.default_port() } else { target.url.port };
+    let port = if target.url.port == 0 { engine.card().default_port } else { target.url.port };
     match target.url.host.as_str() {
         "" => Address::Tcp { host: "localhost".to_string(), port },
         socket if socket.starts_with('/') => Address::Unix(PathBuf::from(socket)),

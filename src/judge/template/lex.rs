@@ -29,11 +29,14 @@ pub enum Token {
     Assign,
 }
 
+/// The tokens of one action, each with its place (byte offset).
+pub type Tokens = Vec<(Token, usize)>;
+
 /// A piece of a template.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Piece {
     Text(String),
-    /// The tokens of one action with their places (byte offsets), and where the action begins.
+    /// One action, and where it begins.
     Action {
         tokens: Vec<(Token, usize)>,
         at: usize,
@@ -136,8 +139,9 @@ impl Lexer<'_> {
         Ok((self.at, trims))
     }
 
-    fn action(&mut self) -> Result<(Vec<(Token, usize)>, usize, bool), TemplateError> {
-        let mut tokens: Vec<(Token, usize)> = Vec::new();
+    /// The tokens up to the action's end, where that is, and whether it trims what follows.
+    fn action(&mut self) -> Result<(Tokens, usize, bool), TemplateError> {
+        let mut tokens = Tokens::new();
         loop {
             let spaced = self.skip_space();
             if let Some(trims) = self.end(spaced) {

@@ -25,7 +25,7 @@ pub const DEPTH_MAX: usize = 20;
 pub const STEPS_MAX: usize = 10_000;
 
 /// A template that was read. Cloning shares it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Template {
     text: Arc<str>,
     parts: Arc<[Part]>,
@@ -95,5 +95,11 @@ impl Template {
 impl PartialEq for Template {
     fn eq(&self, other: &Template) -> bool {
         self.text == other.text
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({:?})", self.text)
     }
 }

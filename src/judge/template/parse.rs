@@ -75,9 +75,9 @@ pub fn parse(text: &str) -> Result<Vec<Part>, TemplateError> {
     let mut parser = Parser { text, pieces: pieces.into_iter(), variables, depth: 0 };
     let (parts, end) = parser.parts(DotIs::Data)?;
     match end {
-        End::Text => Ok(parts),
-        End::Else { at, .. } => Err(parser.error(at, "'else' without 'if', 'with' or 'range'")),
-        End::End { at } => Err(parser.error(at, "'end' without 'if', 'with' or 'range'")),
+        Stop::Text => Ok(parts),
+        Stop::Else { at, .. } => Err(parser.error(at, "'else' without 'if', 'with' or 'range'")),
+        Stop::End { at } => Err(parser.error(at, "'end' without 'if', 'with' or 'range'")),
     }
 }
 
@@ -90,7 +90,7 @@ struct Parser<'a> {
 }
 
 /// How a list of parts ended.
-enum End {
+enum Stop {
     Text,
     /// With what follows it: nothing, or `if …` / `with …`.
     Else {
@@ -140,7 +140,7 @@ impl Parser<'_> {
         lex::error_at(self.text, at, what)
     }
 
-    fn parts(&mut self, dot: DotIs) -> Result<(Vec<Part>, End), TemplateError> {
+    fn parts(&mut self, dot: DotIs) -> Result<(Vec<Part>, Stop), TemplateError> {
         let mut parts = Vec::new();
         while let Some(piece) = self.pieces.next() {
             let (tokens, at) = match piece {
@@ -163,12 +163,12 @@ impl Parser<'_> {
                 }
                 "else" => {
                     tokens.next();
-                    return Ok((parts, End::Else { at, next: tokens.tokens.collect() }));
+                    return Ok((parts, Stop::Else { at, next: tokens.tokens.collect() }));
                 }
                 "end" => {
                     tokens.next();
                     self.nothing_more(&mut tokens)?;
-                    return Ok((parts, End::End { at }));
+                    return Ok((parts, Stop::End { at }));
                 }
                 "define" | "template" | "block" | "break" | "continue" => {
                     return Err(self.error(at, format!("'{word}' is not known in templates here")));
@@ -176,7 +176,7 @@ impl Parser<'_> {
                 _ => parts.push(self.print_or_assign(tokens, dot)?),
             }
         }
-        Ok((parts, End::Text))
+        Ok((parts, Stop::Text))
     }
 
     fn nothing_more(&self, tokens: &mut Tokens) -> Result<(), TemplateError> {
@@ -220,9 +220,9 @@ impl Parser<'_> {
         let inner = if word == "if" { dot } else { DotIs::Open };
         let (body, end) = self.parts(inner)?;
         let otherwise = match end {
-            End::Text => return Err(self.error(begin, format!("'{word}' without 'end'"))),
-            End::End { .. } => Vec::new(),
-            End::Else { at, next } => self.otherwise(word, Tokens::new(next, at), dot)?,
+            Stop::Text => return Err(self.error(begin, format!("'{word}' without 'end'"))),
+            Stop::End { .. } => Vec::new(),
+            Stop::Else { at, next } => self.otherwise(word, Tokens::new(next, at), dot)?,
         };
         self.variables.truncate(outer);
         self.depth -= 1;
@@ -239,9 +239,9 @@ impl Parser<'_> {
         let begin = tokens.at;
         match tokens.next() {
             None => match self.parts(dot)? {
-                (parts, End::End { .. }) => Ok(parts),
-                (_, End::Else { at, .. }) => Err(self.error(at, "a second 'else'")),
-                (_, End::Text) => Err(self.error(begin, format!("'{word}' without 'end'"))),
+                (parts, Stop::End { .. }) => Ok(parts),
+                (_, Stop::Else { at, .. }) => Err(self.error(at, "a second 'else'")),
+                (_, Stop::Text) => Err(self.error(begin, format!("'{word}' without 'end'"))),
             },
             Some(Token::Word(next)) if next == word && word != "range" => Ok(vec![self.block(word, tokens, dot)?]),
             Some(_) => Err(self.error(tokens.at, "unexpected text behind 'else'")),

@@ -8,7 +8,8 @@ CREATE TABLE meta (
 -- Tells this database from every other, also from the one that stood here before it.
 INSERT INTO meta (key, value) VALUES ('origin', lower(hex(randomblob(16))));
 
--- Times are stored time in milliseconds. A value of NULL is not a number. Labels and annotations are JSON objects, keys sorted.
+-- Times are stored time in milliseconds. A value of NULL is not a number. Labels and annotations are JSON objects with
+-- sorted keys.
 CREATE TABLE instances (
     tenant      TEXT NOT NULL,
     rule        TEXT NOT NULL,

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod files;
+mod layers;
 mod problems;
 mod reference;
 mod secrets;

@@ -10,7 +10,9 @@ use super::{lines, read, sound};
 /// A committed text must be what is rendered; UPDATE_DOCS=1 writes it.
 fn committed(path: &str, rendered: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    #[allow(clippy::disallowed_methods)] // the one place here that reads the environment
+    let is_wanted = std::env::var_os("UPDATE_DOCS").is_some();
+    if is_wanted {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder");
         std::fs::write(&path, rendered).expect("written");
     }
@@ -88,4 +90,57 @@ fn what_is_shown_is_a_configuration_again() {
         text.lines().map(|line| line.split("  #").next().unwrap_or("").trim_end().to_string()).collect::<Vec<_>>()
     };
     assert_eq!(without(&render(&sound(&first))), without(&first));
+}
+
+/// The readers get values by name, and a name that the schema lacks gives a silent nothing: so each name that stands in a
+/// reader must be in the schema, and each key of the schema must be read, for a key without effect is a lie.
+#[test]
+fn every_key_is_read_by_its_name_and_no_name_is_misspelt() {
+    use std::collections::BTreeSet;
+    use watchward::model::schema::{Key, Kind};
+
+    fn names(keys: &'static [Key], into: &mut BTreeSet<&'static str>) {
+        for key in keys {
+            into.insert(key.name);
+            if let Kind::Section(inner) | Kind::Sections(inner) = key.kind {
+                names(inner, into);
+            }
+        }
+    }
+    let mut known = BTreeSet::new();
+    names(watchward::config::schema(), &mut known);
+
+    let mut read = BTreeSet::new();
+    for folder in ["config", "store", "judge", "alert", "sample", "serve"] {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
+        for entry in std::fs::read_dir(&folder).expect("the folder").flatten() {
+            let of_stage = !folder.ends_with("config");
+            if of_stage && !["mod.rs", "config.rs"].iter().any(|name| entry.path().ends_with(name)) {
+                continue; // a stage reads its section where it declares it
+            }
+            let text = std::fs::read_to_string(entry.path()).expect("a file");
+            read.extend(read_names(&text));
+        }
+    }
+    let misspelt: Vec<_> = read.iter().filter(|name| !known.contains(name.as_str())).collect();
+    assert!(misspelt.is_empty(), "read, but not in the schema: {misspelt:?}");
+    // `password` and `api_key` are read as `<secret>_file` and `<secret>_env`.
+    let made = ["password_file", "password_env", "api_key_file", "api_key_env"];
+    let idle: Vec<_> = known.iter().filter(|name| !read.contains(**name) && !made.contains(name)).collect();
+    assert!(idle.is_empty(), "in the schema, but read by nobody: {idle:?}");
+}
+
+/// The names in `.text("name")`, `section("name")` and their like.
+fn read_names(text: &str) -> Vec<String> {
+    const READERS: &[&str] = &[
+        "flag", "whole", "number", "text", "duration", "bytes", "share", "path", "texts", "numbers", "map", "table",
+        "tables", "section", "count",
+    ];
+    let calls = text.match_indices("(\"").filter_map(|(at, mark)| {
+        let reader = text[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+        let name = text[at + mark.len()..].split_once("\")")?.0;
+        let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (READERS.contains(&reader) && is_name).then(|| name.to_string())
+    });
+    calls.collect()
 }

@@ -54,9 +54,9 @@ fn two_targets_of_one_tenant_cannot_share_a_name_and_those_of_two_can() {
         "[[tenant]]\nid = \"a\"\n[[target]]\nname = \"x\"\nengine = \"host\"\n[[target]]\nname = \"x\"\nengine = \"host\"\n\
          [[target]]\nname = \"x\"\nengine = \"host\"\ntenant = \"a\"\n[[tenant]]\nid = \"a\"\n",
         &[
-            "agent.toml:7:8: target 'x' is there twice [config-07] | detail: It is also on line 4. \
+            "agent.toml:7:8: target 'x' is there twice [config-07] | detail: It is also on line 4 of agent.toml. \
              | hint: Name each target of a tenant differently.",
-            "agent.toml:14:6: tenant 'a' is there twice [config-07] | detail: It is also on line 2.",
+            "agent.toml:14:6: tenant 'a' is there twice [config-07] | detail: It is also on line 2 of agent.toml.",
         ],
     );
 }

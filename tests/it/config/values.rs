@@ -1,7 +1,8 @@
 //! Single values: each kind with what it takes and what it refuses, in words.
 
+use watchward::config::layers::{self, Document};
+use watchward::config::problem::Problem;
 use watchward::config::value;
-use watchward::config::walk;
 use watchward::model::schema::{Key, Kind, Table};
 
 const ALL: &[Key] = &[
@@ -27,15 +28,21 @@ const ALL: &[Key] = &[
 
 const INNER: &[Key] = &[Key::new("a", Kind::Text, "\"inner\"", ""), Key::required("b", Kind::Flag, "")];
 
+fn read(toml: &str) -> (Table, Vec<Problem>) {
+    let documents = [Document { file: "x.toml".to_string(), text: toml.to_string() }];
+    let (table, report) = layers::read(ALL, &documents).expect("TOML");
+    (table, report.problems)
+}
+
 fn table(toml: &str) -> Table {
-    let (table, problems) = walk::read(ALL, "x.toml", toml).expect("TOML");
+    let (table, problems) = read(toml);
     assert!(problems.is_empty(), "{problems:?}");
     table
 }
 
 /// The one problem of a value.
 fn refused(toml: &str) -> String {
-    let (_, problems) = walk::read(ALL, "x.toml", toml).expect("TOML");
+    let (_, problems) = read(toml);
     assert_eq!(problems.len(), 1, "{problems:?}");
     problems[0].to_string().replace('\n', " | ")
 }
@@ -161,7 +168,7 @@ fn sizes_are_read_and_written_exactly() {
 fn every_default_of_the_schema_passes_its_own_check() {
     fn each(keys: &'static [Key], path: &str) {
         for key in keys {
-            assert!(walk::has_sound_default(key), "{path}.{} = {}", key.name, key.default);
+            assert!(layers::has_sound_default(key), "{path}.{} = {}", key.name, key.default);
             assert!(!key.doc.is_empty(), "{path}.{} says nothing", key.name);
             let is_section = matches!(key.kind, Kind::Section(_) | Kind::Sections(_));
             assert!(

@@ -1,3 +1,14 @@
 //! Tests of `src/engines`.
 
+mod names;
+mod points;
+mod targets;
+mod http_answers;
+mod tables;
 mod host;
+mod postgresql;
+mod redis;
+mod mongodb_fake;
+mod mongodb;
+mod clickhouse;
+mod elasticsearch;

@@ -23,14 +23,15 @@ fn findings() -> Findings {
 }
 
 fn told(changes: &[Transition]) -> Vec<String> {
-    let one = |change: &Transition| {
-        format!("{} {} ({})", change.labels.value("alertname"), change.to.word(), change.reason)
-    };
+    let one =
+        |change: &Transition| format!("{} {} ({})", change.labels.value("alertname"), change.to.word(), change.reason);
     changes.iter().map(one).collect()
 }
 
 fn refused() -> Fault {
-    Fault::new("postgres-02", "password refused for role 'w'").detail("FATAL: 28P01.").hint("Look at the password file.")
+    Fault::new("postgres-02", "password refused for role 'w'")
+        .detail("FATAL: 28P01.")
+        .hint("Look at the password file.")
 }
 
 fn cycle<'a>(up: bool, fault: Option<&'a Fault>, rows: &'a [RowReading]) -> Fact<'a> {
@@ -45,7 +46,8 @@ fn a_target_that_restarts_pages_nobody() {
     for (second, up) in [(0, true), (15, false), (30, false), (45, true), (60, true)] {
         all.extend(findings.observe(cycle(up, (!up).then_some(&fault), &[]), moment(second)));
     }
-    let expected = ["TargetDown pending (condition holds, fires after 1m)", "TargetDown inactive (the target answers again)"];
+    let expected =
+        ["TargetDown pending (condition holds, fires after 1m)", "TargetDown inactive (the target answers again)"];
     assert_eq!(told(&all), expected);
 }
 
@@ -135,8 +137,13 @@ fn lists_end_what_they_no_longer_name() {
 #[test]
 fn an_unreachable_threshold_is_told_with_its_numbers() {
     let labels = Labels::new([("target", "orders"), ("instance", "db1:5432")]);
-    let unreachable =
-        [Unreachable { key: "connection_count".into(), labels, threshold: 1000.0, ceiling: 100.0, unit: "{connection}" }];
+    let unreachable = [Unreachable {
+        key: "connection_count".into(),
+        labels,
+        threshold: 1000.0,
+        ceiling: 100.0,
+        unit: "{connection}",
+    }];
     let fact = Fact::Rules { tenant: "acme", failures: &[], unreachable: &unreachable };
     let fired = &findings().observe(fact, moment(0))[0];
     assert_eq!(fired.labels.value("severity"), "info");
@@ -160,6 +167,19 @@ fn the_agents_own_findings_belong_to_the_default_tenant() {
     assert_eq!(told(&ended), ["ConfigurationInvalid resolved (the configuration is valid)"]);
     let ended = findings.observe(Fact::Store { why: None }, moment(3));
     assert_eq!(told(&ended), ["StoreNotWriting resolved (the store writes again)"]);
+}
+
+/// The store is asked every few seconds whether it refused any: seldom yes in a row, and one finding all the same.
+#[test]
+fn what_is_seen_from_time_to_time_lasts_fifteen_minutes_longer() {
+    let mut findings = findings();
+    let mut all = Vec::new();
+    for second in (0..=3_600_u64).step_by(5) {
+        let why = (second <= 600 && second % 60 == 0).then_some("1 series was refused lately");
+        all.extend(findings.observe(Fact::SeriesRefused { why }, moment(second)));
+    }
+    assert_eq!(told(&all), ["SeriesRefused firing (condition holds)", "SeriesRefused resolved (condition ceased)"]);
+    assert_eq!((all[1].at_ms - all[0].at_ms) / 1000, 600 + 5 + 15 * 60);
 }
 
 /// A restart neither repeats a finding nor loses its end.
@@ -193,4 +213,19 @@ fn every_sort_has_a_name_of_its_own() {
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds.len(), SORTS.len());
+}
+
+/// A host that reboots stops its database first and starts it last: nobody looked meanwhile, so nothing was held.
+#[test]
+fn a_hold_that_was_under_way_begins_anew_after_a_restart() {
+    let mut before = findings();
+    let fault = refused();
+    before.observe(cycle(false, Some(&fault), &[]), moment(0));
+    let saved = before.active(&Scope::from_anonymous("*"));
+    let mut after = findings();
+    assert!(after.restore(saved, moment(600)).is_empty());
+    assert!(after.observe(cycle(false, Some(&fault), &[]), moment(601)).is_empty());
+    assert!(after.observe(cycle(false, Some(&fault), &[]), moment(650)).is_empty());
+    let fired = after.observe(cycle(false, Some(&fault), &[]), moment(662));
+    assert_eq!(told(&fired), ["TargetDown firing (held for 1m)"]);
 }

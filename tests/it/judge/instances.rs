@@ -11,9 +11,7 @@ use watchward::model::moment::Moment;
 use watchward::model::scope::Scope;
 use watchward::model::transition::{Phase, Transition};
 
-use crate::judge::story::{
-    BEGIN_MS, Memory, check, judge, moment, play, roster, rule, rules, series, settings, tell,
-};
+use crate::judge::story::{BEGIN_MS, Memory, check, judge, moment, play, roster, rule, rules, series, settings, tell};
 
 fn lags() -> String {
     rule("lag > 30", &["for: 2m"])
@@ -179,6 +177,23 @@ fn a_rule_that_vanished_while_the_agent_was_down_ends_at_restore() {
     let other = "groups:\n- name: g\n  rules:\n  - {alert: Other, expr: lag > 1}\n";
     let ended = judge(other).restore(before.active(&Scope::from_anonymous("*")), Duration::ZERO, moment(60));
     assert_eq!(ended.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["rule removed"]);
+}
+
+/// At start only configured targets are known; those that were found are found again a moment later, or not.
+#[test]
+fn instances_of_found_targets_wait_for_the_first_roster_after_a_restart() {
+    let mut before = judge(&rule("lag > 30", &[]));
+    let mut memory = Memory::default();
+    memory.push(&series("lag", &[("target", "found")]), moment(0).stored_ms, 31.0);
+    before.evaluate("acme", &memory, moment(0));
+    let saved = before.active(&Scope::from_anonymous("*"));
+
+    let configured = || watchward::judge::evaluate::Roster::new([("acme", "orders", false)]);
+    let mut after = Judge::new(rules(&rule("lag > 30", &[])), configured(), settings());
+    assert!(after.restore(saved, Duration::ZERO, moment(15)).is_empty());
+    assert_eq!(after.active(&Scope::from_anonymous("*")).len(), 1);
+    let ended = after.enlist(configured(), moment(20));
+    assert_eq!(ended.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>(), ["target removed"]);
 }
 
 /// Which of three instances hold the condition, round by round.

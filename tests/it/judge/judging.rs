@@ -46,6 +46,34 @@ fn what_was_merely_found_is_marked() {
     assert!(only(judge.evaluate("acme", &lag_of("found", 90.0), moment(0)).transitions).discovered);
 }
 
+/// Most copied rules keep `instance` and drop the rest; a server that was merely found must not page for that.
+#[test]
+fn a_result_that_names_only_its_instance_is_its_targets() {
+    let instances = [("acme", "db1:1", "found")].map(|(a, b, c)| (a.to_string(), b.to_string(), c.to_string()));
+    let roster = crate::judge::story::roster().with_instances(instances);
+    let text = rule("max by (instance) (lag) > 30", &[]);
+    let mut judge = Judge::new(rules(&text), roster, settings());
+    let fired = only(judge.evaluate("acme", &lag_of("found", 90.0), moment(0)).transitions);
+    assert_eq!((fired.labels.value("target"), fired.discovered), ("found", true));
+}
+
+#[test]
+fn a_result_that_names_nothing_is_found_only_where_all_is() {
+    let alone = Roster::new([("acme", "found", true)]);
+    for (roster, discovered) in [(alone, true), (crate::judge::story::roster(), false)] {
+        let mut judge = Judge::new(rules(&rule("sum(lag) > 30", &[])), roster, settings());
+        assert_eq!(only(judge.evaluate("acme", &lag_of("found", 90.0), moment(0)).transitions).discovered, discovered);
+    }
+}
+
+#[test]
+fn without_rules_nothing_is_ever_due() {
+    let mut judge = judge("");
+    assert_eq!(judge.next_due(), std::time::Duration::MAX);
+    assert!(!judge.due(moment(0)));
+    assert_eq!(judge.evaluate("acme", &Memory::default(), moment(0)).rules, 0);
+}
+
 #[test]
 fn a_result_without_labels_gets_its_tenant() {
     let mut judge = judge(&rule("vector(1)", &[]));

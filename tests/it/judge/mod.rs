@@ -8,3 +8,4 @@ mod judging;
 mod thresholds;
 mod findings;
 mod copied;
+mod alerts;

@@ -30,13 +30,7 @@ impl Memory {
 }
 
 impl SeriesSource for Memory {
-    fn select(
-        &self,
-        matchers: &[Matcher],
-        from_ms: i64,
-        to_ms: i64,
-        _: usize,
-    ) -> Result<Vec<SeriesSamples>, String> {
+    fn select(&self, matchers: &[Matcher], from_ms: i64, to_ms: i64, _: usize) -> Result<Vec<SeriesSamples>, String> {
         let fits = |labels: &Labels| matchers.iter().all(|matcher| matcher.accepts_labels(labels));
         let within = |samples: &[(i64, f64)]| -> Vec<(i64, f64)> {
             samples.iter().copied().filter(|(at_ms, _)| from_ms < *at_ms && *at_ms <= to_ms).collect()

@@ -51,12 +51,28 @@ fn expressions(expanded: &Expanded) -> Vec<String> {
 fn a_global_value_is_one_rule() {
     let wanted = Wanted { global: values(&[("cpu_usage", 80.0)]), ..Wanted::default() };
     let expanded = expand(ROWS, &wanted).unwrap();
-    let expected =
-        "thresholds: (100 - avg by (tenant, target) (rate(cpu{mode=\"idle\",}[5m])) * 100) > 80".to_string();
+    let expected = "thresholds: (100 - avg by (tenant, target) (rate(cpu{mode=\"idle\"}[5m])) * 100) > 80".to_string();
     assert_eq!(expressions(&expanded), [expected]);
     let rule = &expanded.groups[0].rules[0];
     assert_eq!(&*rule.id, "[alert.thresholds];thresholds;CpuHigh");
     assert_eq!(rule.alert.as_ref().unwrap().hold.as_secs(), 300);
+}
+
+/// Engines write the place either way.
+#[test]
+fn matchers_fit_behind_a_name_and_inside_of_braces() {
+    let row = |expression: &'static str| Threshold { expression, ..ROWS[1] };
+    for (text, everywhere, somewhere) in [
+        ("a{matchers}", "a", "a{tenant=\"t\"}"),
+        ("a{{matchers}} + b", "a + b", "a{tenant=\"t\"} + b"),
+        ("a{x=\"1\",{matchers}} / a", "a{x=\"1\"} / a", "a{x=\"1\",tenant=\"t\"} / a"),
+    ] {
+        let values = values(&[("connection_count", 1.0)]);
+        let all = Wanted { global: values.clone(), ..Wanted::default() };
+        let one = Wanted { tenants: [("t".to_string(), values)].into(), ..Wanted::default() };
+        let told = |wanted: &Wanted| expand(&[row(text)], wanted).unwrap().groups[0].rules[0].expression.to_string();
+        assert_eq!((told(&all), told(&one)), (format!("({everywhere}) > 1"), format!("({somewhere}) > 1")));
+    }
 }
 
 #[test]

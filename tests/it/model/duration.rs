@@ -7,7 +7,8 @@ use watchward::model::duration::{format, parse};
 
 #[test]
 fn units_go_from_large_to_small() {
-    for (text, ms) in [("15s", 15_000), ("1h30m", 5_400_000), ("250ms", 250), ("7d", 604_800_000), ("0", 0), ("1w", 604_800_000)]
+    for (text, ms) in
+        [("15s", 15_000), ("1h30m", 5_400_000), ("250ms", 250), ("7d", 604_800_000), ("0", 0), ("1w", 604_800_000)]
     {
         assert_eq!(parse(text), Ok(Duration::from_millis(ms)), "{text}");
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use watchward::engines::contract::{Access, Answer, Ask, Emit, Engine, Facts, Row, Session, Table, Take, Task};
+use watchward::engines::contract::{Access, Answer, Ask, Card, Emit, Engine, Facts, Row, Session, Table, Take, Task};
 use watchward::model::fault::Fault;
 use watchward::model::reading::{Cycle, Unknown, UnknownKind};
 use watchward::model::row::Metric;
@@ -123,33 +123,20 @@ fn table(rows: &[(&str, &str)]) -> Answer {
     Answer::Table(Table { columns: vec!["db".to_string(), "n".to_string()], rows })
 }
 
+static CARD: Card = Card {
+    word: "fake",
+    job: "fake",
+    schemes: &["fake"],
+    default_port: 1,
+    up: &UP,
+    prefix: "fake",
+    rows: &ROWS,
+    thresholds: &[],
+};
+
 impl Engine for Fake {
-    fn word(&self) -> &'static str {
-        "fake"
-    }
-
-    fn job(&self) -> &'static str {
-        "fake"
-    }
-
-    fn schemes(&self) -> &'static [&'static str] {
-        &["fake"]
-    }
-
-    fn default_port(&self) -> u16 {
-        1
-    }
-
-    fn up(&self) -> &'static Metric {
-        &UP
-    }
-
-    fn prefix(&self) -> &'static str {
-        "fake"
-    }
-
-    fn rows(&self) -> &'static [Row] {
-        &ROWS
+    fn card(&self) -> &'static Card {
+        &CARD
     }
 
     fn verifies(&self, _target: &Target) -> Result<(), String> {
@@ -270,7 +257,7 @@ async fn one_failed_row_costs_one_row() {
     assert!(cycle.up);
     assert_eq!(stage.points(&cycle), ["fake_up 1", "fasta stale", "slowa 1", "up 1"]);
     let failed: Vec<_> = cycle.rows.iter().filter_map(|row| Some((row.name, row.result.clone().err()?.kind))).collect();
-    assert_eq!(failed, [("fast", UnknownKind::Privilege)]);
+    assert_eq!(failed, [("needy", UnknownKind::NotHere), ("fast", UnknownKind::Privilege)]);
 }
 
 #[tokio::test]
@@ -316,6 +303,7 @@ async fn a_hung_server_is_down_within_the_deadline_and_gets_no_second_session() 
     tokio::time::sleep(Duration::from_millis(50)).await;
     let back = stage.cycle().await;
     assert!(back.up, "{:?}", back.fault);
+    assert!(stage.asked().contains(&"slow"), "after an outage every row is asked at once");
     assert_eq!(stage.script.lock().unwrap().opened, 1);
 }
 

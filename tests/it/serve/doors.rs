@@ -101,3 +101,18 @@ async fn when_the_agent_stops_its_socket_goes() {
     }
     panic!("the socket is still there");
 }
+
+#[tokio::test]
+async fn a_door_full_of_clients_that_never_speak_does_not_lock_the_other() {
+    let served = Served::begin("*", 1).await;
+    let mut crowd = Vec::new();
+    for _ in 0..300 {
+        crowd.push(tokio::net::TcpStream::connect(served.address).await.unwrap());
+    }
+    let mut client = served.client(Address::Unix(served.socket.clone()), "localhost");
+    let asked = client.send(Method::GET, "/healthz", &[], Vec::new());
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(5), asked).await.expect("in time").unwrap();
+    assert_eq!(answer.text(), "ok\n");
+    drop(crowd);
+    assert_eq!(served.get("/healthz").await.status, 200);
+}

@@ -10,7 +10,8 @@ use watchward::store::{Config, Health, Store};
 
 use crate::store::tools::{DAY_MS, Folder, HOUR_MS, START_MS, bits, labels, samples, select, series};
 
-/// Appends to series `a` (a counter) and `b` every `step_ms` from `from_ms` to before `to_ms`, with maintenance in between.
+/// Appends to series `a` (a counter) and `b` every `step_ms` from `from_ms` to before `to_ms`, with maintenance in
+/// between.
 fn fill(store: &Arc<Store>, from_ms: i64, to_ms: i64, step_ms: i64) {
     let (a, b) = (series(store, "a"), series(store, "b"));
     let mut at_ms = from_ms;
@@ -143,14 +144,36 @@ fn ids_of_series_that_left_are_not_given_again_after_a_restart() {
     let folder = Folder::new();
     let config = Config { retention: Duration::from_secs(2 * 3600), ..folder.config() };
     let (store, _) = Store::open(config.clone(), START_MS).unwrap();
-    let last = series(&store, "last");
-    store.append(&[(last, 1.0)], START_MS);
-    store.maintain(START_MS + 3 * HOUR_MS); // into a block
-    store.maintain(START_MS + 90 * HOUR_MS); // and away
-    assert_eq!((store.statistics().series, store.statistics().blocks), (0, 0));
+    let stays = series(&store, "stays");
+    let leaves = series(&store, "leaves");
+    store.append(&[(stays, 1.0), (leaves, 1.0)], START_MS);
+    for hour in 1..10 {
+        store.append(&[(stays, 1.0)], START_MS + hour * HOUR_MS);
+        store.maintain(START_MS + hour * HOUR_MS);
+    }
+    assert_eq!((store.statistics().series, store.labels(leaves).is_empty()), (1, true));
     drop(store);
-    let (store, _) = Store::open(config, START_MS + 91 * HOUR_MS).unwrap();
-    assert_eq!(store.id(&labels("new")), Some(SeriesId(last.0 + 1)));
+    let (store, _) = Store::open(config, START_MS + 10 * HOUR_MS).unwrap();
+    assert_eq!(store.id(&labels("new")), Some(SeriesId(leaves.0 + 1)));
+}
+
+#[test]
+fn a_series_that_left_and_came_back_keeps_its_new_samples_after_a_crash() {
+    let folder = Folder::new();
+    let config = Config { retention: Duration::from_secs(2 * 3600), ..folder.config() };
+    let (store, _) = Store::open(config.clone(), START_MS).unwrap();
+    let first = series(&store, "back");
+    store.append(&[(first, 1.0)], START_MS);
+    store.maintain(START_MS + 126 * 60_000); // into a block; the log begins anew and still names the series
+    store.maintain(START_MS + 127 * 60_000); // its block goes, and so does the series
+    assert_eq!(store.statistics().series, 0);
+    let second = series(&store, "back");
+    assert_ne!(first, second);
+    store.append(&[(second, 2.0)], START_MS + 3 * HOUR_MS);
+    drop(store);
+    let (store, _) = Store::open(config, START_MS + 3 * HOUR_MS).unwrap();
+    assert_eq!(samples(&store, "back"), bits(&[(START_MS + 3 * HOUR_MS, 2.0)]));
+    assert_eq!(series(&store, "back"), second);
 }
 
 #[test]

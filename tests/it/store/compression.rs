@@ -84,7 +84,9 @@ proptest! {
     }
 
     #[test]
-    fn numbers_and_texts_come_back(unsigned in any::<u64>(), signed in any::<i64>(), float in any::<u64>(), text in ".*") {
+    fn numbers_and_texts_come_back(
+        unsigned in any::<u64>(), signed in any::<i64>(), float in any::<u64>(), text in ".*"
+    ) {
         let mut bytes = Vec::new();
         put_unsigned(&mut bytes, unsigned);
         put_signed(&mut bytes, signed);

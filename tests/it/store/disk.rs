@@ -1,11 +1,15 @@
 //! A full or broken disk stops the writing, not the watching; with room, the writing resumes by itself.
 
-use std::fs;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use watchward::model::fault::Fault;
+use watchward::store::disk::{Disk, SystemDisk};
 use watchward::store::{Health, Share, Store};
+use watchward::sys::files::Space;
 
 use crate::store::tools::{Folder, HOUR_MS, PLENTY, START_MS, SmallDisk, samples, series};
 
@@ -171,6 +175,9 @@ fn a_failing_sync_gives_up_the_log_and_a_new_one_holds_everything() {
     assert_eq!(why.code, "store-05");
     assert_eq!(why.hint, "Is the device or its mount broken, or read-only? Writing is tried again each minute.");
 
+    let since = |store: &Store| matches!(store.health(), Health::Stopped { since_ms, .. } if since_ms == START_MS);
+    assert!(since(&store), "the second failure is of the same stop");
+
     let old = fs::read(folder.files(".log").remove(0)).unwrap();
     disk.sync_fails.store(false, Ordering::Relaxed);
     store.maintain(START_MS + 120_000);
@@ -180,6 +187,66 @@ fn a_failing_sync_gives_up_the_log_and_a_new_one_holds_everything() {
     drop(store);
     let (store, _) = folder.open();
     assert_eq!(samples(&store, "one").len(), 2);
+}
+
+#[test]
+fn a_block_gets_its_name_only_once_it_is_durable() {
+    let folder = Folder::new();
+    let disk = SmallDisk::new(PLENTY);
+    let store = on(&folder, &disk);
+    store.append(&[(series(&store, "one"), 1.0)], START_MS);
+    disk.sync_fails.store(true, Ordering::Relaxed);
+    store.maintain(START_MS + 126 * 60_000);
+    assert_eq!(fault(&store).code, "store-05");
+    assert!(folder.files(".block").is_empty());
+}
+
+/// A disk on which cycles come in whenever the store waits for a sync: between the parts of a cut and of a new log.
+#[derive(Debug, Default)]
+struct BusyDisk {
+    store: OnceLock<Weak<Store>>,
+    came: AtomicI64,
+}
+
+impl Disk for BusyDisk {
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<()> {
+        SystemDisk.write(file, bytes)
+    }
+
+    fn sync(&self, _file: &File) -> io::Result<()> {
+        let Some(store) = self.store.get().and_then(Weak::upgrade) else { return Ok(()) };
+        // More than a chunk holds, and of the window that is being cut: late, but not too late.
+        let late = series(&store, "late");
+        for _ in 0..200 {
+            let count = self.came.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(store.append(&[(late, count as f64)], START_MS + count).accepted, 1);
+        }
+        Ok(())
+    }
+
+    fn space(&self, folder: &Path) -> io::Result<Space> {
+        SystemDisk.space(folder)
+    }
+}
+
+#[test]
+fn what_comes_while_a_block_is_cut_and_a_log_begun_is_kept() {
+    let folder = Folder::new();
+    let disk = Arc::new(BusyDisk::default());
+    let (store, _) = Store::open_on(disk.clone(), folder.config(), START_MS).unwrap();
+    disk.store.set(Arc::downgrade(&store)).unwrap();
+    store.append(&[(series(&store, "one"), 1.0)], START_MS);
+    for minute in 126..130 {
+        store.maintain(START_MS + minute * 60_000);
+    }
+    let came = disk.came.load(Ordering::Relaxed);
+    assert!(came > 4 * 200, "{came}");
+    let expected: Vec<_> = (0..came).map(|count| (START_MS + count, (count as f64).to_bits())).collect();
+    assert!(samples(&store, "late") == expected);
+    drop(store);
+    let (store, _) = folder.open();
+    assert!(samples(&store, "late") == expected);
+    assert_eq!(samples(&store, "one").len(), 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use watchward::model::series::{Series, SeriesId};
 use watchward::store::Store;
 use watchward::store::chunk::Open;
 
@@ -66,7 +67,7 @@ fn two_thousand_series_of_two_hours_at_five_seconds_fit_into_six_mebibytes() {
     let head_bytes = store.statistics().head_bytes;
     let samples = ids.len() as i64 * cycles;
     println!(
-        "{:.2} MiB at {} series: {:.0} B of index per series, {:.2} B per sample, all in all {:.2}; resident grew by {:.2} MiB",
+        "{:.2} MiB at {} series: {:.0} B of index each, {:.2} B per sample, with the index {:.2}; resident {:.2} MiB",
         head_bytes as f64 / f64::from(1 << 20),
         ids.len(),
         index_bytes as f64 / ids.len() as f64,
@@ -75,10 +76,21 @@ fn two_thousand_series_of_two_hours_at_five_seconds_fit_into_six_mebibytes() {
         (resident_bytes().saturating_sub(before)) as f64 / f64::from(1 << 20),
     );
     assert!(head_bytes <= 6 << 20, "{head_bytes} bytes");
+
+    let log_bytes = store.statistics().bytes_on_disk;
+    store.maintain(START_MS + cycles * 5000);
+    let blocks = folder.files(".block");
+    let block_bytes = fs::metadata(&blocks[0]).unwrap().len();
+    println!(
+        "{:.2} B per sample in the log, {:.2} in a block with its index; {:.2} MiB of head after the cut",
+        log_bytes as f64 / samples as f64,
+        block_bytes as f64 / (ids.len() * 1440) as f64,
+        store.statistics().head_bytes as f64 / f64::from(1 << 20),
+    );
+    assert!(blocks.len() == 1 && store.statistics().head_bytes < 3 << 20, "a written window leaves memory");
 }
 
-fn id(store: &Store, series: u64) -> watchward::model::series::SeriesId {
-    use watchward::model::series::Series;
+fn id(store: &Store, series: u64) -> SeriesId {
     let (name, value) = (series % 700, series / 700);
     let text =
         format!("engine_group_{name}_total{{instance=db1:5432,job=engine,target=orders,mode=m{value},device=d{name}}}");

@@ -45,3 +45,13 @@ async fn a_panic_comes_back_as_words() {
     assert_eq!(blocked.unwrap_err(), "the task 'rules' panicked: static words");
     assert_eq!(task::blocking("sum", || 1 + 1).await, Ok(2));
 }
+
+#[tokio::test]
+async fn a_worker_does_one_piece_after_the_other_and_outlives_a_panic() {
+    let worker = task::Worker::start("computing").unwrap();
+    let name = worker.run(|| std::thread::current().name().map(str::to_string)).await.unwrap();
+    assert_eq!(name.as_deref(), Some("computing"));
+    assert_eq!(worker.run(|| -> u8 { panic!("in the middle") }).await, Err("in the middle".to_string()));
+    let (first, second) = tokio::join!(worker.run(|| 1), worker.run(|| 2));
+    assert_eq!((first, second), (Ok(1), Ok(2)));
+}

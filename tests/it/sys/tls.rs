@@ -64,11 +64,7 @@ async fn hello(server: &Server, wish: Wish) -> Result<String, Fault> {
 }
 
 fn wish(server: &Server) -> Wish {
-    Wish {
-        server_name: "db1.example".to_string(),
-        trust: Trust::File(server.ca_file.clone()),
-        ..Wish::default()
-    }
+    Wish { server_name: "db1.example".to_string(), trust: Trust::File(server.ca_file.clone()), ..Wish::default() }
 }
 
 #[tokio::test]

@@ -43,9 +43,9 @@ const LOGINS: &[Login] = &[
                role keeps a place for the agent.",
     },
     Login {
-        sqlstate: "57P03",
+        sqlstate: "57P",
         code: "postgresql-08",
-        hint: "It begins, ends or recovers; if that lasts, its log says what it waits for.",
+        hint: "The server begins, ends or recovers, or somebody ended the agent's session; its log says which.",
     },
 ];
 

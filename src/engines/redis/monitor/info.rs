@@ -44,19 +44,19 @@ impl<'a> Info<'a> {
         self.0.iter().filter_map(|(field, value)| Some((*field, text_number(value)?)))
     }
 
-    /// The value of a metric: its `from` names a field, or a field and a factor, `usec*1e-6`. An info metric, which has
+    /// The value of a metric: its `from` names a field, or a field and a divisor, `usec/1e6`. An info metric, which has
     /// no `from`, is 1.
     fn value(&self, from: &str) -> Option<f64> {
         if from.is_empty() {
             return Some(1.0);
         }
-        let (field, factor) = from.split_once('*').unwrap_or((from, "1"));
+        let (field, divisor) = from.split_once('/').unwrap_or((from, "1"));
         let value = match self.first(field)? {
             "ok" | "up" => 1.0,
             "err" | "fail" | "down" => 0.0,
             text => text_number(text)?,
         };
-        Some(value * factor.parse::<f64>().ok()?)
+        Some(value / divisor.parse::<f64>().ok()?)
     }
 
     /// Emits the metrics whose fields are there, with these labels and those that fields give.

@@ -1,4 +1,4 @@
-//! The metrics of each row: `from` is INFO's field (or a field and a factor). Types are the exporter's, so some counters
+//! The metrics of each row: `from` is INFO's field (or a field and a divisor). Types are the exporter's, so some counters
 //! are gauges; strict names where promtool would complain.
 
 use crate::model::row::{Metric, MetricKind};
@@ -315,10 +315,23 @@ pub static STATS: &[Metric] = &[
     Metric::gauge("redis_expired_time_cap_reached_total", "Times the removal of expired keys ran out of time.")
         .from("expired_time_cap_reached_count")
         .strict("redis_expired_time_cap_reached"),
+    Metric::counter("redis_io_threaded_reads_processed", "Reads done by I/O threads.")
+        .from("io_threaded_reads_processed")
+        .strict("redis_io_threaded_reads_processed_total"),
+    Metric::counter("redis_io_threaded_writes_processed", "Writes done by I/O threads.")
+        .from("io_threaded_writes_processed")
+        .strict("redis_io_threaded_writes_processed_total"),
+    Metric::counter("redis_dump_payload_sanitizations", "Payloads of RESTORE checked in depth.")
+        .from("dump_payload_sanitizations")
+        .strict("redis_dump_payload_sanitizations_total"),
+    Metric::gauge("redis_tracking_total_keys", "Keys whose changes are told to clients.").from("tracking_total_keys"),
+    Metric::gauge("redis_tracking_total_items", "Pairs of such a key and a client.").from("tracking_total_items"),
+    Metric::gauge("redis_tracking_total_prefixes", "Prefixes whose changes are told.").from("tracking_total_prefixes"),
+    Metric::gauge("redis_cluster_connections", "Connections of the cluster's bus.").from("cluster_connections"),
     Metric::gauge("redis_pubsub_channels", "Channels with subscribers.").from("pubsub_channels"),
     Metric::gauge("redis_pubsub_patterns", "Patterns with subscribers.").from("pubsub_patterns"),
     Metric::gauge("redis_latest_fork_seconds", "How long the last fork took.")
-        .from("latest_fork_usec*1e-6")
+        .from("latest_fork_usec/1e6")
         .unit("s")
         .otel("redis.latest_fork"),
     Metric::gauge("redis_defrag_hits", "Values moved by defragmentation.").from("active_defrag_hits"),
@@ -406,7 +419,7 @@ pub static KEYSPACE: &[Metric] = &[
         .unit("{key}")
         .otel("redis.db.expires"),
     Metric::gauge("redis_db_avg_ttl_seconds", "Mean time to live of the keys that will expire.")
-        .from("avg_ttl*1e-3")
+        .from("avg_ttl/1e3")
         .unit("s")
         .otel("redis.db.avg_ttl"),
 ];
@@ -418,7 +431,7 @@ pub static ERRORS: &[Metric] = &[Metric::counter("redis_errors_total", "Errors a
 pub static COMMANDS: &[Metric] = &[
     Metric::counter("redis_commands_total", "Calls.").from("calls").otel("redis.cmd.calls"),
     Metric::counter("redis_commands_duration_seconds_total", "Time spent.")
-        .from("usec*1e-6")
+        .from("usec/1e6")
         .unit("s")
         .otel("redis.cmd.usec"),
     Metric::counter("redis_commands_rejected_calls_total", "Calls refused before they ran.").from("rejected_calls"),
@@ -439,6 +452,21 @@ pub static PERCENTILES: &[Metric] = &[
     Metric::new(MetricKind::Summary, "redis_latency_percentiles_usec_count", "Latency of the command in microseconds.")
         .from("calls")
         .strict("redis_latency_percentiles_seconds_count"),
+];
+
+/// Latency of commands: buckets, then their count. The server keeps no sum beside them; that of
+/// `redis_commands_duration_seconds_total` is the same.
+pub static HISTOGRAMS: &[Metric] = &[
+    Metric::new(
+        MetricKind::Histogram,
+        "redis_commands_latencies_usec_bucket",
+        "Calls of the command by latency, in microseconds.",
+    ),
+    Metric::new(
+        MetricKind::Histogram,
+        "redis_commands_latencies_usec_count",
+        "Calls of the command by latency, in microseconds.",
+    ),
 ];
 
 /// Limits.
@@ -533,7 +561,7 @@ pub static SENTINEL_SETTINGS: &[Metric] = &[
     .scale(1e-3),
     Metric::gauge("redis_sentinel_master_config_epoch", "Epoch of its configuration.").from("config-epoch"),
     Metric::gauge("redis_sentinel_master_last_ok_ping_reply_seconds", "Seconds since it answered a ping.")
-        .from("last-ok-ping-reply*1e-3")
+        .from("last-ok-ping-reply/1e3")
         .unit("s"),
 ];
 

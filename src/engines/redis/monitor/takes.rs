@@ -30,7 +30,6 @@ const FOLLOWED: &[Label] =
     &[("master_host", "master_host"), ("master_port", "master_port"), ("read_only", "slave_read_only")];
 const SLAVE: &[Label] = &[("slave_ip", "ip"), ("slave_port", "port"), ("slave_state", "state")];
 const WATCHED: &[Label] = &[("master_name", "name"), ("master_address", "address")];
-const WATCHED_STATUS: &[Label] = &[("master_name", "name"), ("master_address", "address"), ("master_status", "status")];
 
 pub fn info(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let info = Info::of(text(answer)?);
@@ -90,7 +89,9 @@ pub fn sentinel(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let info = Info::of(text(answer)?);
     info.emit(m::SENTINEL, &[], &[], emit);
     for (_, master) in info.records("master") {
-        master.emit(m::SENTINEL_STATUS, &[], WATCHED_STATUS, emit);
+        let [name, address, status] = ["name", "address", "status"].map(|field| master.first(field).unwrap_or(""));
+        let labels = [("master_name", name), ("master_address", address), ("master_status", status)];
+        emit.metric(&m::SENTINEL_STATUS[0], &labels, f64::from(u8::from(status == "ok")));
         master.emit(m::SENTINEL_MASTERS, &[], WATCHED, emit);
     }
     Ok(())
@@ -124,6 +125,23 @@ pub fn latency(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
             emit.metric(&m::SPIKES[0], &labels, number(last).ok_or_else(garbled)?);
             emit.metric(&m::SPIKES[1], &labels, number(took_ms).ok_or_else(garbled)? / 1e3);
         }
+    }
+    Ok(())
+}
+
+/// Commands and their histograms in turn; a histogram is `["calls", n, "histogram_usec", [upper bound, calls up to it, …]]`.
+pub fn histograms(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
+    let [bucket, count] = m::HISTOGRAMS else { return Ok(()) };
+    for pair in array(answer)?.chunks_exact(2) {
+        let [Json::String(command), Json::Array(histogram)] = pair else { return Err(garbled()) };
+        let [_, calls, _, Json::Array(bounds)] = histogram.as_slice() else { return Err(garbled()) };
+        let calls = number(calls).ok_or_else(garbled)?;
+        for bound in bounds.chunks_exact(2) {
+            let le = bound[0].to_string();
+            emit.metric(bucket, &[("cmd", command), ("le", &le)], number(&bound[1]).ok_or_else(garbled)?);
+        }
+        emit.metric(bucket, &[("cmd", command), ("le", "+Inf")], calls);
+        emit.metric(count, &[("cmd", command)], calls);
     }
     Ok(())
 }
@@ -187,5 +205,5 @@ fn pairs(list: &[Json]) -> Info<'_> {
 }
 
 fn garbled() -> Unknown {
-    Unknown::new(UnknownKind::Garbled, "the answer is no number")
+    Unknown::new(UnknownKind::Garbled, "the answer is of another shape than its manual says")
 }

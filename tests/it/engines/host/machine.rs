@@ -87,7 +87,10 @@ async fn the_engine_connects_to_the_root_of_its_target() {
     );
     let target = &configuration.expect("sound").configuration.targets[0];
     let engine = engines::find("host").expect("registered");
-    assert_eq!((engine.job(), engine.prefix(), engine.instance(target).as_str()), ("node", "node", "db-host-1"));
+    assert_eq!(
+        (engine.card().job, engine.card().prefix, engine.instance(target).as_str()),
+        ("node", "node", "db-host-1")
+    );
     assert_eq!(engine.verifies(target), Ok(()));
     let session = engine.connect(target, &Access::default()).await.expect("this machine");
     assert!(!session.is_broken());

@@ -1,0 +1,123 @@
+//! Several files, and the agent's environment.
+
+use watchward::config::layers::Document;
+use watchward::config::problem::Problem;
+use watchward::config::render::render;
+use watchward::config::{self, Loaded};
+
+use super::{Folder, check, here, lines, sound};
+
+const ENVIRONMENTS: &str = "
+[sample]
+interval = \"15s\"
+deadline = \"5s\"
+
+[alert.thresholds]
+cpu_usage = 90
+disk_usage = 95
+
+[environment.production]
+sample = { interval = \"30s\" }
+alert  = { thresholds = { cpu_usage = 80, memory_usage = 85 } }
+
+[environment.test]
+sample.interval = \"1s\"
+";
+
+fn documents(texts: &[(&str, &str)]) -> Result<Loaded, Vec<Problem>> {
+    let all: Vec<Document> =
+        texts.iter().map(|(file, text)| Document { file: file.to_string(), text: text.to_string() }).collect();
+    config::read_documents(&all, &here())
+}
+
+#[test]
+fn the_agents_environment_is_laid_over_the_rest() {
+    let plain = sound(ENVIRONMENTS).configuration;
+    assert_eq!((plain.sample.interval.as_secs(), plain.thresholds.global["cpu_usage"]), (15, 90.0));
+    let loaded = sound(&format!("[agent]\nenvironment = \"production\"\n{ENVIRONMENTS}"));
+    let production = &loaded.configuration;
+    assert_eq!((production.sample.interval.as_secs(), production.sample.deadline.as_secs()), (30, 5));
+    let thresholds: Vec<(&str, f64)> =
+        production.thresholds.global.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    assert_eq!(thresholds, [("cpu_usage", 80.0), ("disk_usage", 95.0), ("memory_usage", 85.0)]);
+    assert!(render(&loaded).contains("# agent.toml:13:23"), "the overlay's own place is shown:\n{}", render(&loaded));
+}
+
+#[test]
+fn every_overlay_is_checked_and_not_only_the_one_in_force() {
+    check(
+        &format!("[agent]\nenvironment = \"tset\"\n{ENVIRONMENTS}listen = 1\n[environment.other.serve]\nlitsen = 1\n"),
+        &[
+            "agent.toml:2:15: unknown environment 'tset' [config-08] | hint: Did you mean 'test'?",
+            "agent.toml:18:1: unknown key 'listen' in [environment.test] [config-03] \
+             | hint: 'listen' is a key of [serve].",
+            "agent.toml:20:1: unknown key 'litsen' in [environment.other.serve] [config-03] | hint: Did you mean 'listen'?",
+        ],
+    );
+    check(
+        "environment = \"production\"\n",
+        &["agent.toml:1:15: environment is not a section of environments [config-04] \
+           | hint: Write [environment.NAME], and the agent's own as [agent] environment."],
+    );
+}
+
+#[test]
+fn the_environments_name_alone_is_no_error() {
+    assert_eq!(sound("[agent]\nenvironment = \"production\"\n").configuration.agent.environment, "production");
+}
+
+#[test]
+fn fragments_add_targets_and_say_nothing_twice() {
+    let host = |name: &str| format!("[[target]]\nname = \"{name}\"\nengine = \"host\"\n");
+    let main = format!("[sample]\ninterval = \"20s\"\n{}", host("a"));
+    let loaded = documents(&[("agent.toml", &main), ("conf.d/1.toml", &host("b")), ("conf.d/2.toml", "[serve]\n")]);
+    let names: Vec<String> =
+        loaded.expect("sound").configuration.targets.iter().map(|target| target.name.clone()).collect();
+    assert_eq!(names, ["a", "b"]);
+
+    let problems = documents(&[
+        ("agent.toml", &main),
+        ("conf.d/1.toml", &format!("[sample]\ninterval = \"30s\"\ndeadline = \"x\"\n{}", host("a"))),
+    ]);
+    assert_eq!(
+        lines(&problems.expect_err("twice")),
+        [
+            "conf.d/1.toml:2:12: 'interval' is given in two files [config-07] | detail: It is also on line 2 of agent.toml.",
+            "conf.d/1.toml:3:12: deadline is 'x', not a duration [config-05] \
+             | hint: Write a number and a unit, like \"15s\", \"1h30m\" or \"7d\".",
+            "conf.d/1.toml:5:8: target 'a' is there twice [config-07] | detail: It is also on line 4 of agent.toml. \
+             | hint: Name each target of a tenant differently.",
+        ]
+    );
+}
+
+#[test]
+fn syntax_errors_of_all_files_are_told_at_once() {
+    let problems = documents(&[("a.toml", "x = \n"), ("b.toml", "[y\n")]).expect_err("neither is TOML");
+    let places: Vec<(&str, usize)> = problems.iter().map(|one| (one.origin.file.as_str(), one.origin.line)).collect();
+    assert_eq!(places, [("a.toml", 1), ("b.toml", 1)]);
+}
+
+#[test]
+fn fragments_are_the_toml_files_of_conf_d_in_order() {
+    let folder = Folder::new();
+    let main = folder.file("agent.toml", "");
+    let path = std::path::Path::new(&main);
+    let names = |with_fragments| -> Vec<String> {
+        let documents = config::documents(path, with_fragments).expect("readable");
+        documents.iter().map(|one| one.file.replace(&folder.0.display().to_string(), "")).collect()
+    };
+    assert_eq!(names(true), ["/agent.toml"], "there need be no conf.d");
+    std::fs::create_dir(folder.0.join("conf.d")).expect("a folder");
+    for name in ["20.toml", "10.toml", "10.toml.bak"] {
+        folder.file(&format!("conf.d/{name}"), "");
+    }
+    assert_eq!(names(true), ["/agent.toml", "/conf.d/10.toml", "/conf.d/20.toml"]);
+    assert_eq!(names(false), ["/agent.toml"]);
+    std::fs::create_dir(folder.0.join("conf.d/30.toml")).expect("a folder");
+    let problems = config::documents(path, true).expect_err("a folder is no file");
+    assert!(problems[0].to_string().ends_with(
+        "/conf.d/30.toml: the configuration cannot be read: Is a directory (os error 21) [config-01]\n\
+         hint: Does the file exist, and may the agent's user read it?"
+    ));
+}

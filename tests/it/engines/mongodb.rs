@@ -1,0 +1,231 @@
+//! MongoDB's rows against recorded answers, and its session against a server that misbehaves.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use watchward::engines::contract::{Access, Answer, Ask, Engine, Facts, Session};
+use watchward::engines::mongodb::MongoDb;
+use watchward::model::reading::Unknown;
+use watchward::model::secret::Secret;
+use watchward::sys::clock::Stopwatch;
+use watchward::sys::files;
+use watchward::sys::task;
+
+use crate::engines::mongodb_fake::{Fake, Manner};
+use crate::engines::points::{Points, from_fixture, row};
+use crate::engines::targets::target;
+
+static MONGODB: MongoDb = MongoDb;
+
+fn facts(role: &str) -> Facts {
+    Facts { version: (6, 0), role: role.to_string(), ..Facts::default() }
+}
+
+fn of(name: &str, answer: &Answer, role: &str) -> Result<Points, Unknown> {
+    let facts = facts(role);
+    let points = Points::of(row(&MONGODB, name, &facts), answer, &facts)?;
+    assert!(points.twice.is_empty(), "{:?}", points.twice);
+    Ok(points)
+}
+
+fn check(name: &str) -> Points {
+    of(name, &from_fixture(&format!("mongodb/6.0-primary/{name}.json")), "primary").expect("points")
+}
+
+#[test]
+fn server_status_has_the_exporters_names_and_labels() {
+    let status = check("server_status");
+    let value = |name: &str, label: &str| {
+        // Labels stand in the order of their names.
+        let mut labels = vec![r#"cl_role="shardsvr""#, r#"rs_nm="docs""#];
+        labels.extend(Some(label).filter(|label| !label.is_empty()));
+        labels.sort_unstable();
+        status.value(&format!("mongodb_{name}{{{}}}", labels.join(",")))
+    };
+    assert!(value("ss_connections", r#"conn_type="current""#) >= 1.0);
+    assert!(value("ss_connections", r#"conn_type="available""#) > 10_000.0);
+    assert_eq!(value("ss_opcounters", r#"legacy_op_type="insert""#), value("op_counters_total", r#"type="insert""#));
+    assert!(
+        value("ss_opLatencies_latency", r#"op_type="commands""#) > value("ss_opLatencies_ops", r#"op_type="commands""#)
+    );
+    assert_eq!(value("ss_wt_concurrentTransactions_totalTickets", r#"txn_rw_type="read""#), 128.0);
+    assert_eq!(value("ss_wt_cache_maximum_bytes_configured", ""), 268_435_456.0);
+    assert_eq!(value("ss_globalLock_currentQueue", r#"count_type="readers""#), 0.0);
+    assert_eq!(value("ss_asserts", r#"assert_type="regular""#), 0.0);
+    assert!(value("ss_metrics_document", r#"doc_op_type="inserted""#) > 2000.0);
+    assert!(value("ss_metrics_cursor_open", r#"csr_type="total""#) >= 1.0);
+    let window_s = value("mongod_replset_oplog_head_timestamp", "") - value("mongod_replset_oplog_tail_timestamp", "");
+    assert!((1.0..10_000.0).contains(&window_s), "the oplog spans {window_s} s");
+}
+
+#[test]
+fn tickets_are_found_where_7_0_keeps_them() {
+    let status = json!({ "queues": { "execution": { "read": { "out": 2, "available": 10, "totalTickets": 12 } } } });
+    let points = of("server_status", &Answer::Json(status), "standalone").expect("points");
+    let series = r#"mongodb_ss_wt_concurrentTransactions_out{cl_role="mongod",txn_rw_type="read"}"#;
+    assert_eq!((points.all.len(), points.value(series)), (3, 2.0));
+}
+
+#[test]
+fn the_replica_set_has_newer_and_older_names() {
+    let set = check("replica_set");
+    let member = r#"{member_idx="127.0.0.1:27018",member_state="SECONDARY",rs_nm="docs"}"#;
+    assert_eq!(set.value(&format!("mongodb_rs_members_state{member}")), 2.0);
+    assert_eq!(set.value(&format!("mongodb_rs_members_health{member}")), 1.0);
+    assert_eq!(set.value(r#"mongodb_rs_myState{rs_nm="docs"}"#), 1.0);
+    assert_eq!(set.value(r#"mongodb_mongod_replset_number_of_members{set="docs"}"#), 3.0);
+    let old = r#"{name="127.0.0.1:27018",set="docs",state="SECONDARY"}"#;
+    let seconds = set.value(&format!("mongodb_mongod_replset_member_optime_date{old}"));
+    assert_eq!(set.value(&format!("mongodb_rs_members_optimeDate{member}")), seconds * 1000.0);
+}
+
+fn lag(members: Value) -> Vec<String> {
+    let status = json!({ "set": "s", "myState": 2, "members": members });
+    let text = of("replica_set", &Answer::Json(status), "secondary").expect("points").text();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("mongodb_mongod_replset_member_replication_lag"));
+    lines.map(str::to_string).collect()
+}
+
+#[test]
+fn lag_is_what_secondaries_are_behind_and_unknown_without_a_primary() {
+    let member = |name: &str, state: u32, word: &str, optime_ms: i64| json!({ "name": name, "state": state, "stateStr": word, "optimeDate": optime_ms });
+    let primary = member("a", 1, "PRIMARY", 100_000);
+    let behind = member("b", 2, "SECONDARY", 97_500);
+    let ahead = member("c", 2, "SECONDARY", 100_500);
+    let arbiter = json!({ "name": "d", "state": 7, "stateStr": "ARBITER" });
+    assert_eq!(
+        lag(json!([primary, behind, ahead, arbiter])),
+        [r#"{name="b",set="s",state="SECONDARY"} 2.5"#, r#"{name="c",set="s",state="SECONDARY"} 0"#]
+    );
+    assert_eq!(lag(json!([behind, ahead, arbiter])), [""; 0]);
+}
+
+#[test]
+fn a_set_that_is_no_set_is_missing() {
+    let unknown = of("replica_set", &Answer::Json(json!({ "ok": 1 })), "secondary").expect_err("nothing to read");
+    assert_eq!((unknown.kind.word(), unknown.reason.as_str()), ("missing", "the answer has no 'set'"));
+}
+
+#[test]
+fn databases_are_told_apart_by_a_label() {
+    let databases = check("databases");
+    assert_eq!(databases.value(r#"mongodb_dbstats_objects{database="shop"}"#), 2000.0);
+    assert_eq!(databases.all.len(), 8 * 4);
+}
+
+#[test]
+fn operations_come_as_the_longest_of_a_kind_and_the_longest_of_all() {
+    assert_eq!(check("operations").text(), "mongodb_longest_operation_seconds 0\n");
+    let one = |op: &str, ns: &str, micros: i64| json!({ "_id": { "op": op, "ns": ns }, "micros": micros });
+    let all = json!({ "cursor": { "firstBatch": [one("query", "shop.a.b", 2_500_000), one("update", "shop.c", 10)] } });
+    assert_eq!(
+        of("operations", &Answer::Json(all), "primary").expect("points").text(),
+        "mongodb_currentop_query_uptime{collection=\"a.b\",database=\"shop\",ns=\"shop.a.b\",op=\"query\"} 2500000\n\
+         mongodb_currentop_query_uptime{collection=\"c\",database=\"shop\",ns=\"shop.c\",op=\"update\"} 10\n\
+         mongodb_longest_operation_seconds 2.5\n"
+    );
+}
+
+#[test]
+fn every_command_only_reads() {
+    for row in MONGODB.rows() {
+        let Ask::Text(text) = row.ask else { panic!("{} is made at run time", row.name) };
+        let first = text.trim_start_matches('{').split('"').nth(1).expect("a command");
+        assert!(["serverStatus", "replSetGetStatus", "aggregate", "dbStats"].contains(&first), "{first}");
+        assert!(!text.contains("$out") && !text.contains("$merge"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_too_weak_is_refused_before_it_is_tried() {
+    let mut target = target("mongodb", "mongodb", 1);
+    target.url.user = "watchward".to_string();
+    target.url.parameters.insert("authMechanism".to_string(), "PLAIN".to_string());
+    let access = Access { password: Some(Secret::new("planted-7f3a")), api_key: None };
+    let fault = MONGODB.connect(&target, &access).await.err().expect("a fault");
+    assert_eq!(
+        fault.to_string(),
+        "authMechanism is 'PLAIN' [mongodb-01]\n\
+         hint: Known are SCRAM-SHA-256, SCRAM-SHA-1 and, with tls=true, PLAIN."
+    );
+}
+
+async fn open(fake: &Fake) -> Box<dyn Session> {
+    let mut target = target("mongodb", "mongodb", fake.port);
+    target.deadline = Duration::from_secs(2);
+    MONGODB.connect(&target, &Access::default()).await.unwrap_or_else(|fault| panic!("{fault}"))
+}
+
+/// Asks a misbehaving server for its status, as a cycle does: no longer than two seconds.
+async fn ask(session: &mut Box<dyn Session>) -> Result<Result<Answer, Unknown>, &'static str> {
+    let facts = session.facts().clone();
+    let ask = session.ask(row(&MONGODB, "server_status", &facts), Duration::from_secs(1));
+    tokio::time::timeout(Duration::from_secs(2), ask).await.map_err(|_| "the deadline passed")
+}
+
+async fn check_fake(manner: Manner) -> (String, bool, u64) {
+    let fake = Fake::start(manner).await;
+    let mut session = open(&fake).await;
+    assert_eq!((session.facts().role.as_str(), session.facts().version), ("standalone", (6, 0)));
+    let said = match ask(&mut session).await {
+        Ok(Ok(answer)) => format!("{answer:?}"),
+        Ok(Err(unknown)) => format!("{}: {}", unknown.kind.word(), unknown.reason),
+        Err(late) => late.to_string(),
+    };
+    (said.replace(&fake.port.to_string(), "PORT"), session.is_broken(), fake.sent())
+}
+
+fn resident_bytes() -> u64 {
+    let text = files::read_text("/proc/self/statm".as_ref(), 4096).expect("statm");
+    text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).expect("pages") * 4096
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_of_a_gigabyte_costs_next_to_nothing() {
+    const MIB: u64 = 1 << 20;
+    let before = resident_bytes();
+    let watch = task::spawn("watch", async move {
+        let mut highest = 0;
+        for _ in 0..200 {
+            highest = resident_bytes().max(highest);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        highest
+    });
+    let (said, is_broken, sent) = check_fake(Manner::Announces(1 << 30)).await;
+    assert_eq!(said, "too_large: 127.0.0.1:PORT announced a message of 1073741824 bytes");
+    assert!(is_broken);
+    let (flood, is_broken, flooded) = check_fake(Manner::Floods).await;
+    assert!(flood.starts_with("garbled: "), "{flood}");
+    assert!(is_broken);
+    let grown = watch.await.expect("the highest").saturating_sub(before);
+    println!("grown by {} MiB; it sent {} and {} MiB", grown / MIB, sent / MIB, flooded / MIB);
+    // What it got rid of lies in the system's socket buffers. Other tests run beside this one: hence the slack.
+    assert!(sent < 32 * MIB && flooded < 64 * MIB, "it sent {sent} and {flooded}");
+    assert!(grown < 100 * MIB, "grown by {grown} bytes");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_or_trickles_ends_at_the_deadline_and_the_session_is_kept() {
+    for manner in [Manner::Hangs, Manner::Trickles] {
+        let watch = Stopwatch::start();
+        let (said, is_broken, _) = check_fake(manner).await;
+        assert_eq!((said.as_str(), is_broken), ("the deadline passed", false), "{manner:?}");
+        assert!(watch.elapsed() < Duration::from_secs(4));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_breaks_the_session_and_a_refusal_does_not() {
+    assert_eq!(
+        check_fake(Manner::SpeaksHttp).await.0,
+        "too_large: 127.0.0.1:PORT announced a message of 1347703880 bytes",
+        "the letters HTTP, taken for a length"
+    );
+    let (said, is_broken, _) = check_fake(Manner::Closes).await;
+    assert_eq!(said, "disconnected: no whole answer from 127.0.0.1:PORT: it closed the connection");
+    assert!(is_broken);
+    let (said, is_broken, _) = check_fake(Manner::Refuses).await;
+    assert_eq!(said, "refused: the disk is on fire (UnknownError, 8)");
+    assert!(!is_broken);
+}

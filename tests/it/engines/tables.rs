@@ -1,0 +1,67 @@
+//! What holds for the tables of several engines: thresholds can be evaluated, discovery and verification say what they see.
+
+use std::collections::BTreeSet;
+
+use watchward::engines::contract::Sight;
+use watchward::engines::find;
+
+use crate::engines::targets::target;
+
+const ENGINES: [(&str, u16); 3] = [("mongodb", 27017), ("clickhouse", 8123), ("elasticsearch", 9200)];
+
+#[test]
+fn every_threshold_is_an_expression_on_metrics_of_its_engine() {
+    for (word, _) in ENGINES {
+        let engine = find(word).expect("an engine");
+        let known = |name: &str| {
+            let of_row = engine.rows().iter().any(|row| {
+                row.metrics.iter().any(|metric| metric.name == name)
+                    || row.families.iter().any(|family| name.starts_with(family.prefix))
+            });
+            of_row && !name.is_empty()
+        };
+        assert!(!engine.card().thresholds.is_empty());
+        for threshold in engine.card().thresholds {
+            assert_eq!(threshold.engine, word);
+            for expression in [threshold.expression, threshold.ceiling].iter().filter(|text| !text.is_empty()) {
+                assert!(expression.contains("{matchers}"), "{expression}");
+                let whole = expression.replace("{matchers}", r#"target="t""#);
+                promql_parser::parser::parse(&whole).unwrap_or_else(|error| panic!("{whole}: {error}"));
+                let word = |at: usize| whole[..at].rsplit(|c: char| !c.is_alphanumeric() && c != '_').next();
+                let names: BTreeSet<&str> = whole.match_indices('{').filter_map(|(at, _)| word(at)).collect();
+                assert!(!names.is_empty() && names.iter().all(|name| known(name)), "{names:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_listening_default_port_is_a_target_on_loopback() {
+    for (word, port) in ENGINES {
+        let engine = find(word).expect("an engine");
+        assert_eq!(engine.discover(&Sight::default()), []);
+        let sight = Sight { ports: [port, 1].into(), ..Sight::default() };
+        let found = engine.discover(&sight);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].name, format!("{word}-{port}"));
+        assert_eq!(found[0].url, format!("{}://127.0.0.1:{port}", engine.card().schemes[0]));
+        assert_eq!(engine.card().default_port, port);
+    }
+}
+
+#[test]
+fn what_is_not_verified_is_said() {
+    for (word, _) in ENGINES {
+        let engine = find(word).expect("an engine");
+        let mut target = target(word, engine.card().schemes[0], 1);
+        target.url.host = "db1".to_string();
+        assert_eq!(engine.verifies(&target), Err("The connection to db1 is not encrypted.".to_string()));
+        target.url.scheme = "https".to_string();
+        target.url.parameters.insert("tls".to_string(), "true".to_string());
+        assert_eq!(engine.verifies(&target), Ok(()));
+        target.insecure = true;
+        assert_eq!(engine.verifies(&target), Err("The certificate of db1 is not verified.".to_string()));
+        target.ca_file = Some("/etc/ca.pem".into());
+        assert_eq!(engine.verifies(&target), Ok(()), "a named authority is believed, insecure or not");
+    }
+}
