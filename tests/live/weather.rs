@@ -82,7 +82,7 @@ fn check(weather: Weather) {
         }
         if weather == Weather::Flood {
             // Beside what the agent read, what the system had taken in of each answer before it was given up.
-            let each_mib = one.sent() / one.accepted() >> 20;
+            let each_mib = (one.sent() / one.accepted()) >> 20;
             assert!(each_mib < 32, "{each_mib} MiB of each answer of bad-{engine} were taken");
         }
     }
