@@ -1,6 +1,7 @@
 //! The command line: flags in, exit codes out. 0 well, 1 a warning, 2 refused or critical, 3 unknown.
 
 pub mod arguments;
+pub mod ask;
 pub mod show;
 
 use clap::Parser;
@@ -35,7 +36,7 @@ pub fn main() -> u8 {
             print!("{}", show::rules(loaded));
             WELL
         }),
-        Verb::Status { json } => with_configuration(&source, |loaded| show::status(loaded, json)),
+        Verb::Status { json } => show::status(&source, json),
     }
 }
 

@@ -1,19 +1,15 @@
 //! What verbs print: the running agent's status, the rules in effect.
 
-use hyper::Method;
 use serde_json::Value;
 
+use crate::cli::ask::Agent;
 use crate::cli::{REFUSED, UNKNOWN, WELL};
-use crate::config::Loaded;
 use crate::config::rules;
-use crate::model::fault::Fault;
+use crate::config::{Loaded, Source};
 use crate::model::reading::UnknownKind;
-use crate::sys::http::{Base, Client, is_success};
-use crate::sys::net::Address;
 
 /// The exit code for "something needs a look".
 const WARNING: u8 = 1;
-const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// The rules in effect as a Prometheus rule file.
 pub fn rules(loaded: &Loaded) -> String {
@@ -21,24 +17,9 @@ pub fn rules(loaded: &Loaded) -> String {
 }
 
 /// Asks the running agent over its socket, prints a table or JSON, and exits as a monitoring plug-in does.
-pub fn status(loaded: &Loaded, json: bool) -> u8 {
-    let path = loaded.configuration.agent.state_dir.join("watchward.sock");
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return unknown(&Fault::new("cli-01", format!("cannot ask the agent: {error}"))),
-    };
-    let base = Base {
-        address: Address::Unix(path),
-        host: "localhost".to_string(),
-        tls: None,
-        user_agent: "watchward-cli".to_string(),
-        answer_bytes_max: ANSWER_BYTES_MAX,
-    };
-    let asked = runtime.block_on(async {
-        let mut client = Client::new(base);
-        let targets = get(&mut client, "/api/v1/targets").await?;
-        Ok((targets, get(&mut client, "/api/v1/alerts").await?))
-    });
+pub fn status(source: &Source, json: bool) -> u8 {
+    let asked =
+        Agent::of(source).and_then(|mut agent| Ok((agent.get("/api/v1/targets")?, agent.get("/api/v1/alerts")?)));
     match asked {
         Ok((targets, alerts)) => {
             if json {
@@ -48,27 +29,12 @@ pub fn status(loaded: &Loaded, json: bool) -> u8 {
             }
             code(&targets, &alerts)
         }
-        Err(fault) => unknown(&fault),
+        // Whatever hinders us, it says nothing about the databases.
+        Err(refused) => {
+            refused.say();
+            UNKNOWN
+        }
     }
-}
-
-fn unknown(fault: &Fault) -> u8 {
-    eprintln!("error: {fault}");
-    UNKNOWN
-}
-
-async fn get(client: &mut Client, path: &str) -> Result<Value, Fault> {
-    let asking = client.send(Method::GET, path, &[], Vec::new());
-    let limit = std::time::Duration::from_secs(10);
-    let response = tokio::time::timeout(limit, asking)
-        .await
-        .map_err(|_| Fault::new("cli-02", "the agent does not answer within 10 s"))?
-        .map_err(|fault| fault.hint("Is the agent running with this configuration, as this user or root?"))?;
-    if !is_success(response.status) {
-        return Err(Fault::new("cli-03", format!("the agent answered {} to {path}", response.status)));
-    }
-    serde_json::from_slice(&response.body)
-        .map_err(|error| Fault::new("cli-04", format!("the agent's answer to {path} is not JSON: {error}")))
 }
 
 /// Whether something that the server has could not be read.

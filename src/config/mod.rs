@@ -178,6 +178,15 @@ pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>
     }
 }
 
+/// The state folder that a configuration names, as far as it can be read: verbs that only look for the running agent
+/// must work while a file is being edited.
+pub fn state_dir(source: &Source, here: &Surroundings) -> PathBuf {
+    let Source::File(path) = source else { return here.state_dir.clone() };
+    let read = documents(path, path == Path::new(USUAL_PATH)).and_then(|documents| layers::read(SCHEMA, &documents));
+    let named = read.ok().and_then(|(root, _)| root.table("agent").and_then(|agent| agent.path("state_dir")));
+    named.unwrap_or_else(|| here.state_dir.clone())
+}
+
 /// Reads a file, and if it is wanted the fragments beside it: `conf.d/*.toml`, in the order of their names.
 ///
 /// # Errors

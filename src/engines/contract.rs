@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::model::catalogue::Threshold;
 use crate::model::fault::Fault;
+use crate::model::plan::{Held, Refusal, Step};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
 use crate::model::secret::Secret;
@@ -203,6 +204,30 @@ pub trait Session: Send {
     fn is_broken(&self) -> bool;
 }
 
+/// A session that may change settings: opened for one action with the target's second login, closed after it.
+/// Only act holds one.
+pub trait Hand: Send {
+    /// How a setting stands now.
+    ///
+    /// # Errors
+    /// The server knows no such setting, does not show it to this login, or does not answer.
+    fn look<'a>(&'a mut self, key: &'a str) -> Task<'a, Result<Held, Fault>>;
+
+    /// What would have to be done so that `key` is `value`; reads, and changes nothing. `before` is as `look` says it,
+    /// `after` as `look` would say it then.
+    ///
+    /// # Errors
+    /// Why it will not be done: the setting needs a restart, is not one to be changed by a program, the value is none.
+    fn plan<'a>(&'a mut self, key: &'a str, value: &'a str) -> Task<'a, Result<Step, Refusal>>;
+
+    /// Writes `held.written` where it is written, and has the server go by it. Doing it twice is as doing it once.
+    /// Success means that the server took it; whether it holds is read afterwards with `look`.
+    ///
+    /// # Errors
+    /// The server refused, or does not answer: then it may or may not have happened.
+    fn put<'a>(&'a mut self, key: &'a str, held: &'a Held) -> Task<'a, Result<(), Fault>>;
+}
+
 /// A server found on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -274,6 +299,18 @@ pub trait Engine: Send + Sync {
 
     /// Opens a session: connects, authenticates, probes.
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
+
+    /// Opens a session that may change settings. `target` has the second login as its user, `access` its secret.
+    ///
+    /// # Errors
+    /// As `connect`; and the default: this engine has nothing that can be set.
+    fn reach<'a>(&'a self, _target: &'a Target, _access: &'a Access) -> Task<'a, Result<Box<dyn Hand>, Refusal>> {
+        let word = self.word();
+        Box::pin(async move {
+            Err(Fault::new("engine-01", format!("engine '{word}' has no settings that the agent could set"))
+                .hint("See the manual for what `set` can change."))
+        })
+    }
 }
 
 /// Applies a row's `take` to its answer.

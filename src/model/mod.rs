@@ -8,6 +8,7 @@ pub mod labels;
 pub mod matcher;
 pub mod moment;
 pub mod nearest;
+pub mod plan;
 pub mod reading;
 pub mod row;
 pub mod schema;
