@@ -96,7 +96,12 @@ pub fn pending() -> Transition {
     Transition {
         tenant: "acme".to_string(),
         rule: "acme.yml;all;TooMany".to_string(),
-        labels: Labels::new([("alertname", "TooMany"), ("tenant", "acme"), ("target", "cache"), ("severity", "warning")]),
+        labels: Labels::new([
+            ("alertname", "TooMany"),
+            ("tenant", "acme"),
+            ("target", "cache"),
+            ("severity", "warning"),
+        ]),
         annotations: BTreeMap::from([("summary".to_string(), "\"too\" many, für alle".to_string())]),
         from: Phase::Inactive,
         to: Phase::Pending,
