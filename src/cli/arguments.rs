@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
+
+use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
 #[derive(Debug, Parser)]
@@ -15,6 +18,10 @@ pub struct Arguments {
     /// Log more
     #[arg(long, short, global = true)]
     pub verbose: bool,
+
+    /// How to log: lines for people, or JSON [default: as the configuration says]
+    #[arg(long, global = true, value_name = "FORM", value_parser = PossibleValuesParser::new(Form::WORDS))]
+    pub log: Option<String>,
 
     #[command(subcommand)]
     pub verb: Option<Verb>,
