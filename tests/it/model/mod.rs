@@ -3,5 +3,6 @@
 mod duration;
 mod labels;
 mod matcher;
+mod moment;
 mod scope;
 mod words;
