@@ -33,6 +33,9 @@ pub struct When {
 /// No upper end.
 pub const NEWEST: Version = (u32::MAX, u32::MAX);
 
+/// Newer than any that rows name as the end of something.
+pub const LATEST: Version = (u32::MAX - 1, 0);
+
 impl When {
     pub const fn since(from: Version) -> When {
         When { flavour: "", from, below: NEWEST }
@@ -297,6 +300,20 @@ pub trait Engine: Send + Sync {
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
+    /// The script that makes the login that watches, in the server's own tongue: the least privilege that reads every row,
+    /// rendered from the rows' column. `version`: the server's; none: the newest. It holds no password, and says in its
+    /// comments how it is run and where the password comes from.
+    fn grants(&self, _login: &str, version: Option<Version>) -> String {
+        let facts = Facts { version: version.unwrap_or(LATEST), ..Facts::default() };
+        privileges(self.rows(), &facts).join("\n")
+    }
+
+    /// The script that makes the second login, whose sessions `reach` opens: the least with which the agent may change
+    /// what it can change. None: it can change nothing here.
+    fn action_grants(&self, _login: &str, _version: Option<Version>) -> Option<String> {
+        None
+    }
+
     /// Opens a session: connects, authenticates, probes.
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
 
@@ -311,6 +328,17 @@ pub trait Engine: Send + Sync {
                 .hint("See the manual for what `set` can change."))
         })
     }
+}
+
+/// What reads every row of a table on a server with these facts: the rows' privileges, each once, in the table's order.
+pub fn privileges(rows: &'static [Row], facts: &Facts) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for row in rows.iter().filter(|row| row.exists(facts) && !row.privilege.is_empty()) {
+        if !all.contains(&row.privilege) {
+            all.push(row.privilege);
+        }
+    }
+    all
 }
 
 /// Applies a row's `take` to its answer.
