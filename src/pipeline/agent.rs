@@ -32,6 +32,7 @@ use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
+use crate::sys::log;
 use crate::sys::process::{self, Signals, Wish};
 use crate::sys::task::{self, Handle};
 
@@ -206,6 +207,7 @@ impl Agent {
                     beside("maintain", move || { store.maintain(now_ms); });
                 }
                 _ = look_after.tick() => {
+                    log::sweep();
                     self.look_after();
                     if self.judging.is_finished() || self.sending.is_finished() {
                         // Watching without judging or telling would look like peace.
