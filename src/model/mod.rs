@@ -1,8 +1,10 @@
 //! Plain data that the stages speak of: labels, samples, rows, findings, transitions, scopes. No I/O, no clock.
 
+pub mod calendar;
 pub mod catalogue;
 pub mod duration;
 pub mod fault;
+pub mod features;
 pub mod finding;
 pub mod labels;
 pub mod matcher;
