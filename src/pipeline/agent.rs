@@ -13,6 +13,7 @@ use crate::config::{self, Configuration, Loaded, Source, Surroundings};
 use crate::engines;
 use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
+use crate::model::features::Features;
 use crate::model::reading::Cycle;
 use crate::model::scope::Scope;
 use crate::model::target::Target;
@@ -76,6 +77,7 @@ struct Agent {
     sampler: Sampler,
     judge: mpsc::Sender<Word>,
     signals: Signals,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
     stored: oneshot::Receiver<()>,
@@ -121,7 +123,8 @@ impl Agent {
         let catalogue = Arc::new(catalogue());
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
-        let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
+        let (features, switches) = watch::channel(configuration.features);
+        let serving = serve(&configuration, &places, catalogue, (stopping.clone(), switches), &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -150,6 +153,7 @@ impl Agent {
             _serving: serving,
             source,
             configuration,
+            features,
             clock,
             store,
             board,
@@ -303,6 +307,7 @@ impl Agent {
         let (accepted, answer) = oneshot::channel();
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
+        let _ = self.features.send(new.features); // nobody listens where nothing is served
         self.configuration = new;
         let targets = self.targets();
         self.watch(&targets).await;
@@ -362,7 +367,7 @@ async fn serve(
     configuration: &Configuration,
     places: &Places,
     catalogue: Arc<Catalogue>,
-    stopping: watch::Receiver<bool>,
+    (stopping, features): (watch::Receiver<bool>, watch::Receiver<Features>),
     mirror: &Mirror,
 ) -> Result<Handle<()>, Fault> {
     let shared = Arc::new(Shared {
@@ -373,6 +378,7 @@ async fn serve(
         stream: places.stream.clone(),
         stream_clients_max: configuration.serve.stream_clients_max,
         counters: Counters::default(),
+        features,
         stopping: stopping.clone(),
     });
     mirror.attach(shared.clone());

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicU64;
 use tokio::sync::{broadcast, watch};
 
 use crate::model::catalogue::Catalogue;
+use crate::model::fault::Fault;
+use crate::model::features::{Feature, Features};
 use crate::model::scope::Scope;
 use crate::model::status::{Board, Message};
 use crate::store::Store;
@@ -50,6 +52,8 @@ pub struct Shared {
     pub stream: Stream,
     pub stream_clients_max: usize,
     pub counters: Counters,
+    /// Which capabilities are on; a reload may change it.
+    pub features: watch::Receiver<Features>,
     /// Turns true when the agent stops: streams then say goodbye.
     pub stopping: watch::Receiver<bool>,
 }
@@ -63,4 +67,16 @@ pub struct Reader {
 /// Waits until the agent stops, or whoever would say so is gone.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits until a capability is switched off, and says so; for ever, once nobody could switch it any more.
+pub async fn switched_off(features: &mut watch::Receiver<Features>, feature: Feature) -> Fault {
+    loop {
+        if let Err(fault) = features.borrow_and_update().require(feature) {
+            return fault;
+        }
+        if features.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

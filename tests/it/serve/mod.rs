@@ -14,6 +14,7 @@ use hyper::Method;
 use serde_json::Value;
 use tokio::sync::{broadcast, watch};
 use watchward::model::catalogue::Catalogue;
+use watchward::model::features::Features;
 use watchward::model::finding::Finding;
 use watchward::model::labels::Labels;
 use watchward::model::row::Metric;
@@ -105,6 +106,7 @@ pub struct Served {
     socket: PathBuf,
     stream: Stream,
     shared: Arc<Shared>,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     _folder: Folder,
 }
@@ -124,6 +126,7 @@ impl Served {
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
+        let (features, switches) = watch::channel(Features::default());
         let shared = Arc::new(Shared {
             board: Arc::new(Shown { targets: vec![status("acme", "orders"), status("zeta", "orders")], ready }),
             store,
@@ -132,6 +135,7 @@ impl Served {
             stream: stream.clone(),
             stream_clients_max,
             counters: Counters::default(),
+            features: switches,
             stopping: stopping.clone(),
         });
         let socket = folder.0.join("agent.sock");
@@ -139,7 +143,7 @@ impl Served {
         let address = doors.address().unwrap();
         let scope = Scope::from_anonymous(anonymous);
         tokio::spawn(doors.serve(routes::router(shared.clone()), shared.clone(), scope, stopping));
-        Served { address, socket, stream, shared, stop, _folder: folder }
+        Served { address, socket, stream, shared, features, stop, _folder: folder }
     }
 
     fn client(&self, address: Address, host: &str) -> Client {
