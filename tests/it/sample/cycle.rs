@@ -226,6 +226,7 @@ fn target() -> Target {
         url: watchward::model::target::Url::default(),
         password: watchward::model::target::SecretSource::None,
         api_key: watchward::model::target::SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: Duration::from_millis(400),
