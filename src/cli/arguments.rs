@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
+use crate::cli::grants::Grants;
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -42,6 +43,9 @@ pub enum Verb {
     ///
     /// Exit codes: 0 all is well, 1 a warning, 2 a target is down or something critical fires, 3 the agent does not
     /// answer or has read nothing yet.
+    /// Print the script that makes the login with which a server is watched: the least privilege, and no password
+    Grants(Grants),
+    /// Ask the running agent how its targets are
     Status {
         #[command(flatten)]
         wanted: Wanted,

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod ask;
 pub mod query;
 pub mod seen;
+pub mod grants;
 pub mod show;
 pub mod status;
 pub mod table;
@@ -46,6 +47,8 @@ pub fn main() -> u8 {
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Grants(wanted) => grants::print(&wanted),
+        Verb::Status { json } => show::status(&source, json),
     }
 }
 
