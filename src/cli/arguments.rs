@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
+use crate::cli::top::Table;
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -60,6 +61,8 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Show live how all targets do, until `q`
+    Top(Table),
     /// Evaluate an expression in Prometheus' language over the agent's own history
     Query {
         #[command(flatten)]

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod glance;
 pub mod grants;
 pub mod query;
 pub mod seen;
@@ -9,6 +10,7 @@ pub mod show;
 pub mod status;
 pub mod table;
 pub mod targets;
+pub mod top;
 
 use clap::Parser;
 
@@ -46,6 +48,7 @@ pub fn main() -> u8 {
         }),
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
+        Verb::Top(table) => top::run(&source, &table),
         Verb::Query { question, json } => query::run(&source, &question, json),
         Verb::Grants(wanted) => grants::print(&wanted),
     }

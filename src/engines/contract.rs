@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::model::catalogue::Threshold;
+use crate::model::catalogue::{Glance, Threshold};
 use crate::model::fault::Fault;
 use crate::model::plan::{Held, Refusal, Step};
 use crate::model::reading::{Unknown, UnknownKind};
@@ -271,6 +271,8 @@ pub struct Card {
     pub rows: &'static [Row],
     /// Its rows of `[alert.thresholds]`.
     pub thresholds: &'static [Threshold],
+    /// What else tells at a glance how a target does.
+    pub glance: &'static [Glance],
 }
 
 /// What the shell line that makes a login is put together from.

@@ -221,7 +221,7 @@ fn quoted(text: &str) -> String {
 
 /// Puts matchers where `{matchers}` stands: with braces of their own behind a name, without inside of braces. Where
 /// there are none, nothing of it is left.
-fn with_matchers(expression: &str, matchers: &str) -> String {
+pub fn with_matchers(expression: &str, matchers: &str) -> String {
     if matchers.is_empty() {
         return ["{{matchers}}", ",{matchers}", "{matchers}"]
             .iter()

@@ -24,6 +24,15 @@ pub struct Threshold {
     pub unit: &'static str,
 }
 
+/// A figure that tells at a glance how a target of one engine does, beside those that thresholds measure.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Glance {
+    /// What it is, the same for every engine that has it: `operations` each second, `lag` of a replica in seconds.
+    pub key: &'static str,
+    /// An expression over all targets, with `{window}` for the span of its rates.
+    pub expression: &'static str,
+}
+
 /// Help and type of one name, as output needs it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entry {

@@ -14,5 +14,6 @@ pub mod reach;
 pub mod relay;
 pub mod secrets;
 pub mod task;
+pub mod terminal;
 pub mod tls;
 pub mod usage;

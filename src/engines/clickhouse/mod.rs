@@ -26,6 +26,7 @@ static CARD: Card = Card {
     prefix: "clickhouse",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
+    glance: monitor::GLANCE,
 };
 
 impl Engine for ClickHouse {

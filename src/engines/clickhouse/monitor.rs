@@ -4,7 +4,7 @@
 //! those that begin with `clickhouse_` are what that endpoint cannot say: by table, by disk, by query.
 
 use crate::engines::contract::{Answer, Ask, Emit, Row, Take, When, text_number};
-use crate::model::catalogue::Threshold;
+use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric, MetricKind};
 
@@ -187,6 +187,12 @@ static ERRORS: [Family; 1] =
 
 /// The most names that one family may bring: a server has about a thousand.
 const NAMES_MAX: usize = 2000;
+
+/// What `top` shows beside the thresholds.
+pub static GLANCE: &[Glance] = &[
+    Glance { key: "operations", expression: "rate(ClickHouseProfileEvents_Query[{window}])" },
+    Glance { key: "lag", expression: "ClickHouseAsyncMetrics_ReplicasMaxAbsoluteDelay" },
+];
 
 pub static THRESHOLDS: &[Threshold] = &[
     Threshold {

@@ -26,6 +26,7 @@ static CARD: Card = Card {
     prefix: "elasticsearch",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
+    glance: monitor::GLANCE,
 };
 
 impl Engine for Elasticsearch {

@@ -63,6 +63,7 @@ static CARD: Card = Card {
     prefix: "node",
     rows: monitor::ROWS,
     thresholds: THRESHOLDS,
+    glance: &[],
 };
 
 impl Engine for Host {

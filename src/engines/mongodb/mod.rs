@@ -26,6 +26,7 @@ static CARD: Card = Card {
     prefix: "mongodb",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
+    glance: monitor::GLANCE,
 };
 
 impl Engine for MongoDb {

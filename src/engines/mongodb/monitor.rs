@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, at_path, number, take_paths};
-use crate::model::catalogue::Threshold;
+use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 
@@ -343,6 +343,12 @@ static OPERATIONS: [Metric; 2] = [
     .unit("us")
     .strict("mongodb_operation_running_seconds")
     .scale(1e-6),
+];
+
+/// What `top` shows beside the thresholds.
+pub static GLANCE: &[Glance] = &[
+    Glance { key: "operations", expression: "sum by (tenant, target) (rate(mongodb_ss_opcounters[{window}]))" },
+    Glance { key: "lag", expression: "mongodb_mongod_replset_member_replication_lag" },
 ];
 
 pub static THRESHOLDS: &[Threshold] = &[

@@ -28,6 +28,7 @@ static CARD: Card = Card {
     prefix: "pg",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
+    glance: monitor::GLANCE,
 };
 
 impl Engine for Postgresql {

@@ -6,7 +6,7 @@ mod settings;
 use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, take_columns};
 use crate::engines::postgresql::monitor::metrics as m;
 use crate::engines::postgresql::session::SPLIT_BLOCK_TIMES;
-use crate::model::catalogue::Threshold;
+use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 
 const MONITOR: &str = "pg_monitor";
@@ -379,6 +379,16 @@ fn slots(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unk
     take_columns(by_type, &["slot_name", "slot_type"], table, emit)?;
     take_columns(by_status, &["slot_name", "slot_type", "wal_status"], table, emit)
 }
+
+/// What `top` shows beside the thresholds.
+pub static GLANCE: &[Glance] = &[
+    Glance {
+        key: "operations",
+        expression: "sum by (tenant, target) (rate(pg_stat_database_xact_commit[{window}])) \
+                     + sum by (tenant, target) (rate(pg_stat_database_xact_rollback[{window}]))",
+    },
+    Glance { key: "lag", expression: "pg_replication_lag_seconds" },
+];
 
 pub static THRESHOLDS: &[Threshold] = &[Threshold {
     key: "connection_count",

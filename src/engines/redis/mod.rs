@@ -28,6 +28,7 @@ static CARD: Card = Card {
     prefix: "redis",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
+    glance: monitor::GLANCE,
 };
 
 impl Engine for Redis {

@@ -6,7 +6,7 @@ mod takes;
 
 use crate::engines::contract::{Ask, Facts, Row, Take, When};
 use crate::engines::redis::monitor::metrics as m;
-use crate::model::catalogue::Threshold;
+use crate::model::catalogue::{Glance, Threshold};
 
 /// Servers that hold data; a Sentinel knows none of these commands.
 const DATA: &[&str] = &["data"];
@@ -141,6 +141,12 @@ fn commands(facts: &Facts) -> String {
     let measures = facts.version >= (7, 0);
     if measures { "INFO commandstats latencystats" } else { "INFO commandstats" }.to_string()
 }
+
+/// What `top` shows beside the thresholds.
+pub static GLANCE: &[Glance] = &[
+    Glance { key: "operations", expression: "rate(redis_commands_processed_total[{window}])" },
+    Glance { key: "lag", expression: "redis_connected_slave_lag_seconds" },
+];
 
 pub static THRESHOLDS: &[Threshold] = &[
     Threshold {

@@ -136,6 +136,7 @@ static CARD: Card = Card {
     prefix: "fake",
     rows: &ROWS,
     thresholds: &[],
+    glance: &[],
 };
 
 impl Engine for Fake {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, at_path, number, take_paths};
 use crate::engines::elasticsearch::monitor::metrics::{HEALTH, NODE, READ_ONLY, SETTINGS, SNAPSHOTS};
 use crate::engines::elasticsearch::session::OPENSEARCH;
-use crate::model::catalogue::Threshold;
+use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
 
@@ -68,6 +68,13 @@ pub static ROWS: &[Row] = &[
         ..Row::DEFAULT
     },
 ];
+
+/// What `top` shows beside the thresholds.
+pub static GLANCE: &[Glance] = &[Glance {
+    key: "operations",
+    expression: "sum by (tenant, target) (rate(elasticsearch_indices_search_query_total[{window}])) \
+                     + sum by (tenant, target) (rate(elasticsearch_indices_indexing_index_total[{window}]))",
+}];
 
 pub static THRESHOLDS: &[Threshold] = &[
     Threshold {

@@ -78,6 +78,7 @@ pub fn firing() -> Transition {
             ("tenant", "default"),
             ("target", "orders"),
             ("instance", "127.0.0.1:1"),
+            ("job", "postgres"),
             ("severity", "critical"),
         ]),
         annotations: BTreeMap::from([("summary".to_string(), "orders does not answer".to_string())]),

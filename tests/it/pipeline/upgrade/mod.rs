@@ -45,9 +45,16 @@ impl Copy {
         self.0.join("state.db")
     }
 
-    /// Opens the state as a build that knows so many versions does.
+    /// Opens the state as a build that knows so many versions does. A program that another test starts at this moment
+    /// holds our lock for as long as it is a copy of us; it is waited for.
     async fn open(&self, known: usize) -> Result<(State, OpenReport), String> {
-        State::open_with(&self.0, moment(END_MS), &settings(known)).await.map_err(|fault| fault.to_string())
+        for _ in 0..500 {
+            match State::open_with(&self.0, moment(END_MS), &settings(known)).await {
+                Err(fault) if fault.code == "state-01" => tokio::time::sleep(Duration::from_millis(4)).await,
+                opened => return opened.map_err(|fault| fault.to_string()),
+            }
+        }
+        panic!("the folder stays locked");
     }
 
     /// Waits until the driver has closed the file.
