@@ -22,6 +22,7 @@ use crate::config::layers::Document;
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
+use crate::export;
 use crate::judge;
 use crate::judge::rules::Rules;
 use crate::model::fault::Fault;
@@ -42,6 +43,7 @@ const SCHEMA: &[Key] = &[
     Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
     Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
     Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
+    Key::new("export", Kind::Section(export::config::KEYS), "{}", "Where samples are pushed to."),
 ];
 
 /// The one list of keys: checks, defaults, hints, reference and example come from it.
@@ -124,6 +126,7 @@ pub struct Configuration {
     pub store: store::Config,
     pub judge: judge::Config,
     pub alert: alert::config::Config,
+    pub export: export::config::Config,
     /// Those built in, those of files, and what thresholds expand to.
     pub rules: Arc<Rules>,
     pub tenants: Vec<Tenant>,
@@ -267,6 +270,12 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
         alert::config::Config::default()
     });
+    let export = export::config::Config::read(section("export")).unwrap_or_else(|mistakes| {
+        let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
+        let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
+        new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
+        export::config::Config::default()
+    });
     let judge = judge::Config::read(section("judge"));
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
     let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
@@ -276,6 +285,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         store: store::Config::read(section("store"), &agent.state_dir),
         judge,
         alert,
+        export,
         rules: Arc::new(rules),
         thresholds,
         agent,
