@@ -19,6 +19,7 @@ use crate::model::features::Features;
 use crate::model::reading::Cycle;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
+use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
@@ -50,6 +51,8 @@ const LOOK_AFTER_EVERY: Duration = Duration::from_secs(5);
 const QUIET_MAX: Duration = Duration::from_secs(120);
 /// All that must be flushed at the end gets this long; the service manager waits a little longer.
 const STOP_TIME: Duration = Duration::from_secs(4);
+/// What a collector gets for the last request, while the store is flushed.
+const EXPORT_STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Runs the agent until SIGTERM.
 ///
@@ -79,6 +82,7 @@ struct Agent {
     store: Arc<Store>,
     board: Arc<Noticeboard>,
     own: Arc<Own>,
+    exporting: Arc<Exporting>,
     sampler: Sampler,
     judge: mpsc::Sender<Word>,
     commands: mpsc::Receiver<Asked>,
@@ -128,6 +132,8 @@ impl Agent {
             alerting: alerting.clone(),
         };
         let catalogue = Arc::new(catalogue());
+        let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
+        exporting.configure(&configuration);
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
@@ -143,6 +149,7 @@ impl Agent {
             own: own.clone(),
             stream: stream.clone(),
             judge: judge.clone(),
+            exporting: exporting.clone(),
             unheard,
         };
         let (done, stored) = oneshot::channel();
@@ -168,6 +175,7 @@ impl Agent {
             store,
             board,
             own,
+            exporting,
             sampler,
             judge,
             commands,
@@ -235,6 +243,7 @@ impl Agent {
     /// Makes these the watched targets, on the board, in judge and in the sampler.
     async fn watch(&mut self, targets: &[Target]) {
         self.board.set_targets(targets, self.clock.now().stored_ms);
+        self.exporting.set_targets(targets);
         let _ = self.judge.send(Word::Targets(targets.to_vec())).await; // judge outlives us, unless it panicked
         self.sampler.set(targets).await;
     }
@@ -332,6 +341,10 @@ impl Agent {
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
         let _ = self.features.send(new.features); // nobody listens where nothing is served
+        let agent_differs = new.agent.name != self.configuration.agent.name;
+        if agent_differs || new.export != self.configuration.export {
+            self.exporting.configure(&new);
+        }
         self.configuration = new;
         let targets = self.targets();
         self.watch(&targets).await;
@@ -342,14 +355,16 @@ impl Agent {
     async fn end(self) -> Result<(), Fault> {
         tell_manager("STOPPING=1");
         tracing::info!("stopping");
-        let Agent { sampler, stored, stop, judging, sending, store, .. } = self;
+        let Agent { sampler, stored, stop, judging, sending, store, exporting, .. } = self;
         let flushing = async {
             drop(sampler); // the last sender of cycles: the storing thread ends after the last one
             let _ = stored.await;
             let _ = stop.send(true);
             let _ = judging.await;
             let _ = sending.await;
-            task::blocking("flush", move || store.flush_and_close()).await
+            let flush = task::blocking("flush", move || store.flush_and_close());
+            let (flushed, ()) = tokio::join!(flush, exporting.end(EXPORT_STOP_TIME));
+            flushed
         };
         match timeout(STOP_TIME, flushing).await {
             Ok(Ok(())) => Ok(()),
