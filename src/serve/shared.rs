@@ -1,15 +1,16 @@
-//! What all handlers share: the board, the store, the stream, and the reader's scope.
+//! What all handlers share: the board, the store, the stream, the way to the agent.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::model::caller::Caller;
 use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
 use crate::model::features::{Feature, Features};
-use crate::model::scope::Scope;
 use crate::model::status::{Board, Message};
+use crate::serve::commands::Asked;
 use crate::store::Store;
 use crate::sys::clock::Clock;
 
@@ -54,14 +55,12 @@ pub struct Shared {
     pub counters: Counters,
     /// Which capabilities are on; a reload may change it.
     pub features: watch::Receiver<Features>,
+    /// Who asks on loopback without a token. Never more than a viewer.
+    pub anonymous: Caller,
+    /// The way to the agent, for what handlers cannot do themselves.
+    pub commands: mpsc::Sender<Asked>,
     /// Turns true when the agent stops: streams then say goodbye.
     pub stopping: watch::Receiver<bool>,
-}
-
-/// Who asks: decided by the door, never by the request.
-#[derive(Clone, Debug)]
-pub struct Reader {
-    pub scope: Scope,
 }
 
 /// Waits until the agent stops, or whoever would say so is gone.

@@ -1,10 +1,11 @@
 //! Redis, Valkey and Redis Sentinel: what is read, how a session with them is opened, how they are found.
 
 mod discover;
+mod grants;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
+use crate::engines::contract::{Access, Card, Engine, Found, Place, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -20,6 +21,8 @@ static CARD: Card = Card {
     schemes: &["redis", "rediss", "valkey"],
     default_port: 6379,
     up: &UP,
+    oldest: (5, 0),
+    kinds: &["sentinel"],
     prefix: "redis",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
@@ -50,6 +53,14 @@ impl Engine for Redis {
             host if host.contains(':') => format!("[{host}]:{port}"),
             host => format!("{host}:{port}"),
         }
+    }
+
+    fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String {
+        grants::script(login, version, kind)
+    }
+
+    fn grants_line(&self, place: &Place<'_>) -> String {
+        grants::line(place)
     }
 
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
