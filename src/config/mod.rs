@@ -108,6 +108,9 @@ pub struct Agent {
     pub timezone: String,
     /// Empty where none is named.
     pub environment: String,
+    pub log: sys::log::Form,
+    /// A word of `sys::log::LEVELS`.
+    pub log_level: String,
 }
 
 /// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones.
@@ -255,6 +258,8 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         state_dir: section("agent").path("state_dir").unwrap_or_default(),
         timezone: section("agent").text("timezone").to_string(),
         environment: section("agent").text("environment").to_string(),
+        log: sys::log::Form::of(section("agent").text("log")),
+        log_level: section("agent").text("log_level").to_string(),
     };
     let sample = sample::config::Config::read(section("sample"));
     let tenants = targets::read_tenants(&root.tables("tenant"), report);

@@ -1,6 +1,7 @@
 //! The keys of the sections that no stage owns: the agent itself, tenants and targets.
 
 use crate::model::schema::{Key, Kind};
+use crate::sys::log;
 
 /// `[agent]`.
 pub const AGENT: &[Key] = &[
@@ -27,6 +28,13 @@ pub const AGENT: &[Key] = &[
         "The environment this agent is in: the sections of [environment.NAME] are laid over the others.",
     )
     .example("\"production\""),
+    Key::new(
+        "log",
+        Kind::Choice(log::Form::WORDS),
+        "\"text\"",
+        "How the log on standard error is written: lines for people, or one JSON object on each line. --log comes first.",
+    ),
+    Key::new("log_level", Kind::Choice(log::LEVELS), "\"info\"", "From what on the log tells. --verbose is \"debug\"."),
 ];
 
 /// `[[tenant]]`.

@@ -33,6 +33,7 @@ use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
+use crate::sys::log;
 use crate::sys::process::{self, Signals, Wish};
 use crate::sys::task::{self, Handle};
 
@@ -129,9 +130,10 @@ impl Agent {
         let catalogue = Arc::new(catalogue());
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
-        let (features, switches) = watch::channel(configuration.features);
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
-        let serving = serve(&configuration, &places, catalogue, (stopping.clone(), switches, asking), &mirror).await?;
+        let (features, switches) = watch::channel(configuration.features);
+        let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
+        let serving = serve(&configuration, &places, catalogue, wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -160,8 +162,8 @@ impl Agent {
             _serving: serving,
             source,
             configuration,
-            features,
             effective,
+            features,
             clock,
             store,
             board,
@@ -210,6 +212,7 @@ impl Agent {
                     beside("maintain", move || { store.maintain(now_ms); });
                 }
                 _ = look_after.tick() => {
+                    log::sweep();
                     self.look_after();
                     if self.judging.is_finished() || self.sending.is_finished() {
                         // Watching without judging or telling would look like peace.
@@ -384,11 +387,18 @@ fn catalogue() -> Catalogue {
     catalogue
 }
 
+/// What connects the doors with the agent.
+struct Wires {
+    stopping: watch::Receiver<bool>,
+    commands: mpsc::Sender<Asked>,
+    features: watch::Receiver<Features>,
+}
+
 async fn serve(
     configuration: &Configuration,
     places: &Places,
     catalogue: Arc<Catalogue>,
-    (stopping, features, commands): (watch::Receiver<bool>, watch::Receiver<Features>, mpsc::Sender<Asked>),
+    wires: Wires,
     mirror: &Mirror,
 ) -> Result<Handle<()>, Fault> {
     let shared = Arc::new(Shared {
@@ -399,15 +409,15 @@ async fn serve(
         stream: places.stream.clone(),
         stream_clients_max: configuration.serve.stream_clients_max,
         counters: Counters::default(),
-        features,
         anonymous: configuration.serve.anonymous(),
-        commands,
-        stopping: stopping.clone(),
+        commands: wires.commands,
+        features: wires.features,
+        stopping: wires.stopping.clone(),
     });
     mirror.attach(shared.clone());
     let socket = configuration.agent.state_dir.join("watchward.sock");
     let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, stopping)))
+    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, wires.stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

@@ -53,12 +53,12 @@ pub struct Shared {
     pub stream: Stream,
     pub stream_clients_max: usize,
     pub counters: Counters,
-    /// Which capabilities are on; a reload may change it.
-    pub features: watch::Receiver<Features>,
     /// Who asks on loopback without a token. Never more than a viewer.
     pub anonymous: Caller,
     /// The way to the agent, for what handlers cannot do themselves.
     pub commands: mpsc::Sender<Asked>,
+    /// Which capabilities are on; a reload may change it.
+    pub features: watch::Receiver<Features>,
     /// Turns true when the agent stops: streams then say goodbye.
     pub stopping: watch::Receiver<bool>,
 }
