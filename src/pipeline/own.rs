@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
@@ -19,6 +20,7 @@ pub struct Own {
     pub events: IntCounterVec,
     pub evaluation_seconds: Histogram,
     pub evaluation_failures: IntCounter,
+    pub missed_evaluations: IntCounter,
     pub transitions: IntCounterVec,
     pub reloads: IntCounterVec,
     pub panics: IntCounter,
@@ -90,6 +92,10 @@ impl Own {
             events: counted("watchward_pipeline_events_total", "Events, by kind.", "kind")?,
             evaluation_seconds: seconds("watchward_judge_evaluation_seconds", "How long a round of rules took.")?,
             evaluation_failures: count("watchward_judge_failed_rules_total", "Rules that failed to evaluate.")?,
+            missed_evaluations: count(
+                "watchward_judge_missed_evaluations_total",
+                "Rounds of groups that were left out because the one before came late.",
+            )?,
             transitions: counted("watchward_judge_transitions_total", "Transitions, by the phase they lead to.", "to")?,
             reloads: counted("watchward_config_reloads_total", "Reloads of the configuration, by outcome.", "outcome")?,
             panics: count("watchward_pipeline_panics_total", "Tasks that panicked and were begun anew.")?,
@@ -101,6 +107,15 @@ impl Own {
 
     /// The text format, after taking a snapshot over.
     pub fn text(&self, snapshot: &Snapshot) -> String {
+        let mut bytes = Vec::new();
+        match TextEncoder::new().encode(&self.gather(snapshot), &mut bytes) {
+            Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
+            Err(error) => format!("# the agent's own metrics cannot be written: {error}\n"),
+        }
+    }
+
+    /// Every metric, after taking a snapshot over.
+    pub fn gather(&self, snapshot: &Snapshot) -> Vec<MetricFamily> {
         // Two who ask at once must not both move a counter by what they saw.
         let _one_by_one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         for (figure, shown) in &self.figures {
@@ -110,11 +125,7 @@ impl Own {
                 Shown::Total(counter) => counter.inc_by((value - counter.get()).max(0.0)),
             }
         }
-        let mut bytes = Vec::new();
-        match TextEncoder::new().encode(&self.registry.gather(), &mut bytes) {
-            Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
-            Err(error) => format!("# the agent's own metrics cannot be written: {error}\n"),
-        }
+        self.registry.gather()
     }
 }
 
