@@ -24,6 +24,8 @@ pub struct TargetStatus {
     pub instance: String,
     /// `None` until the first cycle ended.
     pub up: Option<bool>,
+    /// It was only found, and wants a login that nobody has given: `up` is `None`, and the fault says what to do.
+    pub needs_credentials: bool,
     /// Since when `up` has this value (stored time, milliseconds).
     pub since_ms: i64,
     pub last_cycle_ms: i64,

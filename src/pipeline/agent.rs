@@ -325,6 +325,7 @@ impl Agent {
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
         self.configuration = new;
+        self.sampler.try_logins_again();
         let targets = self.targets();
         self.watch(&targets).await;
         tracing::info!("the configuration was reloaded; {} targets", targets.len());
