@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
 use crate::cli::grants::Grants;
+use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
 #[derive(Debug, Parser)]
@@ -17,6 +19,10 @@ pub struct Arguments {
     /// Log more
     #[arg(long, short, global = true)]
     pub verbose: bool,
+
+    /// How to log: lines for people, or JSON [default: as the configuration says]
+    #[arg(long, global = true, value_name = "FORM", value_parser = PossibleValuesParser::new(Form::WORDS))]
+    pub log: Option<String>,
 
     #[command(subcommand)]
     pub verb: Option<Verb>,

@@ -12,3 +12,8 @@ pub struct Moment {
     /// Milliseconds since 1970 as samples are stored: at least as large as ever before.
     pub stored_ms: i64,
 }
+
+/// A time as machines read it: RFC 3339, UTC, to the millisecond. Empty for one that no calendar holds.
+pub fn rfc3339(at_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(at_ms).map(|time| format!("{time:.3}")).unwrap_or_default()
+}

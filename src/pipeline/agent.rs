@@ -15,6 +15,7 @@ use crate::engines;
 use crate::model::catalogue::Catalogue;
 use crate::model::command::Command;
 use crate::model::fault::Fault;
+use crate::model::features::Features;
 use crate::model::reading::Cycle;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
@@ -32,6 +33,7 @@ use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
+use crate::sys::log;
 use crate::sys::process::{self, Signals, Wish};
 use crate::sys::task::{self, Handle};
 
@@ -81,6 +83,7 @@ struct Agent {
     judge: mpsc::Sender<Word>,
     commands: mpsc::Receiver<Asked>,
     signals: Signals,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
     stored: oneshot::Receiver<()>,
@@ -128,7 +131,9 @@ impl Agent {
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
-        let serving = serve(&configuration, &places, catalogue, (stopping.clone(), asking), &mirror).await?;
+        let (features, switches) = watch::channel(configuration.features);
+        let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
+        let serving = serve(&configuration, &places, catalogue, wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -158,6 +163,7 @@ impl Agent {
             source,
             configuration,
             effective,
+            features,
             clock,
             store,
             board,
@@ -206,6 +212,7 @@ impl Agent {
                     beside("maintain", move || { store.maintain(now_ms); });
                 }
                 _ = look_after.tick() => {
+                    log::sweep();
                     self.look_after();
                     if self.judging.is_finished() || self.sending.is_finished() {
                         // Watching without judging or telling would look like peace.
@@ -324,6 +331,7 @@ impl Agent {
         let (accepted, answer) = oneshot::channel();
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
+        let _ = self.features.send(new.features); // nobody listens where nothing is served
         self.configuration = new;
         self.sampler.try_logins_again();
         let targets = self.targets();
@@ -380,11 +388,18 @@ fn catalogue() -> Catalogue {
     catalogue
 }
 
+/// What connects the doors with the agent.
+struct Wires {
+    stopping: watch::Receiver<bool>,
+    commands: mpsc::Sender<Asked>,
+    features: watch::Receiver<Features>,
+}
+
 async fn serve(
     configuration: &Configuration,
     places: &Places,
     catalogue: Arc<Catalogue>,
-    (stopping, commands): (watch::Receiver<bool>, mpsc::Sender<Asked>),
+    wires: Wires,
     mirror: &Mirror,
 ) -> Result<Handle<()>, Fault> {
     let shared = Arc::new(Shared {
@@ -396,13 +411,14 @@ async fn serve(
         stream_clients_max: configuration.serve.stream_clients_max,
         counters: Counters::default(),
         anonymous: configuration.serve.anonymous(),
-        commands,
-        stopping: stopping.clone(),
+        commands: wires.commands,
+        features: wires.features,
+        stopping: wires.stopping.clone(),
     });
     mirror.attach(shared.clone());
     let socket = configuration.agent.state_dir.join("watchward.sock");
     let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, stopping)))
+    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, wires.stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

@@ -1,5 +1,6 @@
 //! Tests of `src/model`.
 
+mod calendar;
 mod duration;
 mod labels;
 mod matcher;
