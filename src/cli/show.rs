@@ -50,11 +50,13 @@ fn code(targets: &Value, alerts: &Value) -> u8 {
         let alerts = alerts.as_array().map(Vec::as_slice).unwrap_or_default();
         alerts.iter().any(|alert| alert["to"] == "firing" && alert["labels"]["severity"] == severity)
     };
+    // A server that was found and wants a login nobody gave is no trouble.
+    let is_unread = |target: &Value| target["up"].is_null() && target["needs_credentials"] != true;
     if targets.iter().any(|target| target["up"] == false) || fires("critical") {
         REFUSED
     } else if targets.is_empty() || targets.iter().all(|target| target["up"].is_null()) {
         UNKNOWN
-    } else if fires("warning") || targets.iter().any(|target| target["up"].is_null() || could_not_look(target)) {
+    } else if fires("warning") || targets.iter().any(|target| is_unread(target) || could_not_look(target)) {
         WARNING
     } else {
         WELL
@@ -69,12 +71,15 @@ pub fn table(targets: &Value, alerts: &Value) -> String {
         let state = match target["up"].as_bool() {
             Some(true) => "up",
             Some(false) => "DOWN",
+            None if target["needs_credentials"] == true => "needs credentials",
             None => "...",
         };
         let unknown = target["unknown_rows"].as_array().map_or(0, Vec::len);
         let why = match &target["fault"] {
             Value::Null if unknown > 0 => format!("{unknown} rows unknown"),
             Value::Null => String::new(),
+            // What to do says more here than how we were turned away.
+            fault if target["needs_credentials"] == true => text(&fault["hint"]),
             fault => text(&fault["what"]),
         };
         // Packagers add words to the version; the number is enough here.

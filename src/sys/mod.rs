@@ -10,6 +10,7 @@ pub mod listen;
 pub mod log;
 pub mod net;
 pub mod process;
+pub mod programs;
 pub mod reach;
 pub mod relay;
 pub mod secrets;
