@@ -250,13 +250,10 @@ impl Agent {
     fn targets(&self) -> Vec<Target> {
         let mut targets = self.configuration.targets.clone();
         if self.configuration.discovers {
-            let sight = discovery::look();
-            for engine in engines::ALL {
-                for found in engine.discover(&sight) {
-                    match self.configuration.target_found(&found, *engine) {
-                        Ok(target) => targets.push(target),
-                        Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
-                    }
+            for (engine, found) in discovery::servers() {
+                match self.configuration.target_found(&found, engine) {
+                    Ok(target) => targets.push(target),
+                    Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
                 }
             }
         }
@@ -344,6 +341,7 @@ impl Agent {
             self.exporting.configure(&new);
         }
         self.configuration = new;
+        self.sampler.try_logins_again();
         let targets = self.targets();
         self.watch(&targets).await;
         tracing::info!("the configuration was reloaded; {} targets", targets.len());
