@@ -88,7 +88,7 @@ postgresql_up() { # first start: roles, extensions, some data, then the standby 
   postgresql_setup
   start_server postgresql-primary
   wait_ready postgresql-primary 60
-  WATCHWARD_PASSWORD=$(secret pg-monitor) REPLICATOR_PASSWORD=$(secret pg-replication) \
+  WATCHWARD_PASSWORD=$(secret pg-monitor) ACTION_PASSWORD=$(secret pg-action) REPLICATOR_PASSWORD=$(secret pg-replication) \
     pg_psql postgresql-primary postgres pg-admin <"$SERVERS_DIR/lib/postgresql.sql"
   as_user "$(user_of postgresql-standby)" PGPASSFILE="$dir/pgpass" "$PG_BIN/pg_basebackup" -D "$dir/data" \
     -R -C -S standby -X stream -c fast --no-sync \

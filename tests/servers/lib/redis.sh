@@ -23,6 +23,7 @@ redis_setup() {
       echo "user default off"
       acl admin redis-admin "~* &* +@all"
       acl watchward redis-monitor "$REDIS_MONITOR"
+      acl watchward_act redis-action "+ping +info +client|setname +config|get +config|set"
       acl replica redis-replication "+psync +replconf +ping"
       acl sentinel redis-sentinel "allchannels +multi +slaveof +replicaof +ping +exec +subscribe +config|rewrite +role \
 +publish +info +client|setname +client|kill +script|kill"
