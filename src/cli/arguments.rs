@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::cli::grants::Grants;
+
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
 #[derive(Debug, Parser)]
 #[command(name = "watchward", version, max_term_width = 100)]
@@ -29,6 +31,8 @@ pub enum Verb {
     CheckConfig,
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules,
+    /// Print the script that makes the login with which a server is watched: the least privilege, and no password
+    Grants(Grants),
     /// Ask the running agent how its targets are
     Status {
         /// Machine-readable

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod grants;
 pub mod show;
 
 use clap::Parser;
@@ -36,6 +37,7 @@ pub fn main() -> u8 {
             print!("{}", show::rules(loaded));
             WELL
         }),
+        Verb::Grants(wanted) => grants::print(&wanted),
         Verb::Status { json } => show::status(&source, json),
     }
 }

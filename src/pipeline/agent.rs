@@ -9,12 +9,13 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::alert::Alerting;
+use crate::config::render;
 use crate::config::{self, Configuration, Loaded, Source, Surroundings};
 use crate::engines;
 use crate::model::catalogue::Catalogue;
+use crate::model::command::Command;
 use crate::model::fault::Fault;
 use crate::model::reading::Cycle;
-use crate::model::scope::Scope;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::judging::{Judging, Places, Word};
@@ -24,6 +25,7 @@ use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
+use crate::serve::commands::{self, Asked};
 use crate::serve::listen::Doors;
 use crate::serve::routes;
 use crate::serve::shared::{Counters, Shared};
@@ -69,12 +71,15 @@ pub fn run(source: Source, loaded: Loaded) -> Result<(), Fault> {
 struct Agent {
     source: Source,
     configuration: Configuration,
+    /// The configuration in force as people read it, without its secrets.
+    effective: String,
     clock: Arc<Clock>,
     store: Arc<Store>,
     board: Arc<Noticeboard>,
     own: Arc<Own>,
     sampler: Sampler,
     judge: mpsc::Sender<Word>,
+    commands: mpsc::Receiver<Asked>,
     signals: Signals,
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
@@ -87,6 +92,7 @@ struct Agent {
 
 impl Agent {
     async fn begin(source: Source, loaded: Loaded) -> Result<Agent, Fault> {
+        let effective = render::render(&loaded);
         let configuration = loaded.configuration;
         // Listening to signals comes first: a SIGTERM must find somebody from the first moment on.
         let signals = Signals::listen()
@@ -121,7 +127,8 @@ impl Agent {
         let catalogue = Arc::new(catalogue());
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
-        let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
+        let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
+        let serving = serve(&configuration, &places, catalogue, (stopping.clone(), asking), &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -150,12 +157,14 @@ impl Agent {
             _serving: serving,
             source,
             configuration,
+            effective,
             clock,
             store,
             board,
             own,
             sampler,
             judge,
+            commands,
             signals,
             stop,
             stored,
@@ -184,6 +193,10 @@ impl Agent {
                     Wish::Stop => break,
                     Wish::Reload => self.reload().await,
                 },
+                Some(asked) = self.commands.recv() => {
+                    let answer = self.answer(&asked.command);
+                    let _ = asked.reply.send(answer); // whoever asked may have given up
+                }
                 _ = sync.tick() => {
                     let store = self.store.clone();
                     beside("sync", move || store.sync());
@@ -244,6 +257,13 @@ impl Agent {
         targets
     }
 
+    /// Carries out what was asked by one of the doors. What takes time belongs in a task of its own.
+    fn answer(&mut self, command: &Command) -> Result<serde_json::Value, Fault> {
+        match command {
+            Command::EffectiveConfiguration => Ok(serde_json::json!({ "text": self.effective })),
+        }
+    }
+
     /// Whether the loops that must never stand still do not: else the service manager begins us anew.
     fn is_alive(&self) -> bool {
         let round = Duration::from_millis(self.last_round_ms.load(Ordering::Relaxed));
@@ -268,6 +288,7 @@ impl Agent {
                 for warning in &loaded.warnings {
                     tracing::warn!("{warning}");
                 }
+                self.effective = render::render(&loaded);
                 self.apply(loaded.configuration).await;
                 self.own.reloads.with_label_values(&["applied"]).inc();
             }
@@ -362,7 +383,7 @@ async fn serve(
     configuration: &Configuration,
     places: &Places,
     catalogue: Arc<Catalogue>,
-    stopping: watch::Receiver<bool>,
+    (stopping, commands): (watch::Receiver<bool>, mpsc::Sender<Asked>),
     mirror: &Mirror,
 ) -> Result<Handle<()>, Fault> {
     let shared = Arc::new(Shared {
@@ -373,13 +394,14 @@ async fn serve(
         stream: places.stream.clone(),
         stream_clients_max: configuration.serve.stream_clients_max,
         counters: Counters::default(),
+        anonymous: configuration.serve.anonymous(),
+        commands,
         stopping: stopping.clone(),
     });
     mirror.attach(shared.clone());
     let socket = configuration.agent.state_dir.join("watchward.sock");
     let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    let anonymous = Scope::from_anonymous(&configuration.serve.anonymous);
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, anonymous, stopping)))
+    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

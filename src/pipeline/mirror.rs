@@ -77,6 +77,8 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_alert_given_up_notices_total", "Notices that became too old to be tried again.", |at| float(at.alerts.given_up)),
     total("watchward_alert_coalesced_notices_total", "Notices merged away because too many waited.", |at| float(at.alerts.coalesced)),
     total("watchward_alert_unrecorded_total", "Critical alerts told without having been recorded.", |at| float(at.alerts.unrecorded)),
+    total("watchward_alert_dropped_unrecorded_total", "Unrecorded alerts dropped because too many waited.", |at| float(at.alerts.dropped_urgent)),
+    total("watchward_alert_dropped_events_total", "Events dropped because the state could not be written for too long.", |at| float(at.alerts.dropped_events)),
     total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
     total("watchward_serve_connections_total", "Connections let in.", |at| at.served(|count| &count.connections)),

@@ -20,11 +20,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
+use crate::model::caller::Caller;
 use crate::model::fault::Fault;
 use crate::model::scope::Scope;
 use crate::model::status::{Body, Message};
 use crate::serve::reply;
-use crate::serve::shared::{Reader, Shared, stopped};
+use crate::serve::shared::{Shared, stopped};
 use crate::sys::task;
 
 /// How long one message may take to leave before the client counts as too slow.
@@ -87,7 +88,7 @@ pub fn kind(body: &Body) -> &'static str {
 /// The handler: answers the upgrade and starts the client's task.
 pub async fn upgrade(
     State(shared): State<Arc<Shared>>,
-    Extension(reader): Extension<Reader>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Query<HashMap<String, String>>,
     mut request: Request,
 ) -> Response {
@@ -116,7 +117,7 @@ pub async fn upgrade(
     let client = async move {
         let _leave = leave;
         if let Ok(upgraded) = upgrading.await {
-            Client { shared, scope: reader.scope, filter }.run(upgraded).await;
+            Client { shared, scope: caller.scope, filter }.run(upgraded).await;
         }
     };
     task::spawn("stream client", client).detach();

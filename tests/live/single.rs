@@ -136,12 +136,15 @@ impl Postgresql {
         self.try_psql(sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// Runs a script as the superuser.
-    pub fn script(&self, sql: &str) {
-        let lines: Vec<&str> = sql.lines().filter(|line| !line.starts_with("--") && !line.is_empty()).collect();
-        for statement in lines.join("\n").split_inclusive(";\n") {
-            self.psql(statement);
-        }
+    /// Runs a script of psql's as the superuser, but for its last line, which asks for a password.
+    fn script(&self, script: &str) {
+        let (script, asks) = script.trim_end().rsplit_once('\n').expect("lines");
+        assert!(asks.starts_with("\\password "), "{asks}");
+        let path = self.folder.join("script.sql");
+        fs::write(&path, script).expect("the script");
+        let mut psql = Command::new(servers().value("WW_PSQL"));
+        psql.args(["-X", "-q", "-U", "postgres", "-d", "postgres", "-p", &self.port.to_string(), "-h"]);
+        done(psql.arg(&self.folder).arg("-f").arg(&path));
     }
 
     /// The file that ALTER SYSTEM writes, as it is.
@@ -246,8 +249,8 @@ impl Redis {
     /// Makes the login for actions as the engine's own script does it.
     pub fn login(&self) {
         let script = engine("redis").action_grants(LOGIN, None).expect("a script");
-        for line in script.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-            let line = line.replace("PASSWORD", PASSWORD);
+        let password = format!("ACL SETUSER {LOGIN} on >{PASSWORD}");
+        for line in script.lines().filter(|line| !line.starts_with('#')).chain([password.as_str(), "ACL SAVE"]) {
             assert_eq!(self.cli(&line.split_whitespace().collect::<Vec<_>>()), "OK", "{line}");
         }
     }

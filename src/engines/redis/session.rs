@@ -339,6 +339,9 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The first words of a server that wants a login, or refuses the one it was given; the third is older than users.
+const LOGIN_REFUSED: [&str; 4] = ["WRONGPASS", "NOAUTH", "ERR invalid password", "NOPERM"];
+
 /// Why the server gives no session, in its own words.
 fn fault(door: &str, user: &str, error: &RedisError) -> Fault {
     let whom = if user.is_empty() { String::new() } else { format!(" as '{user}'") };
@@ -346,7 +349,8 @@ fn fault(door: &str, user: &str, error: &RedisError) -> Fault {
     let known = REFUSALS.iter().find(|(first, ..)| words.starts_with(first));
     let (code, hint) =
         known.map_or(("redis-07", "Is it Redis that listens there? Its log may say more."), |r| (r.1, r.2));
-    Fault::new(code, format!("no session with {door}{whom}: {words}")).hint(hint)
+    let of_login = LOGIN_REFUSED.iter().any(|first| words.starts_with(first));
+    Fault::new(code, format!("no session with {door}{whom}: {words}")).hint(hint).of_login(of_login)
 }
 
 /// The server's own line, or the driver's words where the server said nothing.

@@ -1,26 +1,18 @@
--- What the primary holds before the standby copies it: roles of least privilege, extensions, a small shop.
+-- What the primary holds before the standby copies it, beside the role that watches (grants/): extensions, a small shop.
 -- Passwords come from the environment (\getenv) and must not reach pg_stat_statements, which monitors may read.
-\getenv watchward_password WATCHWARD_PASSWORD
-\getenv action_password ACTION_PASSWORD
 \getenv replicator_password REPLICATOR_PASSWORD
 SET pg_stat_statements.track_utility = off;
 SET log_min_duration_statement = -1;
-CREATE ROLE watchward LOGIN PASSWORD :'watchward_password';
-CREATE ROLE watchward_act LOGIN PASSWORD :'action_password' CONNECTION LIMIT 2;
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
 RESET pg_stat_statements.track_utility;
-GRANT pg_monitor TO watchward;
-GRANT pg_read_all_settings TO watchward_act;
-GRANT SELECT ON pg_file_settings TO watchward_act;
-GRANT EXECUTE ON FUNCTION pg_show_all_file_settings(), pg_reload_conf() TO watchward_act;
-GRANT ALTER SYSTEM ON PARAMETER work_mem, maintenance_work_mem, autovacuum_vacuum_cost_limit, statement_timeout
-  TO watchward_act;
 
 CREATE DATABASE orders;
 -- PUBLIC's default also allows temporary tables; watchward shall have CONNECT and nothing more.
 REVOKE ALL ON DATABASE postgres, orders FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres, orders TO watchward;
+-- Beside what its own script grants: what policies of the tests name.
 GRANT CONNECT ON DATABASE postgres TO watchward_act;
+GRANT ALTER SYSTEM ON PARAMETER maintenance_work_mem, autovacuum_vacuum_cost_limit, statement_timeout TO watchward_act;
 CREATE EXTENSION pg_stat_statements;
 CREATE EXTENSION hypopg;
 CREATE EXTENSION pgaudit;
