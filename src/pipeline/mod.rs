@@ -5,4 +5,5 @@ pub mod board;
 pub mod judging;
 pub mod mirror;
 pub mod own;
+pub mod exporting;
 pub mod storing;

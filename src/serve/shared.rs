@@ -7,6 +7,8 @@ use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::model::caller::Caller;
 use crate::model::catalogue::Catalogue;
+use crate::model::fault::Fault;
+use crate::model::features::{Feature, Features};
 use crate::model::status::{Board, Message};
 use crate::serve::commands::Asked;
 use crate::store::Store;
@@ -55,6 +57,8 @@ pub struct Shared {
     pub anonymous: Caller,
     /// The way to the agent, for what handlers cannot do themselves.
     pub commands: mpsc::Sender<Asked>,
+    /// Which capabilities are on; a reload may change it.
+    pub features: watch::Receiver<Features>,
     /// Turns true when the agent stops: streams then say goodbye.
     pub stopping: watch::Receiver<bool>,
 }
@@ -62,4 +66,16 @@ pub struct Shared {
 /// Waits until the agent stops, or whoever would say so is gone.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits until a capability is switched off, and says so; for ever, once nobody could switch it any more.
+pub async fn switched_off(features: &mut watch::Receiver<Features>, feature: Feature) -> Fault {
+    loop {
+        if let Err(fault) = features.borrow_and_update().require(feature) {
+            return fault;
+        }
+        if features.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
