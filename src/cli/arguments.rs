@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
+use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
-use crate::cli::grants::Grants;
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.

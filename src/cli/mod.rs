@@ -48,7 +48,6 @@ pub fn main() -> u8 {
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),
         Verb::Grants(wanted) => grants::print(&wanted),
-        Verb::Status { json } => show::status(&source, json),
     }
 }
 

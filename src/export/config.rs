@@ -125,7 +125,13 @@ impl Config {
         for name in headers.keys() {
             if let Err(why) = check_header(name, &headers[name]) {
                 let what = format!("the header '{}' cannot be sent: {why}", name.escape_debug());
-                mistakes.push(mistake(table, "headers", "export-03", what, "Write { \"name\" = \"value\" }, in ASCII."));
+                mistakes.push(mistake(
+                    table,
+                    "headers",
+                    "export-03",
+                    what,
+                    "Write { \"name\" = \"value\" }, in ASCII.",
+                ));
             }
         }
         let resource = table.map("resource");

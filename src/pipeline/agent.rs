@@ -23,14 +23,12 @@ use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
+use crate::pipeline::serving::{self, Wires};
 use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
 use crate::serve::commands::{self, Asked};
-use crate::serve::listen::Doors;
-use crate::serve::routes;
-use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
@@ -139,7 +137,7 @@ impl Agent {
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
         let (features, switches) = watch::channel(configuration.features);
         let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
-        let serving = serve(&configuration, &places, catalogue, wires, &mirror).await?;
+        let serving = serving::begin(&configuration, &places, &state, catalogue, wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -400,39 +398,6 @@ fn catalogue() -> Catalogue {
         catalogue.add_families(std::slice::from_ref(family));
     }
     catalogue
-}
-
-/// What connects the doors with the agent.
-struct Wires {
-    stopping: watch::Receiver<bool>,
-    commands: mpsc::Sender<Asked>,
-    features: watch::Receiver<Features>,
-}
-
-async fn serve(
-    configuration: &Configuration,
-    places: &Places,
-    catalogue: Arc<Catalogue>,
-    wires: Wires,
-    mirror: &Mirror,
-) -> Result<Handle<()>, Fault> {
-    let shared = Arc::new(Shared {
-        board: places.board.clone(),
-        store: places.store.clone(),
-        catalogue,
-        clock: places.clock.clone(),
-        stream: places.stream.clone(),
-        stream_clients_max: configuration.serve.stream_clients_max,
-        counters: Counters::default(),
-        anonymous: configuration.serve.anonymous(),
-        commands: wires.commands,
-        features: wires.features,
-        stopping: wires.stopping.clone(),
-    });
-    mirror.attach(shared.clone());
-    let socket = configuration.agent.state_dir.join("watchward.sock");
-    let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, wires.stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {
