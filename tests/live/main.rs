@@ -21,3 +21,6 @@ mod weather;
 mod failover;
 mod durability;
 mod clock;
+#[allow(dead_code)]
+mod single;
+mod set;
