@@ -101,7 +101,9 @@ pub fn read_entry(key: &Key, name: &str, given: &DeValue<'_>) -> Result<Value, F
             number(given).filter(|number| number.is_finite()).map(Value::Number).ok_or_else(|| entry("a finite number"))
         }
         (Kind::Numbers, _) => Err(entry("a number")),
-        (_, DeValue::String(text)) if problem::is_secret(key.name) || problem::is_secret(name) => Ok(Value::Hidden(Secret::new(&**text))),
+        (_, DeValue::String(text)) if problem::is_secret(key.name) || problem::is_secret(name) => {
+            Ok(Value::Hidden(Secret::new(&**text)))
+        }
         (_, DeValue::String(text)) => Ok(Value::Text(text.to_string())),
         _ => Err(entry("a text")),
     }

@@ -28,7 +28,11 @@ pub enum Figure {
     Total(f64),
     Level(f64),
     /// Upper bounds with the count of all that was at most that, the sum and the count of everything.
-    Spread { buckets: Vec<(f64, u64)>, sum: f64, count: u64 },
+    Spread {
+        buckets: Vec<(f64, u64)>,
+        sum: f64,
+        count: u64,
+    },
 }
 
 /// Encodes the agent's own metrics as an `ExportMetricsServiceRequest`.

@@ -79,8 +79,7 @@ impl Counters {
         let new = since.map_or(NEVER, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
         let before = match since {
             Some(_) => {
-                let swapped =
-                    self.failing_since_ms.compare_exchange(NEVER, new, Ordering::Relaxed, Ordering::Relaxed);
+                let swapped = self.failing_since_ms.compare_exchange(NEVER, new, Ordering::Relaxed, Ordering::Relaxed);
                 swapped.unwrap_or_else(|before| before)
             }
             None => self.failing_since_ms.swap(NEVER, Ordering::Relaxed),

@@ -22,7 +22,11 @@ pub fn attribute(key: &str, value: &str) -> KeyValue {
 
 /// An attribute with a whole number.
 pub fn attribute_whole(key: &str, value: i64) -> KeyValue {
-    KeyValue { key: key.to_string(), value: Some(AnyValue { value: Some(Value::IntValue(value)) }), ..KeyValue::default() }
+    KeyValue {
+        key: key.to_string(),
+        value: Some(AnyValue { value: Some(Value::IntValue(value)) }),
+        ..KeyValue::default()
+    }
 }
 
 /// Stored milliseconds as OTLP has time. Times before 1970 do not exist.
