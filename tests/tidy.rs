@@ -44,7 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What an engine's folder may hold; any may be a folder of that name. `mod`, `session` and `monitor` must be there.
 const ENGINE_FILES: &[&str] =
-    &["mod", "session", "discover", "monitor", "health", "tune", "audit", "backup", "migrate", "failover"];
+    &["mod", "session", "discover", "grants", "monitor", "health", "tune", "audit", "backup", "migrate", "failover"];
 
 /// Files and sockets that something else than `sys` opens, each with its reason.
 const OWN_DOORS: &[(&str, &str)] = &[

@@ -146,6 +146,7 @@ impl Alerting {
         }
         let surplus = core.events.len().saturating_sub(EVENTS_MAX);
         core.events.drain(..surplus);
+        Counters::add(&self.counters.dropped_events, surplus as u64);
     }
 
     /// Hands critical transitions to the couriers past the state; says how many.
@@ -156,7 +157,8 @@ impl Alerting {
             for place in route::places(&config, &one.tenant, &one.labels) {
                 let courier = self.courier(&place.outlet);
                 if let Some(urgent) = Urgent::of(one, place) {
-                    courier.urgents(|urgents| urgents.push(urgent));
+                    let dropped = courier.urgents(|urgents| urgents.push(urgent));
+                    Counters::add(&self.counters.dropped_urgent, u64::from(dropped));
                     courier.wake.notify_one();
                     Counters::add(&self.counters.unrecorded, 1);
                     sent += 1;

@@ -25,6 +25,10 @@ pub struct Statistics {
     pub coalesced: u64,
     /// Alerts that went out without having been recorded.
     pub unrecorded: u64,
+    /// Unrecorded alerts that were dropped because too many waited.
+    pub dropped_urgent: u64,
+    /// Events dropped because state could not be written for too long.
+    pub dropped_events: u64,
     /// Transitions that wait in memory because state cannot be written.
     pub backlog: u64,
 }
@@ -42,6 +46,8 @@ pub struct Counters {
     pub given_up: AtomicU64,
     pub coalesced: AtomicU64,
     pub unrecorded: AtomicU64,
+    pub dropped_urgent: AtomicU64,
+    pub dropped_events: AtomicU64,
     pub backlog: AtomicU64,
     /// Since when transitions wait in memory, while there are any (stored time).
     pub backlog_since_ms: AtomicI64,
@@ -78,6 +84,8 @@ impl Counters {
             given_up: of(&self.given_up),
             coalesced: of(&self.coalesced),
             unrecorded: of(&self.unrecorded),
+            dropped_urgent: of(&self.dropped_urgent),
+            dropped_events: of(&self.dropped_events),
             backlog: of(&self.backlog),
         }
     }

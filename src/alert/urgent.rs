@@ -51,11 +51,14 @@ pub struct Urgents {
 }
 
 impl Urgents {
-    pub fn push(&mut self, urgent: Urgent) {
-        if self.letters.len() >= LETTERS_MAX {
+    /// Says whether the oldest had to go for it.
+    pub fn push(&mut self, urgent: Urgent) -> bool {
+        let is_full = self.letters.len() >= LETTERS_MAX;
+        if is_full {
             self.letters.pop_front();
         }
         self.letters.push_back(urgent);
+        is_full
     }
 
     /// The first that may be sent now, taken out. A later one of the same alert waits behind it.

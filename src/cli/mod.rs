@@ -2,7 +2,13 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod query;
+pub mod seen;
+pub mod grants;
 pub mod show;
+pub mod status;
+pub mod table;
+pub mod targets;
 
 use clap::Parser;
 
@@ -11,10 +17,12 @@ use crate::config::problem::Problem;
 use crate::config::render;
 use crate::config::{self, Loaded, Source, Surroundings};
 use crate::pipeline::agent;
-use crate::sys::{log, tls};
+use crate::sys::log::{self, Form};
+use crate::sys::tls;
 
 /// Exit codes, as monitoring plug-ins use them.
 pub const WELL: u8 = 0;
+pub const WARNING: u8 = 1;
 pub const REFUSED: u8 = 2;
 pub const UNKNOWN: u8 = 3;
 
@@ -30,29 +38,40 @@ pub fn main() -> u8 {
     };
     let source = Source::find(arguments.config);
     match arguments.verb.unwrap_or(Verb::Run) {
-        Verb::Run => run(source, arguments.verbose),
+        Verb::Run => run(source, arguments.verbose, arguments.log.as_deref().map(Form::of)),
         Verb::CheckConfig => check(&source),
         Verb::Rules => with_configuration(&source, |loaded| {
             print!("{}", show::rules(loaded));
             WELL
         }),
-        Verb::Status { json } => show::status(&source, json),
+        Verb::Status { wanted, json } => status::run(&source, &wanted, json),
+        Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
+        Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Grants(wanted) => grants::print(&wanted),
     }
 }
 
-fn run(source: Source, verbose: bool) -> u8 {
+fn run(source: Source, verbose: bool, form: Option<Form>) -> u8 {
     let loaded = match config::load(&source, &Surroundings::of_this_process()) {
         Ok(loaded) => loaded,
-        Err(problems) => return refused(&problems),
+        Err(problems) => {
+            problems.iter().for_each(|problem| log::refuse("", &problem.to_string(), form.unwrap_or_default()));
+            log::refuse("", &summary(&problems), form.unwrap_or_default());
+            return REFUSED;
+        }
     };
-    log::begin(verbose);
+    let about = &loaded.configuration.agent;
+    let form = form.unwrap_or(about.log);
+    log::begin(form, if verbose { "debug" } else { &about.log_level });
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match agent::run(source, loaded) {
+    let ended = agent::run(source, loaded);
+    log::finish();
+    match ended {
         Ok(()) => WELL,
         Err(fault) => {
-            eprintln!("error: {fault}");
+            log::refuse("error: ", &fault.to_string(), form);
             REFUSED
         }
     }
@@ -79,7 +98,11 @@ fn refused(problems: &[Problem]) -> u8 {
     for problem in problems {
         eprintln!("{problem}");
     }
-    let s = if problems.len() == 1 { "" } else { "s" };
-    eprintln!("{} problem{s}; nothing was started", problems.len());
+    eprintln!("{}", summary(problems));
     REFUSED
+}
+
+fn summary(problems: &[Problem]) -> String {
+    let s = if problems.len() == 1 { "" } else { "s" };
+    format!("{} problem{s}; nothing was started", problems.len())
 }

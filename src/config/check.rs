@@ -1,32 +1,17 @@
 //! Checks across sections, and of single sections beyond what their keys' kinds say.
 
-use std::path::Path;
-
 use crate::config::problem::{Report, shown_name};
 use crate::config::targets::{Tenant, tenant_names, unknown};
 use crate::model::fault::Fault;
 use crate::model::schema::Table;
 use crate::serve::config::listen;
-use crate::sys::files;
 
-/// `[agent]`: its name and time zone.
+/// `[agent]`: its name.
 pub fn agent(table: &Table, report: &mut Report) {
     if let (true, Some(origin)) = (table.text("name").trim().is_empty(), table.origin("name")) {
         report
             .problem(origin, Fault::new("config-05", "name is empty").hint("Leave it out to use the machine's name."));
     }
-    if let (false, Some(origin)) = (is_timezone(table.text("timezone")), table.origin("timezone")) {
-        let what = format!("unknown time zone '{}'", shown_name(table.text("timezone")));
-        let hint = "Write an IANA name, like \"UTC\" or \"Europe/Berlin\". Is the package tzdata installed?";
-        report.problem(origin, Fault::new("config-08", what).hint(hint));
-    }
-}
-
-/// Whether the system knows a time zone.
-fn is_timezone(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
-    let is_name = !name.is_empty() && name.chars().all(fits) && !name.starts_with('/') && !name.ends_with('/');
-    name == "UTC" || (is_name && files::read(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20).is_ok())
 }
 
 /// `[serve]`: where it listens, and for whom.

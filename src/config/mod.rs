@@ -26,6 +26,7 @@ use crate::export;
 use crate::judge;
 use crate::judge::rules::Rules;
 use crate::model::fault::Fault;
+use crate::model::features::Features;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 use crate::model::target::Target;
 use crate::sample;
@@ -43,6 +44,7 @@ const SCHEMA: &[Key] = &[
     Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
     Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
     Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
+    Key::new("features", Kind::Section(sections::FEATURES), "{}", "Whole capabilities, to be switched off."),
     Key::new("export", Kind::Section(export::config::KEYS), "{}", "Where samples are pushed to."),
 ];
 
@@ -108,6 +110,9 @@ pub struct Agent {
     pub timezone: String,
     /// Empty where none is named.
     pub environment: String,
+    pub log: sys::log::Form,
+    /// A word of `sys::log::LEVELS`.
+    pub log_level: String,
 }
 
 /// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones.
@@ -132,6 +137,7 @@ pub struct Configuration {
     pub tenants: Vec<Tenant>,
     pub targets: Vec<Target>,
     pub thresholds: Thresholds,
+    pub features: Features,
     /// Whether servers found on this machine are watched too: only where no file says what to watch.
     pub discovers: bool,
 }
@@ -255,6 +261,8 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         state_dir: section("agent").path("state_dir").unwrap_or_default(),
         timezone: section("agent").text("timezone").to_string(),
         environment: section("agent").text("environment").to_string(),
+        log: sys::log::Form::of(section("agent").text("log")),
+        log_level: section("agent").text("log_level").to_string(),
     };
     let sample = sample::config::Config::read(section("sample"));
     let tenants = targets::read_tenants(&root.tables("tenant"), report);
@@ -288,11 +296,21 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         export,
         rules: Arc::new(rules),
         thresholds,
+        features: read_features(section("features")),
         agent,
         sample,
         tenants,
         targets,
         discovers: false,
+    }
+}
+
+fn read_features(table: &Table) -> Features {
+    Features {
+        ai_optimization: table.flag("ai_optimization"),
+        real_time_monitoring: table.flag("real_time_monitoring"),
+        automated_failover: table.flag("automated_failover"),
+        compliance_scanning: table.flag("compliance_scanning"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The keys of the sections that no stage owns: the agent itself, tenants and targets.
 
 use crate::model::schema::{Key, Kind};
+use crate::sys::log;
 
 /// `[agent]`.
 pub const AGENT: &[Key] = &[
@@ -16,7 +17,7 @@ pub const AGENT: &[Key] = &[
     .example("\"/var/lib/watchward\""),
     Key::new(
         "timezone",
-        Kind::Text,
+        Kind::Zone,
         "\"UTC\"",
         "The time zone of every schedule and window that names none, by its IANA name.",
     ),
@@ -27,6 +28,13 @@ pub const AGENT: &[Key] = &[
         "The environment this agent is in: the sections of [environment.NAME] are laid over the others.",
     )
     .example("\"production\""),
+    Key::new(
+        "log",
+        Kind::Choice(log::Form::WORDS),
+        "\"text\"",
+        "How the log on standard error is written: lines for people, or one JSON object on each line. --log comes first.",
+    ),
+    Key::new("log_level", Kind::Choice(log::LEVELS), "\"info\"", "From what on the log tells. --verbose is \"debug\"."),
 ];
 
 /// `[[tenant]]`.
@@ -100,4 +108,22 @@ pub const TARGET: &[Key] = &[
     ),
     Key::new("thresholds", Kind::Numbers, "", "Thresholds of this target, before those of its tenant.")
         .example("{ connection_count = 500 }"),
+];
+
+/// `[features]`.
+pub const FEATURES: &[Key] = &[
+    Key::new("ai_optimization", Kind::Flag, "true", "Policies that change settings. Off, these are refused."),
+    Key::new("real_time_monitoring", Kind::Flag, "true", "The live stream, /api/v1/stream. Off, it is refused."),
+    Key::new(
+        "automated_failover",
+        Kind::Flag,
+        "true",
+        "Failover by policy. The agent cannot fail over yet: on or off, nothing does.",
+    ),
+    Key::new(
+        "compliance_scanning",
+        Kind::Flag,
+        "true",
+        "Scans of settings and grants against benchmarks. The agent has none yet: on or off, nothing is scanned.",
+    ),
 ];

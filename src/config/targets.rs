@@ -103,6 +103,7 @@ fn bare(name: &str, tenant: &str, engine: &dyn Engine, around: &Around<'_>) -> T
         url: Url { host: around.agent_name.to_string(), ..Url::default() },
         password: SecretSource::None,
         api_key: SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: around.sample.interval,

@@ -7,6 +7,9 @@ use toml::de::{DeInteger, DeValue};
 
 use crate::config::problem;
 use crate::config::url;
+use crate::model::calendar::Zone;
+use crate::model::calendar::cron::Cron;
+use crate::model::calendar::window::Window;
 use crate::model::duration;
 use crate::model::fault::Fault;
 use crate::model::nearest::nearest;
@@ -28,6 +31,9 @@ pub fn wanted(kind: Kind) -> String {
         Kind::Path => "an absolute path".to_string(),
         Kind::Url => "a URL".to_string(),
         Kind::Choice(choices) => format!("one of {}", quoted(choices)),
+        Kind::Zone => "a time zone, like \"UTC\" or \"Europe/Berlin\"".to_string(),
+        Kind::Cron => "a schedule, like \"30 2 * * Mon-Fri\" or \"@daily\"".to_string(),
+        Kind::Window => "a window of time, like \"Mon-Fri 22:00-05:00\"".to_string(),
         Kind::Texts => "a list of texts".to_string(),
         Kind::Paths => "a list of absolute paths".to_string(),
         Kind::Numbers => "a table of names with numbers".to_string(),
@@ -80,6 +86,7 @@ pub fn read(key: &Key, given: &DeValue<'_>) -> Result<Value, Fault> {
             }
         },
         (Kind::Choice(choices), DeValue::String(text)) => choice(key, text, choices),
+        (Kind::Zone | Kind::Cron | Kind::Window, DeValue::String(text)) => calendar(key, text),
         (Kind::Texts | Kind::Paths, DeValue::Array(array)) => {
             array.iter().map(|one| item(key, one.get_ref())).collect::<Result<Vec<_>, _>>().map(Value::List)
         }
@@ -179,6 +186,19 @@ fn choice(key: &Key, text: &str, choices: &[&'static str]) -> Result<Value, Faul
     let shown = problem::shown_name(text);
     let fault = Fault::new("config-05", format!("{} is '{shown}', not {}", key.name, wanted(key.kind)));
     Err(fault.hint(meant(&nearest(text, choices))))
+}
+
+/// Whether a text is of the calendar; its reader parses it again, for only that knows the zone of one that names none.
+fn calendar(key: &Key, text: &str) -> Result<Value, Fault> {
+    let checked = match key.kind {
+        Kind::Cron => Cron::parse(text, &Zone::UTC).map(drop),
+        Kind::Window => Window::parse(text, &Zone::UTC).map(drop),
+        _ => Zone::find(text).map(drop),
+    };
+    checked.map(|()| Value::Text(text.to_string())).map_err(|fault| {
+        let what = format!("{}: {}", key.name, fault.what);
+        Fault { what, ..fault }
+    })
 }
 
 /// `Did you mean 'a' or 'b'?`, or nothing where nothing is near.

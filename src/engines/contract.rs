@@ -13,7 +13,7 @@ use crate::model::plan::{Held, Refusal, Step};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
 use crate::model::secret::Secret;
-use crate::model::target::Target;
+use crate::model::target::{Target, Url};
 
 /// A future that a trait object may return.
 pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -32,6 +32,9 @@ pub struct When {
 
 /// No upper end.
 pub const NEWEST: Version = (u32::MAX, u32::MAX);
+
+/// Newer than any that rows name as the end of something.
+pub const LATEST: Version = (u32::MAX - 1, 0);
 
 impl When {
     pub const fn since(from: Version) -> When {
@@ -87,7 +90,7 @@ pub struct Row {
     pub only: &'static [&'static str],
     /// Capabilities probed at connect; one that is missing makes the row `unknown`.
     pub needs: &'static [&'static str],
-    /// The least privilege that reads it, as the server's own grant statement. Empty: any login.
+    /// The least privileges that read it, as the server calls them, separated by `, `. Empty: any login.
     pub privilege: &'static str,
     pub ask: Ask,
     pub take: Take,
@@ -258,12 +261,28 @@ pub struct Card {
     pub default_port: u16,
     /// The exporter's own name for `up`.
     pub up: &'static Metric,
+    /// The oldest version that is watched.
+    pub oldest: Version,
+    /// Kinds of this server whose logins are made in another way: forks, roles.
+    pub kinds: &'static [&'static str],
     /// The prefix of `<prefix>_scrape_collector_success` and `_duration_seconds`.
     pub prefix: &'static str,
     /// The table of what is read.
     pub rows: &'static [Row],
     /// Its rows of `[alert.thresholds]`.
     pub thresholds: &'static [Threshold],
+}
+
+/// What the shell line that makes a login is put together from.
+pub struct Place<'a> {
+    pub url: &'a Url,
+    pub login: &'a str,
+    /// The command that prints the script.
+    pub script: &'a str,
+    /// The file that holds the new login's password.
+    pub password_file: &'a str,
+    /// What runs a command as the server's own user, with a space at its end; empty where that is who we are.
+    pub as_owner: &'a str,
 }
 
 /// One engine. Adding another is one folder that implements this, and one line of registration.
@@ -297,6 +316,20 @@ pub trait Engine: Send + Sync {
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 
+    /// The script that makes the login that watches, in the server's own tongue: the least privilege that reads every row,
+    /// rendered from the rows' column. `version`: the server's; none: the newest. `kind`: one of the card's, or empty. It
+    /// holds no password, and says in its comments where the password comes from.
+    fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String;
+
+    /// The shell line that runs the script where the server is, the password taken from a file.
+    fn grants_line(&self, place: &Place<'_>) -> String;
+
+    /// The script that makes the second login, whose sessions `reach` opens: the least with which the agent may change
+    /// what it can change. None: it can change nothing here.
+    fn action_grants(&self, _login: &str, _version: Option<Version>) -> Option<String> {
+        None
+    }
+
     /// Opens a session: connects, authenticates, probes.
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
 
@@ -310,6 +343,27 @@ pub trait Engine: Send + Sync {
             Err(Fault::new("engine-01", format!("engine '{word}' has no settings that the agent could set"))
                 .hint("See the manual for what `set` can change."))
         })
+    }
+}
+
+/// What reads every row of a table on a server with these facts: the rows' privileges, each once, in the table's order.
+pub fn privileges(rows: &'static [Row], facts: &Facts) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    let known = rows.iter().filter(|row| row.exists(facts)).flat_map(|row| row.privilege.split(", "));
+    for privilege in known.filter(|one| !one.is_empty()) {
+        if !all.contains(&privilege) {
+            all.push(privilege);
+        }
+    }
+    all
+}
+
+/// A server's name with its version, as people write it: `PostgreSQL 15`, `Redis 7.2`.
+pub fn named(server: &str, version: Option<Version>) -> String {
+    match version {
+        None => server.to_string(),
+        Some((major, 0)) => format!("{server} {major}"),
+        Some((major, minor)) => format!("{server} {major}.{minor}"),
     }
 }
 

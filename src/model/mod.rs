@@ -1,8 +1,12 @@
-//! Plain data that the stages speak of: labels, samples, rows, findings, transitions, scopes. No I/O, no clock.
+//! Plain data that the stages speak of: labels, samples, rows, findings, transitions, scopes, callers, commands. No I/O, no clock.
 
+pub mod caller;
+pub mod calendar;
 pub mod catalogue;
+pub mod command;
 pub mod duration;
 pub mod fault;
+pub mod features;
 pub mod finding;
 pub mod labels;
 pub mod matcher;

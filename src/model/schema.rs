@@ -33,6 +33,12 @@ pub enum Kind {
     /// A URL; which schemes fit is the engine's or receiver's to say. Kept as `Value::Hidden`, for it may hold a password.
     Url,
     Choice(&'static [&'static str]),
+    /// An IANA name; `model::calendar::Zone::find` reads it.
+    Zone,
+    /// `"30 2 * * Mon-Fri"`, `"@daily Europe/Berlin"`; `model::calendar::cron::Cron::parse` reads it.
+    Cron,
+    /// `"Mon-Fri 22:00-05:00 Europe/Berlin"`; `model::calendar::window::Window::parse` reads it.
+    Window,
     Texts,
     Paths,
     /// Free names, each with a number: thresholds.

@@ -35,6 +35,13 @@ pub struct Url {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// The second login of a target, which act alone uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Login {
+    pub user: String,
+    pub password: SecretSource,
+}
+
 /// One watched thing. Its identity is tenant/name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -46,6 +53,8 @@ pub struct Target {
     pub password: SecretSource,
     /// For engines that know API keys.
     pub api_key: SecretSource,
+    /// As whom settings are changed. `None`: as the first login, which only a local server without passwords allows.
+    pub action: Option<Login>,
     /// Certificates to trust beside (in place of) the system's.
     pub ca_file: Option<PathBuf>,
     /// Allows a remote connection whose TLS is absent or not verified; a standing finding says so.

@@ -9,12 +9,14 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::alert::Alerting;
+use crate::config::render;
 use crate::config::{self, Configuration, Loaded, Source, Surroundings};
 use crate::engines;
 use crate::model::catalogue::Catalogue;
+use crate::model::command::Command;
 use crate::model::fault::Fault;
+use crate::model::features::Features;
 use crate::model::reading::Cycle;
-use crate::model::scope::Scope;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::exporting::Exporting;
@@ -25,12 +27,14 @@ use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
+use crate::serve::commands::{self, Asked};
 use crate::serve::listen::Doors;
 use crate::serve::routes;
 use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
+use crate::sys::log;
 use crate::sys::process::{self, Signals, Wish};
 use crate::sys::task::{self, Handle};
 
@@ -72,6 +76,8 @@ pub fn run(source: Source, loaded: Loaded) -> Result<(), Fault> {
 struct Agent {
     source: Source,
     configuration: Configuration,
+    /// The configuration in force as people read it, without its secrets.
+    effective: String,
     clock: Arc<Clock>,
     store: Arc<Store>,
     board: Arc<Noticeboard>,
@@ -79,7 +85,9 @@ struct Agent {
     exporting: Arc<Exporting>,
     sampler: Sampler,
     judge: mpsc::Sender<Word>,
+    commands: mpsc::Receiver<Asked>,
     signals: Signals,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
     stored: oneshot::Receiver<()>,
@@ -91,6 +99,7 @@ struct Agent {
 
 impl Agent {
     async fn begin(source: Source, loaded: Loaded) -> Result<Agent, Fault> {
+        let effective = render::render(&loaded);
         let configuration = loaded.configuration;
         // Listening to signals comes first: a SIGTERM must find somebody from the first moment on.
         let signals = Signals::listen()
@@ -127,7 +136,10 @@ impl Agent {
         exporting.configure(&configuration);
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
-        let serving = serve(&configuration, &places, catalogue, stopping.clone(), &mirror).await?;
+        let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
+        let (features, switches) = watch::channel(configuration.features);
+        let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
+        let serving = serve(&configuration, &places, catalogue, wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -157,6 +169,8 @@ impl Agent {
             _serving: serving,
             source,
             configuration,
+            effective,
+            features,
             clock,
             store,
             board,
@@ -164,6 +178,7 @@ impl Agent {
             exporting,
             sampler,
             judge,
+            commands,
             signals,
             stop,
             stored,
@@ -192,6 +207,10 @@ impl Agent {
                     Wish::Stop => break,
                     Wish::Reload => self.reload().await,
                 },
+                Some(asked) = self.commands.recv() => {
+                    let answer = self.answer(&asked.command);
+                    let _ = asked.reply.send(answer); // whoever asked may have given up
+                }
                 _ = sync.tick() => {
                     let store = self.store.clone();
                     beside("sync", move || store.sync());
@@ -201,6 +220,7 @@ impl Agent {
                     beside("maintain", move || { store.maintain(now_ms); });
                 }
                 _ = look_after.tick() => {
+                    log::sweep();
                     self.look_after();
                     if self.judging.is_finished() || self.sending.is_finished() {
                         // Watching without judging or telling would look like peace.
@@ -253,6 +273,13 @@ impl Agent {
         targets
     }
 
+    /// Carries out what was asked by one of the doors. What takes time belongs in a task of its own.
+    fn answer(&mut self, command: &Command) -> Result<serde_json::Value, Fault> {
+        match command {
+            Command::EffectiveConfiguration => Ok(serde_json::json!({ "text": self.effective })),
+        }
+    }
+
     /// Whether the loops that must never stand still do not: else the service manager begins us anew.
     fn is_alive(&self) -> bool {
         let round = Duration::from_millis(self.last_round_ms.load(Ordering::Relaxed));
@@ -277,6 +304,7 @@ impl Agent {
                 for warning in &loaded.warnings {
                     tracing::warn!("{warning}");
                 }
+                self.effective = render::render(&loaded);
                 self.apply(loaded.configuration).await;
                 self.own.reloads.with_label_values(&["applied"]).inc();
             }
@@ -312,6 +340,7 @@ impl Agent {
         let (accepted, answer) = oneshot::channel();
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
+        let _ = self.features.send(new.features); // nobody listens where nothing is served
         let agent_differs = new.agent.name != self.configuration.agent.name;
         if agent_differs || new.export != self.configuration.export {
             self.exporting.configure(&new);
@@ -373,11 +402,18 @@ fn catalogue() -> Catalogue {
     catalogue
 }
 
+/// What connects the doors with the agent.
+struct Wires {
+    stopping: watch::Receiver<bool>,
+    commands: mpsc::Sender<Asked>,
+    features: watch::Receiver<Features>,
+}
+
 async fn serve(
     configuration: &Configuration,
     places: &Places,
     catalogue: Arc<Catalogue>,
-    stopping: watch::Receiver<bool>,
+    wires: Wires,
     mirror: &Mirror,
 ) -> Result<Handle<()>, Fault> {
     let shared = Arc::new(Shared {
@@ -388,13 +424,15 @@ async fn serve(
         stream: places.stream.clone(),
         stream_clients_max: configuration.serve.stream_clients_max,
         counters: Counters::default(),
-        stopping: stopping.clone(),
+        anonymous: configuration.serve.anonymous(),
+        commands: wires.commands,
+        features: wires.features,
+        stopping: wires.stopping.clone(),
     });
     mirror.attach(shared.clone());
     let socket = configuration.agent.state_dir.join("watchward.sock");
     let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    let anonymous = Scope::from_anonymous(&configuration.serve.anonymous);
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, anonymous, stopping)))
+    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, wires.stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

@@ -263,8 +263,9 @@ impl Judging {
         self.places.own.evaluation_seconds.observe(watch.elapsed().as_secs_f64());
         let mut changes = Vec::new();
         for (tenant, evaluation) in evaluated {
-            let Evaluation { transitions, failures, unreachable, .. } = evaluation;
+            let Evaluation { transitions, failures, unreachable, missed, .. } = evaluation;
             self.places.own.evaluation_failures.inc_by(failures.len() as u64);
+            self.places.own.missed_evaluations.inc_by(missed as u64);
             changes.extend(transitions);
             let fact = Fact::Rules { tenant: &tenant, failures: &failures, unreachable: &unreachable };
             changes.extend(self.findings.observe(fact, now));

@@ -81,6 +81,8 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_alert_given_up_notices_total", "Notices that became too old to be tried again.", |at| float(at.alerts.given_up)),
     total("watchward_alert_coalesced_notices_total", "Notices merged away because too many waited.", |at| float(at.alerts.coalesced)),
     total("watchward_alert_unrecorded_total", "Critical alerts told without having been recorded.", |at| float(at.alerts.unrecorded)),
+    total("watchward_alert_dropped_unrecorded_total", "Unrecorded alerts dropped because too many waited.", |at| float(at.alerts.dropped_urgent)),
+    total("watchward_alert_dropped_events_total", "Events dropped because the state could not be written for too long.", |at| float(at.alerts.dropped_events)),
     level("watchward_export_queued_bytes", "Bytes of requests that wait for the collector.", |at| float(at.exports.queued_bytes)),
     level("watchward_export_queued_points", "Points and spans in them.", |at| float(at.exports.queued_items)),
     level("watchward_export_series", "Series of which the export remembers something.", |at| float(at.exports.series)),

@@ -20,6 +20,7 @@ pub struct Own {
     pub events: IntCounterVec,
     pub evaluation_seconds: Histogram,
     pub evaluation_failures: IntCounter,
+    pub missed_evaluations: IntCounter,
     pub transitions: IntCounterVec,
     pub reloads: IntCounterVec,
     pub panics: IntCounter,
@@ -91,6 +92,10 @@ impl Own {
             events: counted("watchward_pipeline_events_total", "Events, by kind.", "kind")?,
             evaluation_seconds: seconds("watchward_judge_evaluation_seconds", "How long a round of rules took.")?,
             evaluation_failures: count("watchward_judge_failed_rules_total", "Rules that failed to evaluate.")?,
+            missed_evaluations: count(
+                "watchward_judge_missed_evaluations_total",
+                "Rounds of groups that were left out because the one before came late.",
+            )?,
             transitions: counted("watchward_judge_transitions_total", "Transitions, by the phase they lead to.", "to")?,
             reloads: counted("watchward_config_reloads_total", "Reloads of the configuration, by outcome.", "outcome")?,
             panics: count("watchward_pipeline_panics_total", "Tasks that panicked and were begun anew.")?,

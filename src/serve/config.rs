@@ -1,8 +1,18 @@
-//! The section `[serve]`: where the agent listens, and what readers without a token may see.
+//! The section `[serve]`: where the agent listens, and what readers without a token may see. And the whole configuration,
+//! for admins.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use axum::extract::{Extension, State};
+use axum::response::Response;
+
+use crate::model::caller::{Caller, Role};
+use crate::model::command::Command;
 use crate::model::schema::{Key, Kind, Table};
+use crate::model::scope::Scope;
+use crate::serve::commands;
+use crate::serve::shared::Shared;
 
 pub const KEYS: &[Key] = &[
     Key::new(
@@ -50,6 +60,16 @@ impl Config {
             stream_clients_max: usize::try_from(table.whole("stream_clients_max")).unwrap_or(0),
         }
     }
+
+    /// Who asks on loopback without a token.
+    pub fn anonymous(&self) -> Caller {
+        Caller { scope: Scope::from_anonymous(&self.anonymous), role: Role::Viewer, name: "anonymous".to_string() }
+    }
+}
+
+/// `GET /api/v1/config`: the configuration in force, as `check-config` prints it.
+pub async fn effective(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
+    commands::answer(&shared, caller, Command::EffectiveConfiguration).await
 }
 
 /// Reads `127.0.0.1:9468`, `[::1]:9468` or `localhost:9468`.

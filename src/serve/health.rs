@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
 
+use crate::model::caller::Caller;
 use crate::model::fault::Fault;
 use crate::model::finding::{Finding, Severity};
 use crate::model::reading::UnknownKind;
@@ -14,21 +15,21 @@ use crate::model::scope::Scope;
 use crate::model::status::TargetStatus;
 use crate::model::transition::{Phase, Transition};
 use crate::serve::reply;
-use crate::serve::shared::{Reader, Shared};
+use crate::serve::shared::Shared;
 
 /// Every target the reader may see.
-pub async fn targets(State(shared): State<Arc<Shared>>, Extension(reader): Extension<Reader>) -> Response {
-    reply::json(&shared.board.targets(&reader.scope))
+pub async fn targets(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
+    reply::json(&shared.board.targets(&caller.scope))
 }
 
 /// Alerts that are pending or firing now.
-pub async fn alerts(State(shared): State<Arc<Shared>>, Extension(reader): Extension<Reader>) -> Response {
-    reply::json(&shared.board.alerts(&reader.scope))
+pub async fn alerts(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
+    reply::json(&shared.board.alerts(&caller.scope))
 }
 
 /// Findings that stand now.
-pub async fn findings(State(shared): State<Arc<Shared>>, Extension(reader): Extension<Reader>) -> Response {
-    reply::json(&shared.board.findings(&reader.scope))
+pub async fn findings(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
+    reply::json(&shared.board.findings(&caller.scope))
 }
 
 /// How a tenant's databases are, in one word.
@@ -57,11 +58,11 @@ struct Health {
 /// `GET /api/v1/database/health/{tenant_id}`.
 pub async fn tenant(
     State(shared): State<Arc<Shared>>,
-    Extension(reader): Extension<Reader>,
+    Extension(caller): Extension<Caller>,
     Path(tenant): Path<String>,
 ) -> Response {
     let scope = Scope::of_tenant(&tenant);
-    let targets = if reader.scope.sees(&tenant) { shared.board.targets(&scope) } else { Vec::new() };
+    let targets = if caller.scope.sees(&tenant) { shared.board.targets(&scope) } else { Vec::new() };
     if targets.is_empty() {
         // The same answer for a tenant that is not there and one that is not the reader's.
         let fault = Fault::new("serve-10", format!("there is no tenant '{tenant}' here"))

@@ -8,8 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Extension;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,8 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::model::fault::Fault;
-use crate::model::scope::Scope;
-use crate::serve::shared::{Reader, Shared, stopped};
+use crate::serve::gate::Visitor;
+use crate::serve::shared::{Shared, stopped};
 use crate::sys::listen::{Tcp, Unix};
 use crate::sys::task;
 
@@ -59,21 +61,21 @@ impl Doors {
         self.tcp.address()
     }
 
-    /// Lets clients in until `stop` turns true. `anonymous` is what tokenless TCP readers may see.
-    pub async fn serve(self, router: Router, shared: Arc<Shared>, anonymous: Scope, stop: watch::Receiver<bool>) {
+    /// Lets clients in until `stop` turns true.
+    pub async fn serve(self, router: Router, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
         let mut stopping = stop.clone();
         let tcp_places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let unix_places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let tcp_router = router.clone().layer(Extension(Reader { scope: anonymous }));
-        let unix_router = router.layer(Extension(Reader { scope: Scope::of_socket_peer() }));
         loop {
             tokio::select! {
                 (place, accepted) = placed(&tcp_places, self.tcp.accept()) => match accepted {
-                    Ok(stream) => connection(stream, tcp_router.clone(), shared.clone(), place, stop.clone()),
+                    Ok(stream) => connection(stream, Visitor::Loopback, router.clone(), shared.clone(), place, stop.clone()),
                     Err(_) => sleep(Duration::from_millis(50)).await, // out of descriptors: breathe
                 },
                 (place, accepted) = placed(&unix_places, accept_unix(self.unix.as_ref())) => match accepted {
-                    Ok(Some(stream)) => connection(stream, unix_router.clone(), shared.clone(), place, stop.clone()),
+                    Ok(Some((stream, user_id))) => {
+                        connection(stream, Visitor::Socket { user_id }, router.clone(), shared.clone(), place, stop.clone());
+                    }
                     Ok(None) => { shared.counters.refused.fetch_add(1, Ordering::Relaxed); }
                     Err(_) => sleep(Duration::from_millis(50)).await,
                 },
@@ -93,7 +95,7 @@ async fn placed<T>(places: &Arc<Semaphore>, accept: impl Future<Output = T>) -> 
 
 async fn accept_unix(
     listener: Option<&Unix>,
-) -> io::Result<Option<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>> {
+) -> io::Result<Option<(impl AsyncRead + AsyncWrite + Unpin + Send + 'static, u32)>> {
     match listener {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
@@ -107,6 +109,7 @@ fn socket_fault(path: &Path, error: &io::Error) -> Fault {
 
 fn connection<S>(
     stream: S,
+    visitor: Visitor,
     router: Router,
     shared: Arc<Shared>,
     place: OwnedSemaphorePermit,
@@ -117,7 +120,11 @@ fn connection<S>(
     shared.counters.connections.fetch_add(1, Ordering::Relaxed);
     let serving = async move {
         let _place = place;
-        let service = TowerToHyperService::new(router);
+        let routed = TowerToHyperService::new(router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(visitor.clone());
+            routed.call(request)
+        });
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES_MAX);
         let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());

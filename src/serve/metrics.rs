@@ -8,12 +8,13 @@ use axum::extract::{Extension, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::model::caller::Caller;
 use crate::model::catalogue::{Catalogue, Entry};
 use crate::model::fault::Fault;
 use crate::model::labels::{Labels, NAME};
 use crate::model::row::MetricKind;
 use crate::serve::reply;
-use crate::serve::shared::{Reader, Shared};
+use crate::serve::shared::Shared;
 use crate::sys::task;
 
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,12 +30,12 @@ pub struct Choice {
 /// The handler.
 pub async fn get(
     State(shared): State<Arc<Shared>>,
-    Extension(reader): Extension<Reader>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
     let choice = Choice { target: parameters.get("target").cloned(), tenant: parameters.get("tenant").cloned() };
     if let Some(target) = &choice.target {
-        let known = shared.board.targets(&reader.scope);
+        let known = shared.board.targets(&caller.scope);
         let fits = |one: &&crate::model::status::TargetStatus| {
             one.name == *target && choice.tenant.as_ref().is_none_or(|tenant| *tenant == one.tenant)
         };
@@ -47,7 +48,7 @@ pub async fn get(
     let work = move || {
         let at_ms = shared.clock.now().stored_ms;
         let mut series = Vec::new();
-        shared.store.scoped(&reader.scope).each_latest(at_ms, &mut |labels: &Labels, _, value| {
+        shared.store.scoped(&caller.scope).each_latest(at_ms, &mut |labels: &Labels, _, value| {
             if wanted(labels, &choice) {
                 series.push((labels.clone(), value));
             }

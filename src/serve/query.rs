@@ -10,13 +10,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value as Json, json};
 
+use crate::model::caller::Caller;
 use crate::model::duration;
 use crate::promql;
 use crate::promql::Value;
 use crate::promql::expression::Expression;
 use crate::serve::metrics;
 use crate::serve::reply;
-use crate::serve::shared::{Reader, Shared};
+use crate::serve::shared::Shared;
 use crate::sys::task;
 
 /// How long a query may compute before it is given up.
@@ -27,7 +28,7 @@ type Parameters = Query<HashMap<String, String>>;
 /// `GET /api/v1/query?query=…[&time=…]`.
 pub async fn instant(
     State(shared): State<Arc<Shared>>,
-    Extension(reader): Extension<Reader>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Parameters,
 ) -> Response {
     let (now_ms, ahead_ms) = (shared.clock.now().stored_ms, shared.clock.ahead_ms());
@@ -37,7 +38,7 @@ pub async fn instant(
         Err(words) => return failed(StatusCode::BAD_REQUEST, "bad_data", &words),
     };
     compute(move |limits| {
-        let source = shared.store.scoped(&reader.scope);
+        let source = shared.store.scoped(&caller.scope);
         let value = promql::instant(&query, &source, at_ms, limits).map_err(|error| error.to_string())?;
         Ok(rendered(value, at_ms, ahead_ms))
     })
@@ -47,7 +48,7 @@ pub async fn instant(
 /// `GET /api/v1/query_range?query=…&start=…&end=…&step=…`.
 pub async fn range(
     State(shared): State<Arc<Shared>>,
-    Extension(reader): Extension<Reader>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Parameters,
 ) -> Response {
     let ahead_ms = shared.clock.ahead_ms();
@@ -64,7 +65,7 @@ pub async fn range(
         return failed(StatusCode::BAD_REQUEST, "bad_data", "end is before start");
     }
     compute(move |limits| {
-        let source = shared.store.scoped(&reader.scope);
+        let source = shared.store.scoped(&caller.scope);
         let matrix =
             promql::range(&query, &source, from_ms, to_ms, step_ms, limits).map_err(|error| error.to_string())?;
         Ok(rendered(Value::Matrix(matrix), to_ms, ahead_ms))

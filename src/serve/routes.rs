@@ -1,68 +1,111 @@
-//! The routes, one line each, and what every request passes first: the check of Host and Origin.
+//! The routes: one line for each verb of each path, with what the caller must be. The router is built of this table, and
+//! the gate enforces the table before any handler runs.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode};
+use axum::middleware;
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
 
+use crate::model::caller::{Caller, Role};
 use crate::model::fault::Fault;
+use crate::serve::config;
+use crate::serve::gate;
 use crate::serve::health;
 use crate::serve::metrics;
+use crate::serve::page;
 use crate::serve::query;
 use crate::serve::reply;
 use crate::serve::shared::Shared;
 use crate::serve::stream;
 
-/// The page: one file, no other source of anything.
-const PAGE: &str = include_str!("page.html");
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
-                      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// Everything that can be asked for.
-pub fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(page))
-        .route("/metrics", get(metrics::get))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/api/v1/targets", get(health::targets))
-        .route("/api/v1/alerts", get(health::alerts))
-        .route("/api/v1/findings", get(health::findings))
-        .route("/api/v1/database/health/{tenant_id}", get(health::tenant))
-        .route("/api/v1/query", get(query::instant))
-        .route("/api/v1/query_range", get(query::range))
-        .route("/api/v1/stream", get(stream::upgrade))
-        .fallback(nothing_here)
-        .layer(middleware::from_fn_with_state(shared.clone(), pass))
-        .with_state(shared)
+/// What a caller must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Anybody: what is behind it holds nobody's data.
+    Open,
+    /// A viewer: whoever has a token, and on loopback whoever asks. Sees no more than the caller's scope.
+    Read,
+    /// An operator.
+    Operate,
+    /// An admin.
+    Administer,
+    /// An admin of all tenants: for what belongs to the agent as a whole.
+    AdministerAll,
 }
 
-async fn page() -> Response {
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (headers, Html(PAGE)).into_response()
-}
-
-/// The process lives and answers.
-async fn healthz() -> &'static str {
-    "ok\n"
-}
-
-/// The store, the state and the first schedule stand.
-async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.board.ready() {
-        Ok(()) => "ready\n".into_response(),
-        Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {missing}\n")).into_response(),
+impl Need {
+    /// Whether a caller is what is needed.
+    pub fn admits(self, caller: &Caller) -> bool {
+        match self {
+            Need::Open => true,
+            Need::Read => caller.role >= Role::Viewer,
+            Need::Operate => caller.role >= Role::Operator,
+            Need::Administer => caller.role >= Role::Admin,
+            Need::AdministerAll => caller.role >= Role::Admin && caller.scope.tenants().is_none(),
+        }
     }
+
+    /// What is needed, in the words of a refusal.
+    pub fn words(self) -> &'static str {
+        match self {
+            Need::Open => "nothing",
+            Need::Read => "the role viewer",
+            Need::Operate => "the role operator",
+            Need::Administer => "the role admin",
+            Need::AdministerAll => "the role admin of all tenants",
+        }
+    }
+}
+
+/// One verb of one path.
+pub struct Route {
+    pub verb: Method,
+    /// As axum writes it: `{name}` stands for one part.
+    pub path: &'static str,
+    pub needs: Need,
+    handler: fn(MethodFilter) -> MethodRouter<Arc<Shared>>,
+}
+
+/// Everything that can be asked for. GET answers HEAD as well.
+#[rustfmt::skip] // a table is read across
+pub static ROUTES: &[Route] = &[
+    Route { verb: Method::GET, path: "/", needs: Need::Open, handler: |verb| on(verb, page::page) },
+    Route { verb: Method::GET, path: "/healthz", needs: Need::Read, handler: |verb| on(verb, page::healthz) },
+    Route { verb: Method::GET, path: "/readyz", needs: Need::Read, handler: |verb| on(verb, page::readyz) },
+    Route { verb: Method::GET, path: "/metrics", needs: Need::Read, handler: |verb| on(verb, metrics::get) },
+    Route { verb: Method::GET, path: "/api/v1/targets", needs: Need::Read, handler: |verb| on(verb, health::targets) },
+    Route { verb: Method::GET, path: "/api/v1/alerts", needs: Need::Read, handler: |verb| on(verb, health::alerts) },
+    Route { verb: Method::GET, path: "/api/v1/findings", needs: Need::Read, handler: |verb| on(verb, health::findings) },
+    Route { verb: Method::GET, path: "/api/v1/database/health/{tenant_id}", needs: Need::Read, handler: |verb| on(verb, health::tenant) },
+    Route { verb: Method::GET, path: "/api/v1/query", needs: Need::Read, handler: |verb| on(verb, query::instant) },
+    Route { verb: Method::GET, path: "/api/v1/query_range", needs: Need::Read, handler: |verb| on(verb, query::range) },
+    Route { verb: Method::GET, path: "/api/v1/stream", needs: Need::Read, handler: |verb| on(verb, stream::upgrade) },
+    Route { verb: Method::GET, path: "/api/v1/config", needs: Need::AdministerAll, handler: |verb| on(verb, config::effective) },
+];
+
+/// What a caller of a path must be; `None` where the table has no such line, and nothing will be there.
+pub fn need(verb: &Method, path: &str) -> Option<Need> {
+    let verb = if verb == Method::HEAD { &Method::GET } else { verb };
+    ROUTES.iter().find(|route| route.verb == verb && route.path == path).map(|route| route.needs)
+}
+
+/// The router of the table, behind the gate.
+pub fn router(shared: Arc<Shared>) -> Router {
+    let add = |router: Router<Arc<Shared>>, route: &Route| match MethodFilter::try_from(route.verb.clone()) {
+        Ok(verb) => router.route(route.path, (route.handler)(verb)),
+        Err(_) => router, // a verb that HTTP does not have; the matrix of tests finds the hole
+    };
+    ROUTES
+        .iter()
+        .fold(Router::new(), add)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(no_such_verb)
+        .layer(middleware::from_fn_with_state(shared.clone(), gate::pass))
+        .with_state(shared)
 }
 
 async fn nothing_here(request: Request) -> Response {
@@ -71,38 +114,7 @@ async fn nothing_here(request: Request) -> Response {
     reply::fault(StatusCode::NOT_FOUND, &fault)
 }
 
-/// Turns away requests that a foreign web page made a browser send: a Host that is not this machine's loopback
-/// (DNS rebinding), or an Origin other than the page's own.
-async fn pass(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    shared.counters.requests.fetch_add(1, Ordering::Relaxed);
-    if let Err(fault) = check_names(request.headers()) {
-        shared.counters.refused.fetch_add(1, Ordering::Relaxed);
-        return reply::fault(StatusCode::FORBIDDEN, &fault);
-    }
-    next.run(request).await
-}
-
-fn check_names(headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(header::HOST).unwrap_or("");
-    if !is_loopback_name(host) {
-        return Err(Fault::new("serve-05", format!("the Host '{host}' is not this machine's loopback"))
-            .hint("Ask by 127.0.0.1, [::1] or localhost."));
-    }
-    match text(header::ORIGIN) {
-        Some(origin) if origin.strip_prefix("http://") != Some(host) => {
-            Err(Fault::new("serve-06", format!("the Origin '{origin}' is not this page's own")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// `localhost`, `127.x.y.z` or `[::1]`, with or without a port. The socket's clients send `localhost`.
-pub fn is_loopback_name(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+async fn no_such_verb(request: Request) -> Response {
+    let what = format!("there is no {} at {}", request.method(), request.uri().path());
+    reply::fault(StatusCode::METHOD_NOT_ALLOWED, &Fault::new("serve-16", what))
 }

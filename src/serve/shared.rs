@@ -1,13 +1,16 @@
-//! What all handlers share: the board, the store, the stream, and the reader's scope.
+//! What all handlers share: the board, the store, the stream, the way to the agent.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
+use crate::model::caller::Caller;
 use crate::model::catalogue::Catalogue;
-use crate::model::scope::Scope;
+use crate::model::fault::Fault;
+use crate::model::features::{Feature, Features};
 use crate::model::status::{Board, Message};
+use crate::serve::commands::Asked;
 use crate::store::Store;
 use crate::sys::clock::Clock;
 
@@ -50,17 +53,29 @@ pub struct Shared {
     pub stream: Stream,
     pub stream_clients_max: usize,
     pub counters: Counters,
+    /// Who asks on loopback without a token. Never more than a viewer.
+    pub anonymous: Caller,
+    /// The way to the agent, for what handlers cannot do themselves.
+    pub commands: mpsc::Sender<Asked>,
+    /// Which capabilities are on; a reload may change it.
+    pub features: watch::Receiver<Features>,
     /// Turns true when the agent stops: streams then say goodbye.
     pub stopping: watch::Receiver<bool>,
-}
-
-/// Who asks: decided by the door, never by the request.
-#[derive(Clone, Debug)]
-pub struct Reader {
-    pub scope: Scope,
 }
 
 /// Waits until the agent stops, or whoever would say so is gone.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits until a capability is switched off, and says so; for ever, once nobody could switch it any more.
+pub async fn switched_off(features: &mut watch::Receiver<Features>, feature: Feature) -> Fault {
+    loop {
+        if let Err(fault) = features.borrow_and_update().require(feature) {
+            return fault;
+        }
+        if features.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -20,11 +20,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
+use crate::model::caller::Caller;
 use crate::model::fault::Fault;
+use crate::model::features::Feature;
 use crate::model::scope::Scope;
 use crate::model::status::{Body, Message};
 use crate::serve::reply;
-use crate::serve::shared::{Reader, Shared, stopped};
+use crate::serve::shared::{Shared, stopped, switched_off};
 use crate::sys::task;
 
 /// How long one message may take to leave before the client counts as too slow.
@@ -87,10 +89,14 @@ pub fn kind(body: &Body) -> &'static str {
 /// The handler: answers the upgrade and starts the client's task.
 pub async fn upgrade(
     State(shared): State<Arc<Shared>>,
-    Extension(reader): Extension<Reader>,
+    Extension(caller): Extension<Caller>,
     Query(parameters): Query<HashMap<String, String>>,
     mut request: Request,
 ) -> Response {
+    let on = shared.features.borrow().require(Feature::RealTimeMonitoring);
+    if let Err(fault) = on {
+        return reply::fault(StatusCode::FORBIDDEN, &fault);
+    }
     let header_of = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
     let asks = header_of(header::UPGRADE).eq_ignore_ascii_case("websocket")
         && header_of(header::SEC_WEBSOCKET_VERSION) == "13"
@@ -116,7 +122,7 @@ pub async fn upgrade(
     let client = async move {
         let _leave = leave;
         if let Ok(upgraded) = upgrading.await {
-            Client { shared, scope: reader.scope, filter }.run(upgraded).await;
+            Client { shared, scope: caller.scope, filter }.run(upgraded).await;
         }
     };
     task::spawn("stream client", client).detach();
@@ -156,6 +162,7 @@ impl Client {
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
         let mut messages = self.shared.stream.subscribe();
         let mut stopping = self.shared.stopping.clone();
+        let mut features = self.shared.features.clone();
         let mut ping = tokio::time::interval(PING_EVERY);
         let farewell = loop {
             let frame = tokio::select! {
@@ -174,6 +181,9 @@ impl Client {
                     Some(Ok(_)) => continue, // pongs, and words nobody asked for
                 },
                 _ = ping.tick() => Frame::Ping(Vec::new().into()),
+                fault = switched_off(&mut features, Feature::RealTimeMonitoring) => {
+                    break Some((CloseCode::Away, fault.what));
+                }
                 () = stopped(&mut stopping) => {
                     break Some((CloseCode::Away, "the agent stops".to_string()));
                 }

@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod rehome;
 pub mod reserve;
 pub mod text;
+pub mod tokens;
 pub mod transitions;
 pub mod trim;
 pub mod write;

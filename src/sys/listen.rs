@@ -54,14 +54,15 @@ impl Unix {
         Ok(Unix { listener, path: path.to_path_buf() })
     }
 
-    /// The next client, or `None` for one that is neither root nor the user this process runs as.
+    /// The next client and its user, or `None` for one that is neither root nor the user this process runs as.
     ///
     /// # Errors
     /// As the system says.
-    pub async fn accept(&self) -> io::Result<Option<UnixStream>> {
+    pub async fn accept(&self) -> io::Result<Option<(UnixStream, u32)>> {
         let (stream, _) = self.listener.accept().await?;
-        let trusted = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == process::user_id());
-        Ok(trusted.then_some(stream))
+        let user_id = stream.peer_cred().map(|peer| peer.uid()).ok();
+        let trusted = user_id.filter(|user_id| *user_id == 0 || *user_id == process::user_id());
+        Ok(trusted.map(|user_id| (stream, user_id)))
     }
 }
 

@@ -59,6 +59,7 @@ pub fn target(word: &str, url: Url, password: &str) -> Target {
         url,
         password: SecretSource::Inline(Secret::new(password)),
         api_key: SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: Duration::from_secs(5),

@@ -8,12 +8,10 @@ use crate::model::catalogue::Threshold;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric, MetricKind};
 
-const READ_SYSTEM: &str = "GRANT SELECT ON system.* TO watchward";
-
 pub static ROWS: &[Row] = &[
     Row {
         name: "metrics",
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.metrics",
         ask: Ask::Text("SELECT metric AS name, value FROM system.metrics"),
         take: Take::Own(|answer, _, emit| take_family(answer, &METRICS[0], emit)),
         families: &METRICS,
@@ -21,7 +19,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "events",
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.events",
         ask: Ask::Text("SELECT event AS name, value FROM system.events"),
         take: Take::Own(|answer, _, emit| take_family(answer, &EVENTS[0], emit)),
         families: &EVENTS,
@@ -29,7 +27,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "asynchronous_metrics",
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.asynchronous_metrics",
         // By processor and by allocator arena these are hundreds, which say nothing more about the server.
         ask: Ask::Text(
             "SELECT metric AS name, value FROM system.asynchronous_metrics \
@@ -44,7 +42,7 @@ pub static ROWS: &[Row] = &[
         every: 4,
         when: &[When::since((20, 11))],
         needs: &["system.errors"],
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.errors",
         ask: Ask::Text("SELECT name, sum(value) AS value FROM system.errors GROUP BY name"),
         take: Take::Own(|answer, _, emit| take_family(answer, &ERRORS[0], emit)),
         families: &ERRORS,
@@ -52,7 +50,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "queries",
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.processes",
         ask: Ask::Text(
             "SELECT count() AS running, max(elapsed) AS longest FROM system.processes \
              WHERE is_initial_query AND http_user_agent != 'watchward'",
@@ -71,7 +69,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "tables",
         every: 12,
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.parts, SHOW TABLES ON *.*",
         // A table is seen here by users who may see the table.
         ask: Ask::Text(
             "SELECT database, table, sum(active) AS parts, sum(active * rows) AS rows, \
@@ -91,7 +89,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "replicas",
         every: 2,
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.replicas, SHOW TABLES ON *.*",
         // Only columns that the server knows by itself: total_replicas and the like ask ZooKeeper, table by table.
         ask: Ask::Text(
             "SELECT database, table, absolute_delay, queue_size, is_readonly, is_session_expired, parts_to_check \
@@ -119,7 +117,7 @@ pub static ROWS: &[Row] = &[
         name: "mutations",
         every: 4,
         needs: &["system.mutations"],
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.mutations, SHOW TABLES ON *.*",
         ask: Ask::Text(
             "SELECT count() AS pending, if(count() = 0, 0, toUInt32(now()) - toUInt32(min(create_time))) AS oldest \
              FROM system.mutations WHERE NOT is_done",
@@ -140,7 +138,7 @@ pub static ROWS: &[Row] = &[
         every: 60,
         when: &[When::since((19, 6))],
         needs: &["system.detached_parts"],
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.detached_parts, SHOW TABLES ON *.*",
         ask: Ask::Text(
             "SELECT if(isNull(reason) OR reason = '', 'by hand', assumeNotNull(reason)) AS reason, count() AS parts \
              FROM system.detached_parts GROUP BY reason LIMIT 50",
@@ -159,7 +157,7 @@ pub static ROWS: &[Row] = &[
         every: 2,
         when: &[When::since((19, 15))],
         needs: &["system.disks"],
-        privilege: READ_SYSTEM,
+        privilege: "SELECT ON system.disks",
         ask: Ask::Text("SELECT name AS disk, free_space, total_space FROM system.disks LIMIT 100"),
         take: Take::Columns { labels: &["disk"] },
         metrics: &[

@@ -1,10 +1,11 @@
 //! Elasticsearch from 6.8 on, and OpenSearch: each target is one node, read together with its cluster's health.
 
 pub mod discover;
+mod grants;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
+use crate::engines::contract::{Access, Card, Engine, Found, Place, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -20,6 +21,8 @@ static CARD: Card = Card {
     schemes: &["http", "https"],
     default_port: 9200,
     up: &UP,
+    oldest: (6, 8),
+    kinds: &["opensearch"],
     prefix: "elasticsearch",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
@@ -36,6 +39,14 @@ impl Engine for Elasticsearch {
 
     fn verifies(&self, target: &Target) -> Result<(), String> {
         reach::verified(target, session::has_tls(target))
+    }
+
+    fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String {
+        grants::script(login, version, kind)
+    }
+
+    fn grants_line(&self, place: &Place<'_>) -> String {
+        grants::line(place)
     }
 
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {

@@ -1,9 +1,10 @@
 //! The host: what the kernel says in proc/ and sys/ under the target's root, in node_exporter's names.
 
+mod grants;
 pub mod session;
 pub mod monitor;
 
-use crate::engines::contract::{Access, Card, Engine, Session, Task};
+use crate::engines::contract::{Access, Card, Engine, Place, Session, Task, Version};
 use crate::engines::host::session::HostSession;
 use crate::model::catalogue::Threshold;
 use crate::model::fault::Fault;
@@ -57,6 +58,8 @@ static CARD: Card = Card {
     schemes: &[],
     default_port: 0,
     up: &UP,
+    oldest: (0, 0),
+    kinds: &[],
     prefix: "node",
     rows: monitor::ROWS,
     thresholds: THRESHOLDS,
@@ -75,6 +78,14 @@ impl Engine for Host {
     /// The host's own name, without a port: nothing listens.
     fn instance(&self, target: &Target) -> String {
         if target.url.host.is_empty() { "localhost".to_string() } else { target.url.host.clone() }
+    }
+
+    fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String {
+        grants::script(login, version, kind)
+    }
+
+    fn grants_line(&self, place: &Place<'_>) -> String {
+        grants::line(place)
     }
 
     fn connect<'a>(&'a self, target: &'a Target, _access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {

@@ -1,10 +1,11 @@
 //! MongoDB: mongod as a single server, a member of a replica set or an arbiter, and mongos.
 
 pub mod discover;
+mod grants;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
+use crate::engines::contract::{Access, Card, Engine, Found, Place, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -20,6 +21,8 @@ static CARD: Card = Card {
     schemes: &["mongodb"],
     default_port: 27017,
     up: &UP,
+    oldest: (4, 4),
+    kinds: &[],
     prefix: "mongodb",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
@@ -36,6 +39,14 @@ impl Engine for MongoDb {
 
     fn verifies(&self, target: &Target) -> Result<(), String> {
         reach::verified(target, session::has_tls(target))
+    }
+
+    fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String {
+        grants::script(login, version, kind)
+    }
+
+    fn grants_line(&self, place: &Place<'_>) -> String {
+        grants::line(place)
     }
 
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {

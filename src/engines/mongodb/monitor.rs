@@ -11,7 +11,8 @@ use crate::model::catalogue::Threshold;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 
-const CLUSTER_MONITOR: &str = r#"db.grantRolesToUser("watchward", [{ role: "clusterMonitor", db: "admin" }])"#;
+/// A role and the database it belongs to.
+const CLUSTER_MONITOR: &str = "clusterMonitor@admin";
 
 pub static ROWS: &[Row] = &[
     Row {

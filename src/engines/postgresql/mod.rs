@@ -1,11 +1,14 @@
 //! PostgreSQL: what is read, how a session with it is opened, how it is found.
 
 mod discover;
+mod grants;
 pub mod monitor;
 pub mod session;
+pub mod tune;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Session, Sight, Task};
+use crate::engines::contract::{Access, Card, Engine, Found, Hand, Place, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
+use crate::model::plan::Refusal;
 use crate::model::row::Metric;
 use crate::model::target::Target;
 
@@ -20,6 +23,8 @@ static CARD: Card = Card {
     schemes: &["postgres", "postgresql"],
     default_port: 5432,
     up: &UP,
+    oldest: (13, 0),
+    kinds: &[],
     prefix: "pg",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,
@@ -38,7 +43,23 @@ impl Engine for Postgresql {
         session::tls::encryption(target).map_err(|fault| fault.what)?.verified.map_err(str::to_string)
     }
 
+    fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String {
+        grants::script(login, version, kind)
+    }
+
+    fn grants_line(&self, place: &Place<'_>) -> String {
+        grants::line(place)
+    }
+
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
         Box::pin(session::connect(self, target, access))
+    }
+
+    fn action_grants(&self, login: &str, version: Option<Version>) -> Option<String> {
+        Some(tune::grants(login, version))
+    }
+
+    fn reach<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Hand>, Refusal>> {
+        Box::pin(tune::reach(self, target, access))
     }
 }

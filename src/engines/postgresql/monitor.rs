@@ -9,7 +9,7 @@ use crate::engines::postgresql::session::SPLIT_BLOCK_TIMES;
 use crate::model::catalogue::Threshold;
 use crate::model::reading::{Unknown, UnknownKind};
 
-const MONITOR: &str = "GRANT pg_monitor TO watchward";
+const MONITOR: &str = "pg_monitor";
 
 /// Rows that would be silently incomplete without the role: other people's sessions show no state, standbys no position.
 const AS_MONITOR: &[&str] = &["pg_monitor"];

@@ -16,7 +16,7 @@ const SENTINEL: &[&str] = &["sentinel"];
 pub static ROWS: &[Row] = &[
     Row {
         name: "info",
-        privilege: "ACL SETUSER watchward +info",
+        privilege: "+info",
         ask: Ask::Text("INFO"),
         take: Take::Own(takes::info),
         metrics: &m::INFO,
@@ -25,7 +25,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "commandstats",
         only: DATA,
-        privilege: "ACL SETUSER watchward +info",
+        privilege: "+info",
         ask: Ask::Own(commands),
         take: Take::Own(takes::commands),
         metrics: &m::COMMANDS_AND_PERCENTILES,
@@ -35,7 +35,7 @@ pub static ROWS: &[Row] = &[
         name: "config",
         every: 4,
         only: DATA,
-        privilege: "ACL SETUSER watchward +config|get",
+        privilege: "+config|get",
         ask: Ask::Text("CONFIG GET max*"),
         take: Take::Own(takes::config),
         metrics: m::CONFIG,
@@ -44,7 +44,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "slowlog_length",
         only: DATA,
-        privilege: "ACL SETUSER watchward +slowlog|len",
+        privilege: "+slowlog|len",
         ask: Ask::Text("SLOWLOG LEN"),
         take: Take::Own(takes::slowlog_length),
         metrics: m::SLOWLOG_LENGTH,
@@ -53,7 +53,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "slowlog",
         only: DATA,
-        privilege: "ACL SETUSER watchward +slowlog|get",
+        privilege: "+slowlog|get",
         ask: Ask::Text("SLOWLOG GET 1"),
         take: Take::Own(takes::slowlog_last),
         metrics: m::SLOWLOG_LAST,
@@ -62,7 +62,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "latency",
         only: DATA,
-        privilege: "ACL SETUSER watchward +latency|latest",
+        privilege: "+latency|latest",
         ask: Ask::Text("LATENCY LATEST"),
         take: Take::Own(takes::latency),
         metrics: m::SPIKES,
@@ -73,7 +73,7 @@ pub static ROWS: &[Row] = &[
         every: 4,
         when: &[When::since((7, 0))],
         only: DATA,
-        privilege: "ACL SETUSER watchward +latency|histogram",
+        privilege: "+latency|histogram",
         ask: Ask::Text("LATENCY HISTOGRAM"),
         take: Take::Own(takes::histograms),
         metrics: m::HISTOGRAMS,
@@ -82,7 +82,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "cluster",
         only: &["data", "cluster"],
-        privilege: "ACL SETUSER watchward +cluster|info",
+        privilege: "+cluster|info",
         ask: Ask::Text("CLUSTER INFO"),
         take: Take::Own(takes::cluster),
         metrics: m::CLUSTER,
@@ -91,7 +91,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "sentinel",
         only: SENTINEL,
-        privilege: "ACL SETUSER watchward +info",
+        privilege: "+info",
         ask: Ask::Text("INFO sentinel"),
         take: Take::Own(takes::sentinel),
         metrics: &m::SENTINEL_ALL,
@@ -100,7 +100,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "sentinel_masters",
         only: SENTINEL,
-        privilege: "ACL SETUSER watchward +sentinel|masters",
+        privilege: "+sentinel|masters",
         ask: Ask::Text("SENTINEL MASTERS"),
         take: Take::Own(takes::sentinel_masters),
         metrics: m::SENTINEL_SETTINGS,
@@ -109,7 +109,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "sentinel_ckquorum",
         only: SENTINEL,
-        privilege: "ACL SETUSER watchward +sentinel|ckquorum",
+        privilege: "+info, +sentinel|ckquorum",
         ask: Ask::Text("SENTINEL CKQUORUM {master}"),
         take: Take::Own(takes::quorum),
         metrics: m::SENTINEL_QUORUM,
@@ -118,7 +118,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "sentinel_slaves",
         only: SENTINEL,
-        privilege: "ACL SETUSER watchward +sentinel|slaves",
+        privilege: "+info, +sentinel|slaves",
         ask: Ask::Text("SENTINEL SLAVES {master}"),
         take: Take::Own(takes::ok_slaves),
         metrics: m::SENTINEL_OK_SLAVES,
@@ -127,7 +127,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "sentinel_sentinels",
         only: SENTINEL,
-        privilege: "ACL SETUSER watchward +sentinel|sentinels",
+        privilege: "+info, +sentinel|sentinels",
         ask: Ask::Text("SENTINEL SENTINELS {master}"),
         take: Take::Own(takes::ok_sentinels),
         metrics: m::SENTINEL_OK_SENTINELS,

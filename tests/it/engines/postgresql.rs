@@ -165,6 +165,7 @@ fn target(host: &str, parameters: &[(&str, &str)]) -> Target {
         url: Url { scheme: "postgres".to_string(), host: host.to_string(), parameters, ..Url::default() },
         password: SecretSource::None,
         api_key: SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: Duration::from_secs(5),

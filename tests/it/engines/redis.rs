@@ -217,6 +217,7 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
         url,
         password: SecretSource::None,
         api_key: SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: std::time::Duration::from_secs(5),

@@ -13,6 +13,7 @@ pub fn target(word: &str, scheme: &str, port: u16) -> Target {
         url: Url { scheme: scheme.to_string(), host: "127.0.0.1".to_string(), port, ..Url::default() },
         password: SecretSource::None,
         api_key: SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: Duration::from_secs(5),

@@ -1,1 +1,3 @@
-//! Tests of `src/pipeline`.
+//! Tests of `src/pipeline`, and of what only the stages together make: a state_dir.
+
+mod upgrade;

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use watchward::engines::contract::{Access, Answer, Ask, Card, Emit, Engine, Facts, Row, Session, Table, Take, Task};
+use watchward::engines::contract::{
+    Access, Answer, Ask, Card, Emit, Engine, Facts, Place, Row, Session, Table, Take, Task, Version,
+};
 use watchward::model::fault::Fault;
 use watchward::model::reading::{Cycle, Unknown, UnknownKind};
 use watchward::model::row::Metric;
@@ -129,6 +131,8 @@ static CARD: Card = Card {
     schemes: &["fake"],
     default_port: 1,
     up: &UP,
+    oldest: (0, 0),
+    kinds: &[],
     prefix: "fake",
     rows: &ROWS,
     thresholds: &[],
@@ -137,6 +141,14 @@ static CARD: Card = Card {
 impl Engine for Fake {
     fn card(&self) -> &'static Card {
         &CARD
+    }
+
+    fn grants(&self, _: &str, _: Option<Version>, _: &str) -> String {
+        String::new()
+    }
+
+    fn grants_line(&self, _: &Place<'_>) -> String {
+        String::new()
     }
 
     fn verifies(&self, _target: &Target) -> Result<(), String> {
@@ -214,6 +226,7 @@ fn target() -> Target {
         url: watchward::model::target::Url::default(),
         password: watchward::model::target::SecretSource::None,
         api_key: watchward::model::target::SecretSource::None,
+        action: None,
         ca_file: None,
         insecure: false,
         interval: Duration::from_millis(400),

@@ -2,7 +2,7 @@
 
 use hyper::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use watchward::serve::routes::is_loopback_name;
+use watchward::serve::gate::is_loopback_name;
 use watchward::sys::net::Address;
 
 use crate::serve::Served;

@@ -1,6 +1,8 @@
 //! Tests of `src/serve`: a real listener, a real store, and a board made by hand.
 
+mod commands;
 mod doors;
+mod matrix;
 mod metrics;
 mod query;
 mod stream;
@@ -12,8 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use hyper::Method;
 use serde_json::Value;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
+use watchward::model::caller::{Caller, Role};
 use watchward::model::catalogue::Catalogue;
+use watchward::model::features::Features;
 use watchward::model::finding::Finding;
 use watchward::model::labels::Labels;
 use watchward::model::row::Metric;
@@ -21,6 +25,7 @@ use watchward::model::scope::Scope;
 use watchward::model::series::Series;
 use watchward::model::status::{Board, TargetStatus};
 use watchward::model::transition::Transition;
+use watchward::serve::commands::{Asked, WAITING_MAX};
 use watchward::serve::listen::Doors;
 use watchward::serve::routes;
 use watchward::serve::shared::{Counters, Shared, Stream};
@@ -105,6 +110,7 @@ pub struct Served {
     socket: PathBuf,
     stream: Stream,
     shared: Arc<Shared>,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     _folder: Folder,
 }
@@ -124,6 +130,9 @@ impl Served {
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
+        let (commands, asked) = mpsc::channel(WAITING_MAX);
+        tokio::spawn(answer(asked));
+        let (features, switches) = watch::channel(Features::default());
         let shared = Arc::new(Shared {
             board: Arc::new(Shown { targets: vec![status("acme", "orders"), status("zeta", "orders")], ready }),
             store,
@@ -132,14 +141,20 @@ impl Served {
             stream: stream.clone(),
             stream_clients_max,
             counters: Counters::default(),
+            anonymous: Caller {
+                scope: Scope::from_anonymous(anonymous),
+                role: Role::Viewer,
+                name: "anonymous".to_string(),
+            },
+            commands: commands.clone(),
+            features: switches,
             stopping: stopping.clone(),
         });
         let socket = folder.0.join("agent.sock");
         let doors = Doors::open("127.0.0.1:0".parse().unwrap(), Some(&socket)).await.unwrap();
         let address = doors.address().unwrap();
-        let scope = Scope::from_anonymous(anonymous);
-        tokio::spawn(doors.serve(routes::router(shared.clone()), shared.clone(), scope, stopping));
-        Served { address, socket, stream, shared, stop, _folder: folder }
+        tokio::spawn(doors.serve(routes::router(shared.clone()), shared.clone(), stopping));
+        Served { address, socket, stream, shared, features, stop, _folder: folder }
     }
 
     fn client(&self, address: Address, host: &str) -> Client {
@@ -163,6 +178,14 @@ impl Served {
 
     pub async fn json(&self, path: &str) -> Value {
         serde_json::from_slice(&self.get(path).await.body).unwrap()
+    }
+}
+
+/// Stands for the agent.
+async fn answer(mut asked: mpsc::Receiver<Asked>) {
+    while let Some(asked) = asked.recv().await {
+        let words = format!("{:?} for {}", asked.command, asked.caller.name);
+        let _ = asked.reply.send(Ok(Value::String(words)));
     }
 }
 

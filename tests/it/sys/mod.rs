@@ -4,6 +4,7 @@ mod binding;
 mod clock;
 mod files;
 mod http;
+mod log;
 mod net;
 mod relay;
 mod secrets;

@@ -14,13 +14,12 @@ use crate::model::catalogue::Threshold;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
 
-const MONITOR: &str =
-    r#"a role with { "cluster": ["monitor"], "indices": [{ "names": ["*"], "privileges": ["monitor"] }] }"#;
+const CLUSTER: &str = "cluster monitor";
 
 pub static ROWS: &[Row] = &[
     Row {
         name: "cluster_health",
-        privilege: MONITOR,
+        privilege: CLUSTER,
         ask: Ask::Text("/_cluster/health"),
         take: Take::Own(take_health),
         metrics: HEALTH,
@@ -28,7 +27,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "node_stats",
-        privilege: MONITOR,
+        privilege: CLUSTER,
         ask: Ask::Own(node_stats),
         take: Take::Own(take_nodes),
         metrics: NODE,
@@ -37,7 +36,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "cluster_settings",
         every: 12,
-        privilege: MONITOR,
+        privilege: CLUSTER,
         ask: Ask::Text(
             "/_cluster/settings?include_defaults=true&filter_path=**.disk.threshold_enabled,**.disk.watermark,\
              **.max_shards_per_node",
@@ -49,7 +48,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "read_only_indices",
         every: 4,
-        privilege: MONITOR,
+        privilege: "indices monitor",
         // Only indices that have the setting are in the answer.
         ask: Ask::Text("/_all/_settings/index.blocks.read_only_allow_delete"),
         take: Take::Own(take_read_only),
@@ -59,7 +58,7 @@ pub static ROWS: &[Row] = &[
     Row {
         name: "snapshots",
         every: 60,
-        privilege: MONITOR,
+        privilege: "cluster monitor_snapshot",
         ask: Ask::Text(
             "/_snapshot/{repository}/_all?ignore_unavailable=true&filter_path=snapshots.state,snapshots.version,\
              snapshots.start_time_in_millis,snapshots.end_time_in_millis,snapshots.shards",

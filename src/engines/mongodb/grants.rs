@@ -1,0 +1,31 @@
+//! How the login that watches is made: a script for mongosh, and the shell line that runs it.
+
+use crate::engines::contract::{Facts, LATEST, Place, Version, named, privileges};
+use crate::engines::mongodb::monitor::ROWS;
+
+/// The script. `passwordPrompt()` asks at the terminal, so that no history has the password.
+pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
+    let facts = Facts { version: version.unwrap_or(LATEST), ..Facts::default() };
+    let role = |privilege: &str| {
+        let (role, database) = privilege.split_once('@').unwrap_or((privilege, "admin"));
+        format!(r#"{{ "role": "{role}", "db": "{database}" }}"#)
+    };
+    let roles: Vec<String> = privileges(ROWS, &facts).into_iter().map(role).collect();
+    format!(
+        "// The login with which Watchward watches {}: it reads statistics, and nobody's documents.\n\
+         // For mongosh as a user administrator, on the primary. It asks for the new login's password.\n\
+         db.getSiblingDB(\"admin\").createUser({{\n  \
+           \"user\": \"{login}\",\n  \
+           \"pwd\": passwordPrompt(),\n  \
+           \"roles\": [{}]\n\
+         }})\n",
+        named("MongoDB", version),
+        roles.join(", ")
+    )
+}
+
+pub fn line(place: &Place<'_>) -> String {
+    let Place { script, url, login, .. } = place;
+    let port = if url.port == 0 { 27017 } else { url.port };
+    format!("{script} > {login}.js && mongosh --port {port} --file {login}.js   # paste the password from the file")
+}

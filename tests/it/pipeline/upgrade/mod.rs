@@ -1,0 +1,3 @@
+//! An upgrade: state_dirs that former builds left behind are opened by this one.
+
+mod made;
