@@ -225,7 +225,7 @@ impl Glance {
                 parts.push(format!("{number} {word}"));
             }
         }
-        format!("watchward  {}  {}", rfc3339(self.at_ms), parts.join(", "))
+        format!("watchward  {}  {}", parts.join(", "), rfc3339(self.at_ms))
     }
 
     fn firing(&self) -> Vec<(String, Tone)> {

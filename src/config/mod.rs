@@ -86,9 +86,14 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process: root keeps its state in /var/lib, others where the XDG base directory rules say.
+    /// Those of this process: a service has its state where systemd says, root in /var/lib, others where the XDG base
+    /// directory rules say.
     pub fn of_this_process() -> Surroundings {
-        let state_dir = if sys::process::is_root() {
+        let given = sys::environment::variable("STATE_DIRECTORY");
+        let first = given.as_deref().and_then(|paths| paths.split(':').next()).map(PathBuf::from);
+        let state_dir = if let Some(state_dir) = first.filter(|path| path.is_absolute()) {
+            state_dir
+        } else if sys::process::is_root() {
             PathBuf::from("/var/lib/watchward")
         } else {
             let folder =

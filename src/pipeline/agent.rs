@@ -300,7 +300,7 @@ impl Agent {
 
     /// Builds and checks everything, then swaps; what is invalid changes nothing and becomes a finding.
     async fn reload(&mut self) {
-        tell_manager("RELOADING=1");
+        tell_manager(&process::reloading());
         match config::load(&self.source, &Surroundings::of_this_process()) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {

@@ -60,6 +60,13 @@ pub fn notify(state: &str) -> io::Result<()> {
     socket.send_to_addr(state.as_bytes(), &address).map(|_| ())
 }
 
+/// What to tell the service manager when a reload begins: `Type=notify-reload` also wants to know when that was.
+pub fn reloading() -> String {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
+    format!("RELOADING=1\nMONOTONIC_USEC={micros}")
+}
+
 /// How often the service manager wants to hear from us: half of what it allows. `None` where it does not ask.
 pub fn watchdog_interval() -> Option<Duration> {
     let micros: u64 = environment::variable("WATCHDOG_USEC")?.parse().ok()?;

@@ -214,7 +214,12 @@ fn the_service_manager_hears_of_readiness_life_and_end() {
     assert!(hear().starts_with("READY=1"), "{}", hear());
     wait("it says that it lives", SOON, || hear().starts_with("READY=1 WATCHDOG=1 WATCHDOG=1 WATCHDOG=1"));
     agent.reload(&folder, &config);
-    wait("it says that it reloads", SOON, || hear().contains("RELOADING=1 READY=1"));
+    wait("it says that it reloads", SOON, || hear().contains("RELOADING=1"));
+    wait("it says that it has reloaded", SOON, || {
+        let after = hear().split_once("RELOADING=1\nMONOTONIC_USEC=").map(|(_, after)| after.to_string());
+        let (micros, after) = after.as_deref().and_then(|after| after.split_once(' ')).unwrap_or_default();
+        micros.parse().is_ok_and(|micros: u64| micros > 0) && after.contains("READY=1")
+    });
     let (ended, ..) = agent.stop();
     assert!(ended.success() && hear().ends_with("STOPPING=1"), "{}", hear());
 }

