@@ -4,6 +4,7 @@ mod query;
 mod status;
 mod table;
 mod targets;
+mod top;
 
 use std::collections::BTreeMap;
 use std::fs;
