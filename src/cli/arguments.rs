@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
+use crate::cli::completions::Shell;
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
@@ -70,5 +71,11 @@ pub enum Verb {
         /// Machine-readable
         #[arg(long)]
         json: bool,
+    },
+    /// Print the script with which a shell completes verbs and flags
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
     },
 }

@@ -2,8 +2,10 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod completions;
 pub mod glance;
 pub mod grants;
+pub mod manual;
 pub mod query;
 pub mod seen;
 pub mod show;
@@ -48,6 +50,7 @@ pub fn main() -> u8 {
         }),
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
+        Verb::Completions { shell } => completions::run(shell),
         Verb::Top(table) => top::run(&source, &table),
         Verb::Query { question, json } => query::run(&source, &question, json),
         Verb::Grants(wanted) => grants::print(&wanted),
