@@ -170,7 +170,6 @@ pub struct FileSystem {
     pub blocks_available: u64,
     pub files: u64,
     pub files_free: u64,
-    pub read_only: bool,
 }
 
 /// Asks the file system of a path. May hang for good where its server is gone.
@@ -186,7 +185,6 @@ pub fn file_system(path: &Path) -> io::Result<FileSystem> {
         blocks_available: seen.f_bavail,
         files: seen.f_files,
         files_free: seen.f_ffree,
-        read_only: seen.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY),
     })
 }
 

@@ -2,10 +2,12 @@
 
 mod manual;
 mod query;
+mod service;
 mod status;
 mod table;
 mod targets;
 mod top;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -48,6 +48,8 @@ missing_packages() { # asks for the files that are used, not for package names: 
   command -v ps >/dev/null || echo procps
   command -v ss >/dev/null || echo iproute2
   command -v setpriv >/dev/null || echo util-linux
+  command -v systemd-analyze >/dev/null || echo systemd
+  command -v strace >/dev/null || echo strace
 }
 
 # A package must not start a server of its own on the default ports, nor make PostgreSQL's default cluster.

@@ -59,7 +59,10 @@ impl Mounts {
         let listed = task::blocking("host mounts", move || read_mounts(&list)).await;
         let mounts = listed.map_err(|panic| Unknown::new(UnknownKind::Refused, panic))??;
         let outcomes = self.probe_all(root, &mounts, budget).await;
-        let rows = mounts.iter().zip(&outcomes).map(|(mount, outcome)| row(mount, outcome)).collect();
+        // A sidecar's root shows some of the host's mounts; what is not below it is not ours to judge.
+        let is_elsewhere = |outcome: &Outcome| root != Path::new("/") && outcome.as_ref() == Err(&not_there());
+        let seen = mounts.iter().zip(&outcomes).filter(|(_, outcome)| !is_elsewhere(outcome));
+        let rows = seen.map(|(mount, outcome)| row(mount, outcome)).collect();
         Ok(Answer::Table(Table { columns: COLUMNS.iter().map(ToString::to_string).collect(), rows }))
     }
 
@@ -121,6 +124,11 @@ fn words(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or("").to_lowercase()
 }
 
+fn not_there() -> String {
+    const ENOENT: i32 = 2;
+    words(&io::Error::from_raw_os_error(ENOENT))
+}
+
 /// Of the answer; the row's metrics name them.
 const COLUMNS: &[&str] = &[
     "device",
@@ -143,14 +151,15 @@ fn row(mount: &Mount, outcome: &Outcome) -> Vec<Option<String>> {
             row.extend([Some(String::new()), Some("0".to_string())]);
             let bytes = |blocks: u64| Some((blocks as f64 * seen.block_bytes as f64).to_string());
             row.extend([bytes(seen.blocks), bytes(seen.blocks_free), bytes(seen.blocks_available)]);
-            row.extend([seen.files, seen.files_free, u64::from(seen.read_only)].map(|count| Some(count.to_string())));
+            row.extend([seen.files, seen.files_free].map(|count| Some(count.to_string())));
         }
         Err(error) => {
             row.extend([Some(error.clone()), Some("1".to_string())]);
             row.extend([None, None, None, None, None]);
-            row.push(Some(u8::from(mount.read_only).to_string()));
         }
     }
+    // As the first process sees it: a service that may write nowhere, or a container, has everything read-only.
+    row.push(Some(u8::from(mount.read_only).to_string()));
     row
 }
 

@@ -18,7 +18,6 @@ const FIGURES: FileSystem = FileSystem {
     blocks_available: 40,
     files: 10,
     files_free: 5,
-    read_only: false,
 };
 
 fn tree(points: &[&str]) -> Folder {
@@ -123,4 +122,30 @@ async fn however_many_hang_the_answer_comes_within_its_budget() {
         50
     );
     assert!(mounts.hung() <= 3, "{} calls hang", mounts.hung());
+}
+
+#[tokio::test]
+async fn whether_it_is_read_only_is_what_the_first_process_sees() {
+    fn probe(_: &Path) -> io::Result<FileSystem> {
+        Ok(FIGURES)
+    }
+    let folder = Folder::new();
+    folder.file("proc/1/mounts", "dev / ext4 rw,relatime 0 0\ndev /old iso9660 noatime,ro 0 0\n");
+    folder.file("proc/self/mounts", "dev / ext4 ro 0 0\n"); // ours, as of a service that may write nowhere
+    let answer = Mounts::asking(probe).ask(&folder.0, Duration::from_secs(4)).await.expect("a table");
+    let seen = lines_of(&answer, "node_filesystem_readonly");
+    let values: Vec<&str> = seen.iter().filter_map(|line| line.split(' ').next_back()).collect();
+    assert_eq!(values, ["0", "1"], "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_a_sidecar_does_not_have_below_its_root_is_left_out() {
+    fn probe(path: &Path) -> io::Result<FileSystem> {
+        let missing = path.ends_with("boot");
+        if missing { Err(io::Error::from_raw_os_error(2)) } else { Ok(FIGURES) }
+    }
+    let folder = tree(&["/boot", "/data"]);
+    let answer = Mounts::asking(probe).ask(&folder.0, Duration::from_secs(4)).await.expect("a table");
+    let seen = lines_of(&answer, "node_filesystem_device_error");
+    assert!(seen.len() == 1 && seen[0].contains("\"/data\""), "{seen:?}");
 }

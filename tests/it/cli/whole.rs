@@ -1,0 +1,179 @@
+//! The program as a whole: an agent that watches a recorded host, asked by every verb, and what its log looks like.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::{Ended, Folder, run};
+
+const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/node_exporter/collector/fixtures/proc");
+
+/// An agent of a folder's configuration; killed when dropped.
+struct Agent {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Agent {
+    /// Starts it with these arguments; `to_journal` tells it that its standard error is the journal.
+    fn start(folder: &Folder, arguments: &[&str], to_journal: bool) -> Agent {
+        let log = folder.write("log", "");
+        let seen = fs::metadata(&log).unwrap();
+        let stream = if to_journal { format!("{}:{}", seen.dev(), seen.ino()) } else { "1:1".to_string() };
+        let child = Command::new(env!("CARGO_BIN_EXE_watchward"))
+            .args(["run", "--config"])
+            .arg(folder.0.join("agent.toml"))
+            .args(arguments)
+            .env("JOURNAL_STREAM", stream)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().append(true).open(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Agent { child, log }
+    }
+
+    /// Ends it, and gives its log.
+    fn stop(mut self) -> String {
+        let told = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success() && self.child.wait().unwrap().success());
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder whose agent watches a host below `root`: a sidecar's, here a recorded one where it is at hand.
+fn sidecar() -> Folder {
+    let folder = Folder::new();
+    let root = folder.0.join("host");
+    fs::create_dir_all(&root).unwrap();
+    if Path::new(RECORDED).is_dir() {
+        fs::create_dir_all(root.join("proc/1")).unwrap();
+        for entry in fs::read_dir(RECORDED).unwrap().flatten().filter(|entry| entry.file_name() != "1") {
+            std::os::unix::fs::symlink(entry.path(), root.join("proc").join(entry.file_name())).unwrap();
+        }
+        folder.write("host/proc/1/mounts", "/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /not/in/the/pod ext4 rw 0 0\n");
+    } else {
+        std::os::unix::fs::symlink("/proc", root.join("proc")).unwrap();
+    }
+    let text = format!(
+        "[agent]\nname = \"orders-0\"\nstate_dir = \"{}\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[judge]\nbuiltin_rules = false\n\
+         [[target]]\nname = \"node\"\nengine = \"host\"\nroot = \"{}\"\ninterval = \"1s\"\n",
+        folder.0.join("state").display(),
+        root.display()
+    );
+    folder.write("agent.toml", &text);
+    folder
+}
+
+/// Asks until it is as wanted.
+fn wait(folder: &Folder, arguments: &[&str], is_good: impl Fn(&Ended) -> bool) -> Ended {
+    let mut last = None;
+    for _ in 0..200 {
+        let ended = run(folder, arguments);
+        if is_good(&ended) {
+            return ended;
+        }
+        last = Some(ended);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{arguments:?}: {last:?}");
+}
+
+fn json(ended: &Ended) -> Value {
+    serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
+}
+
+/// Every text that looks like a time is RFC 3339 in UTC, and no number is one.
+fn check_times(value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                assert!(!name.ends_with("_ms"), "{name}: {value}");
+                let is_time = ["at", "since", "last_cycle"].contains(&name.as_str());
+                if let (true, Some(text)) = (is_time, value.as_str()) {
+                    assert!(text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(), "{name}: {text}");
+                }
+                assert!(!is_time || value.is_string() || value.is_null(), "{name}: {value}");
+                check_times(value);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(check_times),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_verb_asks_a_real_agent_of_a_sidecar_s_root() {
+    let folder = sidecar();
+    let agent = Agent::start(&folder, &["--log", "json"], false);
+    let status = wait(&folder, &["status"], |ended| ended.out.starts_with("WATCHWARD OK - 1 target up"));
+    assert_eq!(status.code, 0, "{status:?}");
+    let targets = json(&run(&folder, &["targets", "--json"]));
+    assert_eq!((&targets[0]["name"], &targets[0]["up"]), (&"node".into(), &true.into()));
+    let load = json(&run(&folder, &["query", "node_load1", "--json"]));
+    assert_eq!((&load["type"], load["series"].as_array().map(Vec::len)), (&"vector".into(), Some(1)), "{load}");
+    if Path::new(RECORDED).is_dir() {
+        assert_eq!(load["series"][0]["samples"][0]["value"], 0.21, "as it was recorded");
+    }
+    let range = json(&run(&folder, &["query", "up", "--range", "1m", "--step", "1s", "--json"]));
+    assert!(range["series"][0]["samples"].as_array().is_some_and(|all| !all.is_empty()), "{range}");
+    let top = json(&run(&folder, &["top", "--json"]));
+    assert!(top["targets"][0]["figures"]["disk_usage"].is_f64(), "{top}");
+    let status = json(&run(&folder, &["status", "--json"]));
+    [&targets, &load, &range, &top, &status].into_iter().for_each(check_times);
+    let wrong = run(&folder, &["query", "up +"]);
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+
+    for line in agent.stop().lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let fields: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["fields", "level", "message", "target", "ts"]);
+        let ts = line["ts"].as_str().unwrap();
+        assert!(ts.ends_with('Z') && ts.parse::<jiff::Timestamp>().is_ok(), "{ts}");
+    }
+}
+
+#[test]
+fn the_journal_gets_priorities_also_for_what_stops_the_start() {
+    let folder = sidecar();
+    let agent = Agent::start(&folder, &[], true);
+    wait(&folder, &["status"], |ended| ended.code != 3);
+    let log = agent.stop();
+    assert!(log.starts_with("<6>watching 1 target") && log.ends_with("<6>stopping\n"), "{log}");
+    assert!(log.lines().all(|line| line.starts_with('<') && line.as_bytes()[2] == b'>'), "{log}");
+
+    folder.write("agent.toml", "[agent]\nlogg = 1\n");
+    let mut agent = Agent::start(&folder, &[], true);
+    assert_eq!(agent.child.wait().unwrap().code(), Some(2));
+    let log = fs::read_to_string(&agent.log).unwrap().replace(&folder.0.display().to_string(), "");
+    assert!(log.starts_with("<3>/agent.toml:2:1: unknown key 'logg'"), "{log}");
+    assert!(
+        log.lines().all(|line| line.starts_with("<3>")) && log.ends_with("<3>1 problem; nothing was started\n"),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_configuration_says_how_the_log_looks_and_the_flag_comes_first() {
+    let folder = sidecar();
+    let text = fs::read_to_string(folder.0.join("agent.toml")).unwrap();
+    folder.write("agent.toml", &text.replace("[agent]\n", "[agent]\nlog = \"json\"\nlog_level = \"error\"\n"));
+    let agent = Agent::start(&folder, &["--verbose", "--log", "text"], false);
+    wait(&folder, &["status"], |ended| ended.code != 3);
+    let log = agent.stop();
+    assert!(log.contains("Z  INFO watching 1 target"), "{log}");
+    let agent = Agent::start(&folder, &[], false);
+    wait(&folder, &["status"], |ended| ended.code != 3);
+    assert_eq!(agent.stop(), "", "nothing went wrong");
+}
