@@ -75,18 +75,17 @@ pub fn judge(seen: &Seen) -> Verdict {
     let of = |some: &[&Target], what: &str| format!("{} of {} {what}", some.len(), count(targets.len(), "target"));
     let titles = |some: &[&Target]| some.iter().map(|one| one.title()).collect::<Vec<_>>();
     tell(of(&down, "down"), titles(&down));
-    tell(count(critical.len(), "critical alert"), critical.iter().map(|one| name(one)).collect());
-    tell(count(warning.len(), "warning"), warning.iter().map(|one| name(one)).collect());
+    tell(count(critical.len(), "critical alert"), critical.iter().map(name).collect());
+    tell(count(warning.len(), "warning"), warning.iter().map(name).collect());
     tell(of(&unread, "not read yet"), titles(&unread));
     tell(of(&partly, "partly unknown"), titles(&partly));
-    let without_login = format!("{} found without a login", wanting.len());
     if targets.is_empty() {
         words.push("nothing is watched".to_string());
-    } else if words.is_empty() {
+    } else if code == WELL {
         words.push(format!("{} up, nothing fires", count(targets.len() - wanting.len(), "target")));
     }
     if !wanting.is_empty() {
-        words.push(format!("{without_login}: {}", listed(&titles(&wanting))));
+        words.push(format!("{} found without a login: {}", wanting.len(), listed(&titles(&wanting))));
     }
     Verdict { code, words: words.join("; ") }
 }
@@ -113,7 +112,7 @@ fn figures(seen: &Seen) -> String {
         targets(Some(true)),
         seen.targets.len(),
         targets(Some(false)),
-        targets(None),
+        seen.targets.iter().filter(|one| one.up.is_none() && !one.needs_credentials).count(),
         alerts("critical"),
         alerts("warning")
     )

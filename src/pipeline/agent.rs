@@ -196,8 +196,8 @@ impl Agent {
         self.board.set_ready();
         tell_manager("READY=1");
         tracing::info!(
-            "watching {} targets, listening on {}, state in {}",
-            targets.len(),
+            "watching {}, listening on {}, state in {}",
+            counted(targets.len()),
             self.configuration.serve.listen,
             self.configuration.agent.state_dir.display()
         );
@@ -351,7 +351,7 @@ impl Agent {
         self.sampler.try_logins_again();
         let targets = self.targets();
         self.watch(&targets).await;
-        tracing::info!("the configuration was reloaded; {} targets", targets.len());
+        tracing::info!("the configuration was reloaded; {}", counted(targets.len()));
     }
 
     /// Stops asking, stores what was read, and makes it durable.
@@ -410,6 +410,10 @@ fn timer(every: Duration) -> tokio::time::Interval {
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
     timer.reset(); // the first tick comes after one interval, not at once
     timer
+}
+
+fn counted(targets: usize) -> String {
+    if targets == 1 { "1 target".to_string() } else { format!("{targets} targets") }
 }
 
 /// Runs blocking work that nobody waits for; its panic is logged.

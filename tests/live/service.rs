@@ -55,7 +55,10 @@ fn allowed() -> BTreeSet<String> {
     let mut allowed = BTreeSet::new();
     for line in unit().lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
         match line.strip_prefix('~') {
-            Some(sets) => sets.split(' ').flat_map(calls_of).for_each(|call| drop(allowed.remove(&call))),
+            Some(sets) => {
+                let denied: BTreeSet<String> = sets.split(' ').flat_map(calls_of).collect();
+                allowed.retain(|call| !denied.contains(call));
+            }
             None => allowed.extend(line.split(' ').flat_map(calls_of)),
         }
     }
@@ -105,7 +108,8 @@ fn another_user_without_capabilities_watches_all_on_a_file_system_it_may_only_re
     chown(&state, Some(NOBODY), Some(NOBODY)).expect("these tests run as root");
     let program = folder.0.join("watchward"); // where anybody may execute it
     fs::copy(PROGRAM, &program).expect("a copy");
-    let config = configure(&folder, &state, port, "[[target]]\nname = \"this-host\"\nengine = \"host\"\ninterval = \"1s\"");
+    let config =
+        configure(&folder, &state, port, "[[target]]\nname = \"this-host\"\nengine = \"host\"\ninterval = \"1s\"");
     let inside = format!(
         "mount --bind {0} {0} && mount -o remount,ro,bind / && ! touch /etc/watchward-was-here 2>/dev/null && \
          exec timeout -s TERM 15 setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs \

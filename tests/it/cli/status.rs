@@ -101,6 +101,24 @@ fn nothing_read_nothing_watched_and_nobody_there_are_3() {
 }
 
 #[test]
+fn a_server_that_was_only_found_is_told_and_makes_nothing_worse() {
+    let mut found = target("default", "redis-6379", "unread");
+    found["needs_credentials"] = json!(true);
+    let figures = "down=0 unread=0 critical=0 warning=0";
+    check(
+        json!([target("default", "this-host", "up"), found.clone()]),
+        json!([]),
+        0,
+        &format!(
+            "WATCHWARD OK - 1 target up, nothing fires; 1 found without a login: redis-6379 \
+             | up=1;;;0;2 {figures}"
+        ),
+    );
+    let line = "WATCHWARD UNKNOWN - 1 found without a login: redis-6379";
+    check(json!([found]), json!([]), 3, &format!("{line} | up=0;;;0;1 {figures}"));
+}
+
+#[test]
 fn an_agent_that_refuses_is_unknown_and_not_critical() {
     let folder = Folder::new();
     let fault = json!({ "error": { "code": "serve-20", "what": "no", "detail": "", "hint": "Ask root." } });
