@@ -40,7 +40,11 @@ pub enum Verb {
     /// Check the configuration, and print what is in effect and where each value comes from
     CheckConfig,
     /// Print the rules that are evaluated, as a Prometheus rule file
-    Rules,
+    Rules {
+        /// Machine-readable in another way: the same as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password
     Grants(Grants),
     /// Say in one line how all is, as a monitoring plug-in, and then each target and alert

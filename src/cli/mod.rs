@@ -44,8 +44,8 @@ pub fn main() -> u8 {
     match arguments.verb.unwrap_or(Verb::Run) {
         Verb::Run => run(source, arguments.verbose, arguments.log.as_deref().map(Form::of)),
         Verb::CheckConfig => check(&source),
-        Verb::Rules => with_configuration(&source, |loaded| {
-            print!("{}", show::rules(loaded));
+        Verb::Rules { json } => with_configuration(&source, |loaded| {
+            print!("{}", show::rules(loaded, json));
             WELL
         }),
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),

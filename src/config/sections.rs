@@ -11,8 +11,8 @@ pub const AGENT: &[Key] = &[
         "state_dir",
         Kind::Path,
         "",
-        "The folder for history, state and the agent's socket. Without it, /var/lib/watchward for root, and \
-         $XDG_STATE_HOME/watchward or ~/.local/state/watchward for an ordinary user.",
+        "The folder for history, state and the agent's socket. Without it, the $STATE_DIRECTORY of a service, \
+         /var/lib/watchward for root, and $XDG_STATE_HOME/watchward or ~/.local/state/watchward for an ordinary user.",
     )
     .example("\"/var/lib/watchward\""),
     Key::new(

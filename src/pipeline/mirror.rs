@@ -13,6 +13,7 @@ use crate::sample::sampler::Sampler;
 use crate::serve::shared::{Counters, Shared};
 use crate::store::{Health, Statistics, Store};
 use crate::sys::clock::Clock;
+use crate::sys::log;
 use crate::sys::usage::{self, Usage};
 
 /// What all stages count, at one moment.
@@ -61,6 +62,7 @@ pub static FIGURES: &[Figure] = &[
     total("process_cpu_seconds_total", "Processor time the agent has used.", |at| at.used.cpu.as_secs_f64()),
     level("process_resident_memory_bytes", "Memory the agent has resident.", |at| float(at.used.resident_bytes)),
     level("process_open_fds", "Files and sockets the agent has open.", |at| float(at.used.open_files)),
+    total("watchward_log_repeated_lines_total", "Lines of the log that were counted instead of written: they repeated others.", |_| float(log::held_back())),
     level("watchward_stored_time_ahead_seconds", "How far stored time runs ahead of the wall clock.", |at| at.ahead_ms as f64 / 1000.0),
     total("watchward_sample_dropped_cycles_total", "Whole cycles dropped because the store did not keep up.", |at| float(at.cycles_dropped)),
     total("watchward_judge_unheard_outcomes_total", "Outcomes of cycles that judge had no room for.", |at| float(at.outcomes_unheard)),

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -235,6 +236,7 @@ struct Log {
     style: Style,
     clock: Clock,
     repeats: Mutex<Repeats>,
+    held_back: AtomicU64,
 }
 
 static LOG: OnceLock<Log> = OnceLock::new();
@@ -259,13 +261,21 @@ fn write(line: &str) {
 /// Begins logging what is at least as grave as a word of `LEVELS`. A second call does nothing.
 pub fn begin(form: Form, level: &str) {
     let style = Style { form, to_journal: is_journal() };
-    if LOG.set(Log { style, clock: Clock::begin(None), repeats: Mutex::default() }).is_err() {
+    if LOG
+        .set(Log { style, clock: Clock::begin(None), repeats: Mutex::default(), held_back: AtomicU64::new(0) })
+        .is_err()
+    {
         return;
     }
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
     let subscriber = tracing_subscriber::registry().with(level).with(ToLog);
     let _ = tracing::subscriber::set_global_default(subscriber); // somebody was first, in tests
     std::panic::set_hook(Box::new(|panic| tracing::error!("a fault of ours: {panic}")));
+}
+
+/// How many lines were counted instead of written.
+pub fn held_back() -> u64 {
+    LOG.get().map_or(0, |log| log.held_back.load(Ordering::Relaxed))
 }
 
 /// Writes the counts that are due. Somebody must call it now and then: what stops repeating would never be counted.
@@ -314,6 +324,9 @@ impl<S: Subscriber> Layer<S> for ToLog {
         event.record(&mut line);
         line.message = shortened(line.message);
         let lines = log.repeats().take(line, now);
+        if lines.is_empty() {
+            log.held_back.fetch_add(1, Ordering::Relaxed);
+        }
         log.write(&lines);
     }
 }

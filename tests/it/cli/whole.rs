@@ -145,6 +145,15 @@ fn every_verb_asks_a_real_agent_of_a_sidecar_s_root() {
 }
 
 #[test]
+fn the_rules_are_the_same_as_a_rule_file_and_as_json() {
+    let folder = Folder::new();
+    let file: Value = serde_norway::from_str(&run(&folder, &["rules"]).out).unwrap();
+    let same = json(&run(&folder, &["rules", "--json"]));
+    assert!(same["groups"].as_array().is_some_and(|groups| !groups.is_empty()), "{same}");
+    assert_eq!(same, file);
+}
+
+#[test]
 fn the_journal_gets_priorities_also_for_what_stops_the_start() {
     let folder = sidecar();
     let agent = Agent::start(&folder, &[], true);
