@@ -16,6 +16,10 @@ pub struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// The environment this agent is in, in place of the configuration's own word
+    #[arg(long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
+
     /// Log more
     #[arg(long, short, global = true)]
     pub verbose: bool,
@@ -34,7 +38,11 @@ pub enum Verb {
     /// Watch: the configured targets, or this host and the servers found on it
     Run,
     /// Check the configuration, and print what is in effect and where each value comes from
-    CheckConfig,
+    CheckConfig {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules,
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod check;
 pub mod grants;
 pub mod show;
 
@@ -9,7 +10,6 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Verb};
 use crate::config::problem::Problem;
-use crate::config::render;
 use crate::config::{self, Loaded, Source, Surroundings};
 use crate::pipeline::agent;
 use crate::sys::log::{self, Form};
@@ -30,10 +30,10 @@ pub fn main() -> u8 {
             return if error.use_stderr() { REFUSED } else { WELL };
         }
     };
-    let source = Source::find(arguments.config);
+    let source = Source::find(arguments.config, arguments.environment);
     match arguments.verb.unwrap_or(Verb::Run) {
         Verb::Run => run(source, arguments.verbose, arguments.log.as_deref().map(Form::of)),
-        Verb::CheckConfig => check(&source),
+        Verb::CheckConfig { json } => check::print(&source, json),
         Verb::Rules => with_configuration(&source, |loaded| {
             print!("{}", show::rules(loaded));
             WELL
@@ -67,16 +67,6 @@ fn run(source: Source, verbose: bool, form: Option<Form>) -> u8 {
             REFUSED
         }
     }
-}
-
-fn check(source: &Source) -> u8 {
-    with_configuration(source, |loaded| {
-        print!("{}", render::render(loaded));
-        for warning in &loaded.warnings {
-            eprintln!("warning: {warning}");
-        }
-        WELL
-    })
 }
 
 fn with_configuration(source: &Source, then: impl FnOnce(&Loaded) -> u8) -> u8 {

@@ -20,6 +20,12 @@ pub fn check(table: &Table, report: &mut Report) {
                     report.problem(origin, fault);
                 }
             }
+            Value::Hidden(path) if name.ends_with("_file") => {
+                // A path that is made of a secret: nobody is told where it leads.
+                if let Err(fault) = check_file(name, path.expose()) {
+                    report.problem(origin, fault.detail(""));
+                }
+            }
             Value::Text(variable) if name.ends_with("_env") => {
                 if let Err(fault) = check_variable(name, variable) {
                     report.problem(origin, fault);

@@ -3,6 +3,7 @@
 pub mod problem;
 pub mod url;
 pub mod value;
+pub mod variables;
 pub mod walk;
 pub mod layers;
 pub mod sections;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::alert;
-use crate::config::layers::Document;
+use crate::config::layers::{Document, Outside};
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
@@ -52,11 +53,12 @@ pub fn schema() -> &'static [Key] {
 }
 
 /// Where the configuration comes from. Never the current directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    File(PathBuf),
-    /// Watches the host and the servers that are found on it.
-    BuiltIn,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// `None` is the built-in default: it watches the host and the servers that are found on it.
+    pub file: Option<PathBuf>,
+    /// `--environment`, which wins over `[agent] environment`.
+    pub environment: Option<String>,
 }
 
 /// Where the configuration is, if it is not named.
@@ -64,9 +66,13 @@ pub const USUAL_PATH: &str = "/etc/watchward/agent.toml";
 
 impl Source {
     /// The file that was named, else the usual one where it exists, else the built-in default.
-    pub fn find(named: Option<PathBuf>) -> Source {
+    pub fn find(named: Option<PathBuf>, environment: Option<String>) -> Source {
         let usual = || Some(PathBuf::from(USUAL_PATH)).filter(|path| sys::files::version(path).is_some());
-        named.or_else(usual).map_or(Source::BuiltIn, Source::File)
+        Source { file: named.or_else(usual), environment }
+    }
+
+    fn outside(&self) -> Outside {
+        Outside { environment: self.environment.clone(), ..Outside::default() }
     }
 }
 
@@ -174,21 +180,36 @@ const FILE_BYTES_MAX: usize = 4 << 20;
 /// # Errors
 /// Every problem there is, sorted by place.
 pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    match source {
-        Source::BuiltIn => {
-            let mut loaded = read(BUILT_IN_NAME, BUILT_IN, here)?;
-            loaded.configuration.discovers = true;
-            Ok(loaded)
-        }
-        Source::File(path) => read_documents(&documents(path, path == Path::new(USUAL_PATH))?, here),
-    }
+    let Some(path) = &source.file else {
+        let built_in = Document { file: BUILT_IN_NAME.to_string(), text: BUILT_IN.to_string() };
+        let mut loaded = read_documents(&[built_in], here, &source.outside())?;
+        loaded.configuration.discovers = true;
+        return Ok(loaded);
+    };
+    let has_fragments = path == Path::new(USUAL_PATH);
+    let mut loaded = read_documents(&documents(path, has_fragments)?, here, &source.outside())?;
+    loaded.warnings.extend(fragments_unread(path).filter(|_| !has_fragments));
+    Ok(loaded)
+}
+
+/// Beside a file that was named stands a `conf.d` that nobody reads: that of `/etc/watchward` must not get into what is
+/// tried out beside it, and whoever thinks that it does should know.
+fn fragments_unread(path: &Path) -> Option<Problem> {
+    let folder = path.parent()?.join("conf.d");
+    let count = sys::files::expand(&folder.join("*.toml")).ok().filter(|found| !found.is_empty())?.len();
+    let origin = Origin { file: path.display().to_string(), ..Origin::default() };
+    let fault = Fault::new("config-16", format!("{count} files of {} are not read", folder.display()))
+        .detail(format!("Fragments belong to {USUAL_PATH} alone; --config names one whole file."))
+        .hint(format!("Leave --config out and keep the configuration as {USUAL_PATH}, or put all into the one file."));
+    Some(Problem { origin, fault })
 }
 
 /// The state folder that a configuration names, as far as it can be read: verbs that only look for the running agent
 /// must work while a file is being edited.
 pub fn state_dir(source: &Source, here: &Surroundings) -> PathBuf {
-    let Source::File(path) = source else { return here.state_dir.clone() };
-    let read = documents(path, path == Path::new(USUAL_PATH)).and_then(|documents| layers::read(SCHEMA, &documents));
+    let Some(path) = &source.file else { return here.state_dir.clone() };
+    let documents = documents(path, path == Path::new(USUAL_PATH));
+    let read = documents.and_then(|documents| layers::read(SCHEMA, &documents, &source.outside()));
     let named = read.ok().and_then(|(root, _)| root.table("agent").and_then(|agent| agent.path("state_dir")));
     named.unwrap_or_else(|| here.state_dir.clone())
 }
@@ -225,15 +246,15 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 /// # Errors
 /// Every problem there is, sorted by place.
 pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here)
+    read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here, &Outside::default())
 }
 
 /// As `read`, for a configuration in several files.
 ///
 /// # Errors
 /// Every problem there is, sorted by file and place.
-pub fn read_documents(documents: &[Document], here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    let (mut table, mut report) = layers::read(SCHEMA, documents).map_err(|mut problems| {
+pub fn read_documents(documents: &[Document], here: &Surroundings, outside: &Outside) -> Result<Loaded, Vec<Problem>> {
+    let (mut table, mut report) = layers::read(SCHEMA, documents, outside).map_err(|mut problems| {
         problem::sort(&mut problems);
         problems
     })?;

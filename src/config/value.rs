@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value as Json;
 use toml::de::{DeInteger, DeValue};
 
 use crate::config::problem;
@@ -271,11 +272,7 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Flag(flag) => flag.to_string(),
         Value::Whole(whole) => whole.to_string(),
         Value::Number(number) => number.to_string(),
-        Value::Text(_) if problem::is_secret(name) => "\"***\"".to_string(),
-        Value::Text(text) => text_literal(text),
-        Value::Hidden(secret) => {
-            text_literal(&url::parse(secret.expose()).map_or("***".to_string(), |parsed| url::write_shown(&parsed)))
-        }
+        Value::Text(_) | Value::Hidden(_) => text_literal(&shown_text(name, value)),
         Value::Duration(length) => format!("\"{}\"", duration::format(*length)),
         Value::Bytes(bytes) => format!("\"{}\"", write_bytes(*bytes)),
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
@@ -284,6 +281,34 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Table(table) => {
             write_entries(&table.entries.iter().map(|(name, (value, _))| (name.as_str(), value)).collect())
         }
+    }
+}
+
+/// A text as it may be shown: of what is hidden, only who and where a URL is.
+fn shown_text(name: &str, value: &Value) -> String {
+    match value {
+        Value::Text(text) if !problem::is_secret(name) => text.clone(),
+        Value::Hidden(secret) => url::parse(secret.expose()).map_or(HIDDEN.to_string(), |url| url::write_shown(&url)),
+        _ => HIDDEN.to_string(),
+    }
+}
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// As `write`, for machines: durations, sizes and shares as the file has them.
+pub fn to_json(name: &str, value: &Value) -> Json {
+    match value {
+        Value::Flag(flag) => Json::from(*flag),
+        Value::Whole(whole) => Json::from(*whole),
+        Value::Number(number) => Json::from(*number),
+        Value::Text(_) | Value::Hidden(_) => Json::from(shown_text(name, value)),
+        Value::List(list) => list.iter().map(|one| to_json(name, one)).collect(),
+        Value::Table(table) => {
+            table.entries.iter().map(|(name, (value, _))| (name.clone(), to_json(name, value))).collect()
+        }
+        Value::Duration(_) | Value::Bytes(_) | Value::Ratio(_) => Json::from(write(name, value).trim_matches('"')),
+        Value::Faulty => Json::Null,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several files, and the agent's environment.
 
-use watchward::config::layers::Document;
+use watchward::config::layers::{Document, Outside};
 use watchward::config::problem::Problem;
 use watchward::config::render::render;
 use watchward::config::{self, Loaded};
@@ -27,7 +27,7 @@ sample.interval = \"1s\"
 fn documents(texts: &[(&str, &str)]) -> Result<Loaded, Vec<Problem>> {
     let all: Vec<Document> =
         texts.iter().map(|(file, text)| Document { file: file.to_string(), text: text.to_string() }).collect();
-    config::read_documents(&all, &here())
+    config::read_documents(&all, &here(), &Outside::default())
 }
 
 #[test]

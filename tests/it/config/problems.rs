@@ -135,7 +135,8 @@ fn a_section_and_a_list_of_sections_are_told_apart() {
 fn a_problem_without_a_place_names_the_file_alone() {
     use watchward::config::{Source, load};
     let path = std::path::PathBuf::from("/nonexistent/agent.toml");
-    let problems = load(&Source::File(path), &super::here()).expect_err("there is no such file");
+    let problems =
+        load(&Source { file: Some(path), ..Source::default() }, &super::here()).expect_err("there is no such file");
     assert_eq!(
         super::lines(&problems),
         [
@@ -148,7 +149,7 @@ fn a_problem_without_a_place_names_the_file_alone() {
 #[test]
 fn without_a_file_the_host_is_watched_and_what_is_found_on_it() {
     use watchward::config::{Source, load};
-    let loaded = load(&Source::BuiltIn, &super::here()).expect("the built-in default is sound");
+    let loaded = load(&Source::default(), &super::here()).expect("the built-in default is sound");
     assert!(loaded.configuration.discovers);
     let [target] = loaded.configuration.targets.as_slice() else { panic!("one target") };
     assert_eq!((target.name.as_str(), target.engine.as_str()), ("this-host", "host"));
@@ -159,5 +160,6 @@ fn without_a_file_the_host_is_watched_and_what_is_found_on_it() {
 fn a_named_file_goes_before_the_usual_one() {
     use watchward::config::Source;
     let named = std::path::PathBuf::from("/x/agent.toml");
-    assert_eq!(Source::find(Some(named.clone())), Source::File(named));
+    let source = Source::find(Some(named.clone()), Some("test".to_string()));
+    assert_eq!(source, Source { file: Some(named), environment: Some("test".to_string()) });
 }

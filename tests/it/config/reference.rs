@@ -74,7 +74,7 @@ fn what_is_in_force_is_shown_with_where_it_comes_from() {
         "max_bytes = \"2GiB\" # default",
         "[[target]]",
         "url = \"redis://u:***@127.0.0.1:6379/0\" # agent.toml:8:7",
-        "labels = { region = \"eu-1\" } # agent.toml:9:10",
+        "labels.region = \"eu-1\" # agent.toml:9:21",
     ] {
         assert!(shown.iter().any(|line| line == expected), "no '{expected}' in\n{text}");
     }

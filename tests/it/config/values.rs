@@ -1,6 +1,6 @@
 //! Single values: each kind with what it takes and what it refuses, in words.
 
-use watchward::config::layers::{self, Document};
+use watchward::config::layers::{self, Document, Outside};
 use watchward::config::problem::Problem;
 use watchward::config::value;
 use watchward::model::schema::{Key, Kind, Table};
@@ -30,7 +30,7 @@ const INNER: &[Key] = &[Key::new("a", Kind::Text, "\"inner\"", ""), Key::require
 
 fn read(toml: &str) -> (Table, Vec<Problem>) {
     let documents = [Document { file: "x.toml".to_string(), text: toml.to_string() }];
-    let (table, report) = layers::read(ALL, &documents).expect("TOML");
+    let (table, report) = layers::read(ALL, &documents, &Outside::default()).expect("TOML");
     (table, report.problems)
 }
 
