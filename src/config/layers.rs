@@ -259,6 +259,24 @@ fn default_entries(key: &Key, text: &str) -> Option<Value> {
     Some(Value::Table(table))
 }
 
+/// Where the values stand that the walk has refused.
+pub fn refused(table: &Table) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for (value, origin) in table.entries.values() {
+        match value {
+            Value::Faulty => origins.push(origin.clone()),
+            Value::Table(inner) => origins.extend(refused(inner)),
+            Value::List(list) => {
+                let sections =
+                    list.iter().filter_map(|one| if let Value::Table(table) = one { Some(table) } else { None });
+                origins.extend(sections.flat_map(refused));
+            }
+            _ => {}
+        }
+    }
+    origins
+}
+
 /// Whether a key's default passes its own check. For the test that holds every section to it.
 pub fn has_sound_default(key: &Key) -> bool {
     let mut table = Table::default();

@@ -261,7 +261,15 @@ pub fn read_documents(documents: &[Document], here: &Surroundings, outside: &Out
     let file = documents.first().map_or("", |document| &document.file);
     fill_agent(&mut table, here);
     files::check(&table, &mut report);
+    let told = report.problems.len();
     let configuration = configure(&table, &mut report);
+    // A value that the walk refused looks absent or empty to its stage: it is told once.
+    let refused = layers::refused(&table);
+    let mut at = 0;
+    report.problems.retain(|problem| {
+        at += 1;
+        at <= told || !refused.contains(&problem.origin)
+    });
     problem::sort(&mut report.problems);
     problem::sort(&mut report.warnings);
     if !report.problems.is_empty() {
@@ -290,7 +298,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     check::serve(section("serve"), &tenants, report);
     targets::check_thresholds(section("alert"), "", report);
     let alert = alert::config::Config::read(section("alert")).unwrap_or_else(|mistakes| {
-        // A value that the walk refused looks absent to its stage: it is told once.
+        // What files::check told of a file need not be told again by the stage that would read it.
         let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
         let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
         new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));

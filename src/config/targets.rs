@@ -157,6 +157,11 @@ pub fn example_url(engine: &dyn Engine) -> String {
 
 fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Target, report: &mut Report) {
     let Ok(parsed) = url::parse(table.text("url")) else { return }; // told by the walk
+    if url::has_secret_parameter(&parsed.url) {
+        let wrong = url::Wrong::SecretParameter;
+        let fault = Fault::new("config-05", format!("url is not a URL of a target: {wrong}"));
+        return report.problem(origin, fault.hint(wrong.hint()));
+    }
     target.url = parsed.url;
     if target.url.scheme == "unix" {
         target.url.scheme = engine.card().schemes.first().copied().unwrap_or_default().to_string();
