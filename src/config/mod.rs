@@ -196,11 +196,11 @@ pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>
 /// tried out beside it, and whoever thinks that it does should know.
 fn fragments_unread(path: &Path) -> Option<Problem> {
     let folder = path.parent()?.join("conf.d");
-    let count = sys::files::expand(&folder.join("*.toml")).ok().filter(|found| !found.is_empty())?.len();
+    sys::files::expand(&folder.join("*.toml")).ok().filter(|found| !found.is_empty())?;
     let origin = Origin { file: path.display().to_string(), ..Origin::default() };
-    let fault = Fault::new("config-16", format!("{count} files of {} are not read", folder.display()))
+    let fault = Fault::new("config-16", format!("the files of {} are not read", folder.display()))
         .detail(format!("Fragments belong to {USUAL_PATH} alone; --config names one whole file."))
-        .hint(format!("Leave --config out and keep the configuration as {USUAL_PATH}, or put all into the one file."));
+        .hint(format!("Put all into the one file, or keep it as {USUAL_PATH} and leave --config out."));
     Some(Problem { origin, fault })
 }
 

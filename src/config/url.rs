@@ -247,7 +247,15 @@ pub fn write_shown(parsed: &Parsed) -> String {
         url.path = String::new();
         url.parameters.clear();
     }
-    let text = write_with(&url, if parsed.password.is_some() { ":***" } else { "" });
+    let password = match (&parsed.password, web && !url.user.is_empty()) {
+        (Some(_), _) => ":***",
+        (None, false) => "",
+        (None, true) => {
+            url.user = String::new(); // a hook's user without a password is its key
+            "***"
+        }
+    };
+    let text = write_with(&url, password);
     if web { format!("{text}/***") } else { text }
 }
 

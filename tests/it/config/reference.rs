@@ -82,6 +82,40 @@ fn what_is_in_force_is_shown_with_where_it_comes_from() {
 }
 
 #[test]
+fn what_is_in_force_is_said_to_machines_too() {
+    use serde_json::json;
+    let loaded = read(
+        "[agent]\nenvironment = \"p\"\n[store]\nmin_free = \"7%\"\n[[target]]\nname = \"cache\"\nengine = \"redis\"\n\
+         url = \"redis://u:s3cret@127.0.0.1:6379/0\"\nlabels = { region = \"eu-1\" }\n[environment.p]\nsample.interval = \"30s\"\n",
+    );
+    let answer = watchward::cli::check::answer(&loaded);
+    assert_eq!(
+        (&answer["sound"], &answer["problems"], &answer["effective"]["file"]),
+        (&json!(true), &json!([]), &json!("agent.toml"))
+    );
+    let values = answer["effective"]["values"].as_array().expect("a list");
+    let find =
+        |key: &str| values.iter().find(|one| one["key"] == key).unwrap_or_else(|| panic!("no {key} in {answer:#}"));
+    let at = |line: u32, column: u32| json!({ "from": "file", "file": "agent.toml", "line": line, "column": column });
+    assert_eq!(find("store.min_free"), &json!({ "key": "store.min_free", "value": "7%", "origin": at(4, 12) }));
+    assert_eq!(find("store.max_bytes")["value"], "2GiB");
+    let switch = json!({ "key": "features.ai_optimization", "value": true, "origin": { "from": "default" } });
+    assert_eq!(find("features.ai_optimization"), &switch);
+    assert_eq!(find("target[0].url")["value"], "redis://u:***@127.0.0.1:6379/0");
+    assert_eq!(find("target[0].labels.region")["origin"], at(9, 21));
+    assert_eq!(find("sample.interval")["origin"]["environment"], "p");
+    assert_eq!(find("sample.interval")["value"], "30s");
+    assert_eq!(answer["effective"]["warnings"][0]["code"], "config-13");
+
+    let refused = watchward::cli::check::answer(&read("[sample]\nintervall = 1\n"));
+    let expected = json!({ "sound": false, "problems": [{
+        "file": "agent.toml", "line": 2, "column": 1, "code": "config-03", "what": "unknown key 'intervall' in [sample]",
+        "detail": "", "hint": "Did you mean 'interval'?",
+    }] });
+    assert_eq!(refused, expected);
+}
+
+#[test]
 fn what_is_shown_is_a_configuration_again() {
     let toml =
         "[[target]]\nname = \"a\"\nengine = \"host\"\n[[tenant]]\nid = \"x\"\nthresholds = { cpu_usage = 1.5 }\n";
