@@ -12,6 +12,7 @@ use crate::model::reading::{Cycle, Points};
 use crate::model::series::{Series, is_stale};
 use crate::model::status::{Body, Event, Message, StreamSample, TargetStatus};
 use crate::pipeline::board::{Change, Noticeboard};
+use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::Word;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
@@ -30,6 +31,7 @@ pub struct Storing {
     pub own: Arc<Own>,
     pub stream: Stream,
     pub judge: mpsc::Sender<Word>,
+    pub exporting: Arc<Exporting>,
     /// Outcomes that judge had no room for. The next cycle of the target says the same again.
     pub unheard: Arc<AtomicU64>,
 }
@@ -49,6 +51,7 @@ impl Storing {
 
     fn take(&self, cycle: Cycle) {
         self.show(&cycle);
+        self.exporting.hand(&cycle);
         if self.points.try_send((cycle.points, cycle.at_ms)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -83,6 +86,9 @@ impl Storing {
     }
 
     fn count(&self, cycle: &Cycle) {
+        if cycle.needs_credentials {
+            return; // nothing was asked, and nothing is wrong
+        }
         let up = if cycle.up { "1" } else { "0" };
         self.own.cycles.with_label_values(&[up]).inc();
         self.own.cycle_seconds.observe(cycle.took.as_secs_f64());
@@ -139,6 +145,9 @@ fn words(change: &Change, status: &TargetStatus) -> (&'static str, String) {
         Change::Down => {
             let why = status.fault.as_ref().map_or(String::new(), |fault| format!(": {}", fault.what));
             ("target.down", format!("is down{why}"))
+        }
+        Change::NeedsCredentials => {
+            ("target.needs_credentials", "needs credentials: `watchward discover` prints what to do".to_string())
         }
         Change::Role { from, to } => ("target.role_changed", format!("is now {to}, was {from}")),
         Change::Version { from, to } => ("target.version_changed", format!("now runs {to}, was {from}")),
