@@ -72,8 +72,6 @@ interval = "5s"
 
 **Thresholds** stand at four levels, and the nearest wins: `[[target]]`, `[[tenant]]`, the environment's `[alert.thresholds]`, the plain
 `[alert.thresholds]`. `watchward rules` prints what they expand to.
-
-# Sections
 "#;
 
 /// One chapter for each section; `path` is the chapter above, `within` the sections it lies in (a route holds routes).
