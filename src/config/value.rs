@@ -81,7 +81,7 @@ pub fn read(key: &Key, given: &DeValue<'_>) -> Result<Value, Fault> {
         }
         (Kind::Path, DeValue::String(text)) => path(key, text).map(Value::Text),
         (Kind::Url, DeValue::String(text)) => match url::parse(text) {
-            Ok(_) => Ok(Value::Hidden(Secret::new(&**text))),
+            Ok(_) => Ok(Value::Url(Secret::new(&**text))),
             Err(wrong) => {
                 Err(Fault::new("config-05", format!("{} is not a URL: {wrong}", key.name)).hint(wrong.hint()))
             }
@@ -274,7 +274,7 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Flag(flag) => flag.to_string(),
         Value::Whole(whole) => whole.to_string(),
         Value::Number(number) => number.to_string(),
-        Value::Text(_) | Value::Hidden(_) => text_literal(&shown_text(name, value)),
+        Value::Text(_) | Value::Hidden(_) | Value::Url(_) => text_literal(&shown_text(name, value)),
         Value::Duration(length) => format!("\"{}\"", duration::format(*length)),
         Value::Bytes(bytes) => format!("\"{}\"", write_bytes(*bytes)),
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
@@ -294,7 +294,7 @@ pub fn write(name: &str, value: &Value) -> String {
 fn shown_text(name: &str, value: &Value) -> String {
     match value {
         Value::Text(text) if !problem::is_secret(name) => text.clone(),
-        Value::Hidden(secret) => url::parse(secret.expose()).map_or(HIDDEN.to_string(), |url| url::write_shown(&url)),
+        Value::Url(secret) => url::parse(secret.expose()).map_or(HIDDEN.to_string(), |url| url::write_shown(&url)),
         _ => HIDDEN.to_string(),
     }
 }
@@ -308,7 +308,7 @@ pub fn to_json(name: &str, value: &Value) -> Json {
         Value::Flag(flag) => Json::from(*flag),
         Value::Whole(whole) => Json::from(*whole),
         Value::Number(number) => Json::from(*number),
-        Value::Text(_) | Value::Hidden(_) => Json::from(shown_text(name, value)),
+        Value::Text(_) | Value::Hidden(_) | Value::Url(_) => Json::from(shown_text(name, value)),
         Value::List(list) => list.iter().map(|one| to_json(name, one)).collect(),
         Value::Table(table) => {
             table.entries.iter().map(|(name, (value, _))| (name.clone(), to_json(name, value))).collect()

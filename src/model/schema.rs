@@ -30,7 +30,7 @@ pub enum Kind {
     Share,
     /// An absolute path. Where the key's name ends in `_file` the file must be readable when the configuration is loaded.
     Path,
-    /// A URL; which schemes fit is the engine's or receiver's to say. Kept as `Value::Hidden`, for it may hold a password.
+    /// A URL; which schemes fit is the engine's or receiver's to say. Kept as `Value::Url`, for it may hold a password.
     Url,
     Choice(&'static [&'static str]),
     /// An IANA name; `model::calendar::Zone::find` reads it.
@@ -99,8 +99,10 @@ pub enum Value {
     Whole(i64),
     Number(f64),
     Text(String),
-    /// A text that may hold a secret, such as a URL: `Table::text` reads it, nothing prints it.
+    /// A text that is a secret: `Table::text` reads it, nothing prints it.
     Hidden(Secret),
+    /// A URL that may hold a secret: as `Hidden`, but who and where it names may be shown.
+    Url(Secret),
     Duration(Duration),
     Bytes(u64),
     /// A share of a whole, 0 to 1.
@@ -116,7 +118,7 @@ impl Value {
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Value::Text(text) => Some(text),
-            Value::Hidden(secret) => Some(secret.expose()),
+            Value::Hidden(secret) | Value::Url(secret) => Some(secret.expose()),
             _ => None,
         }
     }

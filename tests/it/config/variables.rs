@@ -17,6 +17,7 @@ fn variable(name: &str) -> Option<String> {
         "DB_PASSWORD" => "hunter2",
         "DATABASE_URL" => "redis://u:hunter2@127.0.0.1:6379/0",
         "HOOK_TOKEN" => "hunter2",
+        "API_TOKEN" => "token://hunter2",
         "DOLLAR" => "a${HOST}b",
         "LONG" => return Some("x".repeat(40_000)),
         "STAGE" => "production",
@@ -134,7 +135,7 @@ fn what_is_made_of_a_secret_is_hidden_and_a_url_shows_who_and_where() {
     let loaded = sound(
         "[agent]\nname = \"${HOST}\"\n[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"${DATABASE_URL}\"\n\
          [[target]]\nname = \"b\"\nengine = \"redis\"\nurl = \"redis://u:${DB_PASSWORD}@${HOST}\"\n\
-         labels = { note = \"is ${DB_PASSWORD}\" }\n\
+         labels = { note = \"is ${DB_PASSWORD}\", other = \"${API_TOKEN}\" }\n\
          [[alert.receiver]]\nname = \"dba\"\nwebhook = { url = \"https://hooks.example.org/x?token=${HOOK_TOKEN}\" }\n",
     );
     let text = render(&loaded);
@@ -144,6 +145,7 @@ fn what_is_made_of_a_secret_is_hidden_and_a_url_shows_who_and_where() {
         "url = \"redis://u:***@127.0.0.1:6379/0\" # agent.toml:6:7, from ${DATABASE_URL}",
         "url = \"redis://u:***@127.0.0.1\" # agent.toml:10:7, from ${DB_PASSWORD} and ${HOST}",
         "labels.note = \"***\" # agent.toml:11:19, from ${DB_PASSWORD}",
+        "labels.other = \"***\" # agent.toml:11:51, from ${API_TOKEN}",
         "url = \"https://hooks.example.org/***\" # agent.toml:14:19, from ${HOOK_TOKEN}",
     ] {
         assert!(shown.iter().any(|line| line == expected), "no '{expected}' in\n{text}");
