@@ -145,7 +145,7 @@ fn what_is_made_of_a_secret_is_hidden_and_a_url_shows_who_and_where() {
         "url = \"redis://u:***@127.0.0.1:6379/0\" # agent.toml:6:7, from ${DATABASE_URL}",
         "url = \"redis://u:***@127.0.0.1\" # agent.toml:10:7, from ${DB_PASSWORD} and ${HOST}",
         "labels.note = \"***\" # agent.toml:11:19, from ${DB_PASSWORD}",
-        "labels.other = \"***\" # agent.toml:11:51, from ${API_TOKEN}",
+        "labels.other = \"***\" # agent.toml:11:48, from ${API_TOKEN}",
         "url = \"https://hooks.example.org/***\" # agent.toml:14:19, from ${HOOK_TOKEN}",
     ] {
         assert!(shown.iter().any(|line| line == expected), "no '{expected}' in\n{text}");
