@@ -26,6 +26,7 @@ use crate::engines::contract::{Engine, Found};
 use crate::export;
 use crate::judge;
 use crate::judge::rules::Rules;
+use crate::model::calendar::Zone;
 use crate::model::fault::Fault;
 use crate::model::features::Features;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
@@ -121,7 +122,15 @@ pub struct Agent {
     pub log_level: String,
 }
 
-/// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones.
+impl Agent {
+    /// The zone of every schedule and window that names none.
+    pub fn zone(&self) -> Zone {
+        Zone::find(&self.timezone).unwrap_or(Zone::UTC) // checked with the configuration
+    }
+}
+
+/// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones, over which those of
+/// the environment are laid.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thresholds {
     pub global: BTreeMap<String, f64>,

@@ -1,6 +1,5 @@
 //! One value: from what stands in the file to what its kind says it must be, or the fault in it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -267,7 +266,7 @@ pub fn ratio(text: &str) -> Option<f64> {
     (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
 }
 
-/// Writes a checked value as it would stand in the file; a section gives its entries on one line.
+/// Writes a checked value that is no section as it would stand in the file.
 pub fn write(name: &str, value: &Value) -> String {
     let listed = |list: &[Value]| list.iter().map(|one| write(name, one)).collect::<Vec<_>>().join(", ");
     match value {
@@ -279,14 +278,7 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Bytes(bytes) => format!("\"{}\"", write_bytes(*bytes)),
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
         Value::List(list) => format!("[{}]", listed(list)),
-        Value::Faulty => String::new(),
-        Value::Table(table) if problem::is_secret(name) => {
-            let hidden = table.entries.keys().map(|name| format!("{} = \"***\"", text_literal(name)));
-            format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", "))
-        }
-        Value::Table(table) => {
-            write_entries(&table.entries.iter().map(|(name, (value, _))| (name.as_str(), value)).collect())
-        }
+        Value::Table(_) | Value::Faulty => String::new(), // a section has lines of its own
     }
 }
 
@@ -310,17 +302,9 @@ pub fn to_json(name: &str, value: &Value) -> Json {
         Value::Number(number) => Json::from(*number),
         Value::Text(_) | Value::Hidden(_) | Value::Url(_) => Json::from(shown_text(name, value)),
         Value::List(list) => list.iter().map(|one| to_json(name, one)).collect(),
-        Value::Table(table) => {
-            table.entries.iter().map(|(name, (value, _))| (name.clone(), to_json(name, value))).collect()
-        }
         Value::Duration(_) | Value::Bytes(_) | Value::Ratio(_) => Json::from(write(name, value).trim_matches('"')),
-        Value::Faulty => Json::Null,
+        Value::Table(_) | Value::Faulty => Json::Null,
     }
-}
-
-fn write_entries(entries: &BTreeMap<&str, &Value>) -> String {
-    let pairs: Vec<String> = entries.iter().map(|(name, value)| format!("{name} = {}", write(name, value))).collect();
-    if pairs.is_empty() { "{}".to_string() } else { format!("{{ {} }}", pairs.join(", ")) }
 }
 
 /// A TOML basic string.
