@@ -178,9 +178,13 @@ fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Ta
             let fault = Fault::new("config-10", "url holds a password, and a password is named beside it as well");
             report.problem(origin, fault.hint("Keep one: better the file or variable than the URL."));
         }
-        let what = format!("the password of target '{}' stands in the configuration itself", shown_name(&target.name));
-        let hint = "Put it into a file of its own that only the agent's user can read, and name that as password_file.";
-        report.warning(origin, Fault::new("config-13", what).hint(hint));
+        if origin.variables.is_empty() {
+            let what =
+                format!("the password of target '{}' stands in the configuration itself", shown_name(&target.name));
+            let hint =
+                "Put it into a file of its own that only the agent's user can read, and name that as password_file.";
+            report.warning(origin, Fault::new("config-13", what).hint(hint));
+        }
         target.password = SecretSource::Inline(password);
     }
     if !target.is_local()

@@ -41,9 +41,11 @@ impl Wrong {
                 fault(format!("{key} is longer than {TEXT_BYTES_MAX} bytes with what its variables hold"))
             }
             Wrong::Unset(name) => {
-                let name = shown_name(name);
-                fault(format!("{key} has the environment variable '{name}', which is not set"))
-                    .hint(format!("Set it where the agent is started, or give a default: ${{{name}:-…}}."))
+                let shown = shown_name(name);
+                // A secret has no default: that would stand in the configuration itself.
+                let or = if is_about_secret(name) { "" } else { &format!(", or give a default: ${{{shown}:-…}}") };
+                fault(format!("{key} has the environment variable '{shown}', which is not set"))
+                    .hint(format!("Set it where the agent is started{or}."))
             }
         }
     }

@@ -95,6 +95,11 @@ fn what_is_wrong_with_a_variable_is_told_with_its_line() {
         ],
     );
     check(
+        "[agent]\nname = \"${UNSET_PASSWORD}\"\n",
+        &["agent.toml:2:8: name has the environment variable 'UNSET_PASSWORD', which is not set [config-15] \
+           | hint: Set it where the agent is started."],
+    );
+    check(
         "[agent]\nname = \"${LONG}${LONG}\"\n",
         &["agent.toml:2:8: name is longer than 65536 bytes with what its variables hold [config-15]"],
     );
@@ -155,6 +160,11 @@ fn what_is_made_of_a_secret_is_hidden_and_a_url_shows_who_and_where() {
     for output in [text, machine, format!("{:?}", loaded.effective)] {
         assert!(!output.contains("hunter2"), "{output}");
     }
+    assert!(
+        loaded.warnings.is_empty(),
+        "the password stands in the environment, not in the file: {:?}",
+        loaded.warnings
+    );
     assert_eq!(loaded.configuration.targets[1].labels["note"], "is hunter2", "it is hidden, not lost");
 }
 
