@@ -1,5 +1,7 @@
 //! docs/examples/production.toml: each value that it puts in force.
 
+use std::sync::Once;
+
 use watchward::config::layers::{Document, Outside};
 use watchward::config::render::render;
 use watchward::config::{self, Loaded};
@@ -16,8 +18,11 @@ fn variable(name: &str) -> Option<String> {
 }
 
 fn load(environment: Option<&str>) -> Loaded {
-    std::fs::create_dir_all(CREDENTIALS).expect("a folder");
-    std::fs::write(format!("{CREDENTIALS}/orders.pw"), "hunter2\n").expect("a file");
+    static WRITTEN: Once = Once::new();
+    WRITTEN.call_once(|| {
+        std::fs::create_dir_all(CREDENTIALS).expect("a folder");
+        std::fs::write(format!("{CREDENTIALS}/orders.pw"), "hunter2\n").expect("a file");
+    });
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/production.toml");
     let text = std::fs::read_to_string(path).expect("the example");
     let outside = Outside { environment: environment.map(str::to_string), variable };
