@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
+use crate::cli::discover::Discover;
 use crate::cli::grants::Grants;
 use crate::sys::log::Form;
 
@@ -37,6 +38,8 @@ pub enum Verb {
     CheckConfig,
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules,
+    /// Find the servers on this machine, and say what is to be typed for those that want a login
+    Discover(Discover),
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password
     Grants(Grants),
     /// Ask the running agent how its targets are

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod discover;
 pub mod grants;
 pub mod show;
 
@@ -38,6 +39,7 @@ pub fn main() -> u8 {
             print!("{}", show::rules(loaded));
             WELL
         }),
+        Verb::Discover(wanted) => discover::print(&wanted),
         Verb::Grants(wanted) => grants::print(&wanted),
         Verb::Status { json } => show::status(&source, json),
     }

@@ -98,7 +98,8 @@ pub fn table(targets: &Value, alerts: &Value) -> String {
     out
 }
 
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+/// Rows of text in columns as wide as their content.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut out = String::new();
