@@ -19,5 +19,6 @@ mod faulty;
 mod trust;
 mod weather;
 mod failover;
+mod first_run;
 mod durability;
 mod clock;
