@@ -10,6 +10,7 @@ pub mod store;
 pub mod judge;
 pub mod alert;
 pub mod serve;
+pub mod export;
 pub mod config;
 pub mod pipeline;
 pub mod cli;

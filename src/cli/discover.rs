@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::show::columns;
+use crate::cli::table::{Side, clean, columns};
 use crate::cli::{REFUSED, UNKNOWN, WELL};
 use crate::config::{self, Source, Surroundings};
 use crate::engines::contract::{Engine, Facts, Found, Place, SESSION_NAME};
@@ -239,20 +239,20 @@ fn shell(word: &str) -> String {
 
 /// What people read: what was found, and what to type for those that want a login.
 pub fn text(servers: &[Server], ways: &Ways) -> String {
-    let mut rows = vec![["FOUND", "ENGINE", "ROLE", "STATE", "WHY"].map(str::to_string)];
+    let mut rows = Vec::new();
     for server in servers {
         let flavour = server.facts().map_or("", |facts| facts.flavour.as_str());
         let engine = [server.engine.word(), server.version(), flavour].join(" ");
         let role = server.facts().map_or("", |facts| facts.role.as_str());
         let why = server.fault().filter(|_| !server.needs_credentials()).map_or("", |fault| fault.what.as_str());
         let row = [server.found.name.as_str(), engine.trim_end(), role, server.state(), why];
-        rows.push(row.map(str::to_string));
+        rows.push(row.map(clean).to_vec());
     }
     if servers.is_empty() {
         return "No server was found on this machine. The host itself is watched without a configuration.\n"
             .to_string();
     }
-    let mut out = columns(&rows);
+    let mut out = columns(&["FOUND", "ENGINE", "ROLE", "STATE", "WHY"].map(|head| (head, Side::Left)), &rows);
     for server in servers.iter().filter(|server| server.needs_credentials()) {
         let [password, login] = server.commands(ways);
         out.push_str(&format!(

@@ -73,8 +73,8 @@ impl Engine for Redis {
         Box::pin(session::connect(self, target, access))
     }
 
-    fn action_grants(&self, login: &str, _version: Option<Version>) -> Option<String> {
-        Some(tune::grants(login))
+    fn action_grants(&self, login: &str, version: Option<Version>) -> Option<String> {
+        Some(tune::grants(login, version))
     }
 
     fn reach<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Hand>, Refusal>> {

@@ -67,6 +67,7 @@ async fn a_client_hears_what_its_scope_and_its_filter_let_through() {
     assert_eq!(next(&mut all).await["body"]["summary"], "first");
     let second = next(&mut all).await;
     assert_eq!(second["kind"], "event");
+    assert_eq!(second["body"]["at"], "1970-01-01T00:00:00.001Z");
     assert_eq!((&second["tenant"], &second["target"]), (&json!("acme"), &json!("cache")));
     assert_eq!(next(&mut some).await["body"]["summary"], "second");
 }
