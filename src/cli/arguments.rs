@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
+use crate::cli::token::Token;
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -69,4 +70,7 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Make, list and revoke the tokens with which others come in
+    #[command(subcommand)]
+    Token(Token),
 }

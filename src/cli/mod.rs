@@ -9,6 +9,7 @@ pub mod show;
 pub mod status;
 pub mod table;
 pub mod targets;
+pub mod token;
 
 use clap::Parser;
 
@@ -47,6 +48,7 @@ pub fn main() -> u8 {
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Token(what) => token::run(&source, &what),
         Verb::Grants(wanted) => grants::print(&wanted),
     }
 }

@@ -2,10 +2,10 @@
 
 use hyper::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use watchward::serve::gate::is_loopback_name;
+use watchward::serve::names::is_loopback_name;
 use watchward::sys::net::Address;
 
-use crate::serve::Served;
+use crate::serve::{Folder, Served, defaults};
 
 #[tokio::test]
 async fn health_readiness_and_the_page_answer() {
@@ -18,7 +18,7 @@ async fn health_readiness_and_the_page_answer() {
     let missing = served.get("/nowhere").await;
     assert_eq!(missing.status, 404);
     assert!(missing.text().contains("there is nothing at /nowhere"));
-    let waiting = Served::begin_with("*", 1, Err("the store is opened".to_string())).await;
+    let waiting = Served::begin_with(Folder::new(), defaults(), Err("the store is opened".to_string())).await;
     let ready = waiting.get("/readyz").await;
     assert_eq!((ready.status, ready.text().as_str()), (503, "not ready: the store is opened\n"));
 }
