@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::config::files::check_file;
 use crate::config::problem::{Report, shown_name};
 use crate::model::fault::Fault;
 use crate::model::schema::{Origin, Table};
@@ -53,7 +54,14 @@ fn certificate(table: &Table, report: &mut Report) {
             report.problem(origin, Fault::new("config-06", format!("{one} is given, and {other} is not")));
         }
     }
-    let (Some(files), Some(origin)) = (tls(table), table.origin("tls_cert")) else { return };
+    let mut all_readable = true;
+    for key in ["tls_cert", "tls_key", "tls_client_ca"] {
+        if let (Some(origin), Err(fault)) = (table.origin(key), readable(table, key)) {
+            report.problem(origin, fault);
+            all_readable = false;
+        }
+    }
+    let (Some(files), Some(origin), true) = (tls(table), table.origin("tls_cert"), all_readable) else { return };
     match identity::read(&files) {
         Err(fault) => report.problem(origin, fault),
         Ok(pair) if pair.expires_ms.is_some_and(|expires_ms| expires_ms <= clock::system_ms()) => {
@@ -62,6 +70,10 @@ fn certificate(table: &Table, report: &mut Report) {
         }
         Ok(_) => {}
     }
+}
+
+fn readable(table: &Table, key: &str) -> Result<(), Fault> {
+    table.path(key).map_or(Ok(()), |path| check_file(key, &path.display().to_string()))
 }
 
 /// Names alone: a Host header is compared with them.

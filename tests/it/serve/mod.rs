@@ -3,10 +3,15 @@
 mod authority;
 mod commands;
 mod doors;
+mod limits;
 mod matrix;
 mod metrics;
+mod peers;
 mod query;
+mod remote;
+mod sessions;
 mod stream;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
