@@ -103,6 +103,7 @@ fn status(tenant: &str, name: &str) -> TargetStatus {
         engine: "host".to_string(),
         instance: "db1:1".to_string(),
         up: Some(true),
+        needs_credentials: false,
         since_ms: 1,
         last_cycle_ms: 1,
         cycle_took_s: 0.1,
@@ -177,6 +178,7 @@ impl Served {
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
+        let (features, switches) = watch::channel(Features::default());
         let (commands, asked) = mpsc::channel(WAITING_MAX);
         tokio::spawn(answer(asked));
         let (features, switches) = watch::channel(Features::default());
@@ -197,8 +199,13 @@ impl Served {
             bodies: Bodies::new(config.body_bytes_max),
             identity: doors.identity(),
             hosts: config.hosts.clone(),
-            commands: commands.clone(),
             features: switches,
+            anonymous: Caller {
+                scope: Scope::from_anonymous(anonymous),
+                role: Role::Viewer,
+                name: "anonymous".to_string(),
+            },
+            commands: commands.clone(),
             stopping: stopping.clone(),
         });
         let (address, health) = (doors.address().unwrap(), doors.health_address());
