@@ -30,3 +30,4 @@ mod clock;
 mod single;
 mod set;
 mod export;
+mod doors;
