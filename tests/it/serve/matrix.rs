@@ -45,6 +45,18 @@ fn every_endpoint_stands_in_the_matrix_with_what_it_needs() {
     }
 }
 
+#[test]
+fn the_manual_lists_every_endpoint_with_what_it_needs() {
+    let manual = include_str!("../../../docs/serve.md");
+    for route in ROUTES {
+        let line = format!("| `{} {}` | {} | ", route.verb, route.path, route.needs.words());
+        assert!(manual.contains(&line), "docs/serve.md lacks: {line}");
+    }
+    let lines = manual.lines().filter(|line| line.starts_with("| `") && line.contains(" /"));
+    let lines = lines.filter(|line| line.split(' ').nth(2).is_some_and(|path| path.starts_with('/')));
+    assert_eq!(lines.count(), ROUTES.len(), "docs/serve.md lists what is not there");
+}
+
 /// Who comes, beside the socket's peers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Who {
@@ -175,6 +187,12 @@ async fn refusals_say_what_is_needed_and_who_asks() {
     let expected = json!({ "error": { "code": "serve-18", "what": "GET /api/v1/config needs the role admin of all tenants",
         "detail": "You are anonymous, viewer.", "hint": "" } });
     assert_eq!(body, expected);
+    assert_eq!(refused.header("cache-control"), "no-store");
+    assert_eq!(served.ask("HEAD", "/api/v1/config", &[], "").await.status, 403, "HEAD needs what GET needs");
+    assert_eq!(served.ask("HEAD", "/metrics", &[], "").await.status, 200);
+    for odd in ["/api/v1/config/", "//api/v1/config", "/api/v1/%63onfig", "/api/v1/x/../config"] {
+        assert_eq!(served.ask("GET", odd, &[], "").await.status, 404, "{odd}");
+    }
     let answer = served.ask("PUT", "/metrics", &[], "").await;
     assert_eq!((answer.status, what(&answer).as_str()), (405, "there is no PUT at /metrics"));
 }
