@@ -141,9 +141,11 @@ impl Tuner {
                 .detail("The server said so when it was tried in a transaction that was taken back."),
         })?;
         let shown = table.rows.into_iter().next().and_then(|row| row.into_iter().next()?).unwrap_or_default();
-        // The server writes lists of identifiers in its own way, and other texts as they are.
-        let is_list = keys::is_list_of_identifiers(name);
-        Ok(Held { written: Some(if is_list { shown.clone() } else { value.to_string() }), effective: shown })
+        // The server writes lists of identifiers in its own way, and other texts as they are. One it completes only where a
+        // transaction lets it look into its catalogue, which a reload does not.
+        let written = if keys::is_list_of_identifiers(name) { shown.clone() } else { value.to_string() };
+        let effective = if name == "default_text_search_config" { written.clone() } else { shown };
+        Ok(Held { written: Some(written), effective })
     }
 
     /// Whether what is written can be written again as it stands; else a change could not be taken back.
@@ -256,11 +258,11 @@ pub fn grants(login: &str, version: Option<Version>) -> String {
     let rights = if old {
         format!(
             "-- Before PostgreSQL 15 only superusers may change settings.\n\
-             ALTER ROLE {role} SUPERUSER CONNECTION LIMIT 2;\n"
+             ALTER ROLE {role} SUPERUSER CONNECTION LIMIT 5;\n"
         )
     } else {
         format!(
-            "ALTER ROLE {role} CONNECTION LIMIT 2;\n\
+            "ALTER ROLE {role} CONNECTION LIMIT 5;\n\
              GRANT CONNECT ON DATABASE postgres TO {role};\n\
              GRANT pg_read_all_settings TO {role};\n\
              GRANT SELECT ON pg_file_settings TO {role};\n\
