@@ -386,7 +386,7 @@ pub fn is_harmless(name: &str, shown: &str, load: &Load) -> Result<(), String> {
             ))
         }
         "maxclients" if number <= *clients => {
-            Err(format!("{clients} clients are connected: it would turn the next one away, the agent's own too."))
+            Err(format!("Connected clients: {clients}, the agent among them. It would turn the next one away."))
         }
         _ => Ok(()),
     }
