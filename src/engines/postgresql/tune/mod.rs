@@ -254,6 +254,7 @@ fn question(key: &str, facts: &Facts) -> String {
 /// The script that makes the login for actions, for psql, as that of the login that watches.
 pub fn grants(login: &str, version: Option<Version>) -> String {
     let (role, text, server) = (plain(login), literal(login), named("PostgreSQL", version));
+    let create = literal(&format!("CREATE ROLE {role} LOGIN"));
     let old = version.is_some_and(|(major, _)| major < PARAMETER_GRANTS_SINCE);
     let rights = if old {
         format!(
@@ -277,7 +278,7 @@ pub fn grants(login: &str, version: Option<Version>) -> String {
          -- For psql as a superuser, in the database that the target's url names. At its end \\password asks twice for the\n\
          -- password, and sends only its SCRAM hash.\n\
          \\set ON_ERROR_STOP on\n\
-         SELECT 'CREATE ROLE {role} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec\n\
+         SELECT {create} WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec\n\
          {rights}\
          SET password_encryption = 'scram-sha-256';\n\
          \\password {role}\n"
