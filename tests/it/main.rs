@@ -11,6 +11,7 @@ mod store;
 mod judge;
 mod alert;
 mod serve;
+mod export;
 mod config;
 mod pipeline;
 mod cli;

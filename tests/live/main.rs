@@ -3,6 +3,11 @@
 
 #[path = "../it/engines/points.rs"]
 mod points;
+#[path = "../it/export/strict.rs"]
+mod strict;
+#[allow(dead_code)]
+#[path = "../it/export/collector.rs"]
+mod collector;
 mod servers;
 #[allow(dead_code)]
 mod sink;
@@ -24,3 +29,4 @@ mod clock;
 #[allow(dead_code)]
 mod single;
 mod set;
+mod export;
