@@ -263,6 +263,7 @@ impl Agent {
     fn answer(&mut self, command: &Command) -> Result<serde_json::Value, Fault> {
         match command {
             Command::EffectiveConfiguration => Ok(serde_json::json!({ "text": self.effective })),
+            Command::Act(_) => Err(Fault::new("agent-08", "policies are not carried out yet")),
         }
     }
 

@@ -11,7 +11,11 @@ use crate::state::error::StateError;
 use crate::sys::files;
 
 /// The files, in order; a file's place is its version. Files that were ever released are never edited.
-pub const ALL: &[&str] = &[include_str!("migrations/0001_instances.sql"), include_str!("migrations/0002_outbox.sql")];
+pub const ALL: &[&str] = &[
+    include_str!("migrations/0001_instances.sql"),
+    include_str!("migrations/0002_outbox.sql"),
+    include_str!("migrations/0004_journal.sql"),
+];
 
 /// Marks the file as ours, in SQLite's `application_id`: "WtWd".
 pub const APPLICATION: i64 = 0x5774_5764;

@@ -44,7 +44,8 @@ fn the_journal_gets_a_priority_on_each_line_and_no_time() {
 #[test]
 fn a_server_s_words_cannot_look_like_a_line_of_ours() {
     let forged = line(Level::WARN, "it said: x\n2027-01-15T08:00:00.123Z ERROR all is lost\r<3>gone");
-    let expected = "2027-01-15T08:00:00.123Z  WARN it said: x\n  2027-01-15T08:00:00.123Z ERROR all is lost\\r<3>gone\n";
+    let expected =
+        "2027-01-15T08:00:00.123Z  WARN it said: x\n  2027-01-15T08:00:00.123Z ERROR all is lost\\r<3>gone\n";
     check(&forged, TEXT, expected);
     let expected = "<4>it said: x\n<4>  2027-01-15T08:00:00.123Z ERROR all is lost\\r<3>gone\n";
     check(&forged, JOURNAL, expected);
