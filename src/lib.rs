@@ -11,6 +11,7 @@ pub mod judge;
 pub mod alert;
 pub mod act;
 pub mod serve;
+pub mod export;
 pub mod config;
 pub mod pipeline;
 pub mod cli;

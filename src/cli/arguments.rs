@@ -6,6 +6,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
 use crate::cli::grants::Grants;
+use crate::cli::query::Question;
+use crate::cli::seen::Wanted;
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -37,10 +39,32 @@ pub enum Verb {
     CheckConfig,
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules,
+    /// Say in one line how all is, as a monitoring plug-in, and then each target and alert
+    ///
+    /// Exit codes: 0 all is well, 1 a warning, 2 a target is down or something critical fires, 3 the agent does not
+    /// answer or has read nothing yet.
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password
     Grants(Grants),
     /// Ask the running agent how its targets are
     Status {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what is watched, in full
+    Targets {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// Evaluate an expression in Prometheus' language over the agent's own history
+    Query {
+        #[command(flatten)]
+        question: Question,
         /// Machine-readable
         #[arg(long)]
         json: bool,

@@ -19,6 +19,11 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 /// The running agent, as a verb of the command line sees it.
 pub struct Agent {
     runtime: Runtime,
+    asker: Asker,
+}
+
+/// The agent's socket, for a verb that also waits for something else.
+pub struct Asker {
     client: Client,
 }
 
@@ -60,7 +65,12 @@ impl Agent {
             user_agent: "watchward-cli".to_string(),
             answer_bytes_max: ANSWER_BYTES_MAX,
         });
-        Ok(Agent { runtime, client })
+        Ok(Agent { runtime, asker: Asker { client } })
+    }
+
+    /// For a verb that waits for more than an answer.
+    pub fn into_parts(self) -> (Runtime, Asker) {
+        (self.runtime, self.asker)
     }
 
     /// # Errors
@@ -81,14 +91,25 @@ impl Agent {
     /// `cli-02`, `cli-04` and the network's faults: there is no answer (exit code 3). What the agent refused is told in
     /// its own words (exit code 2).
     pub fn send(&mut self, method: Method, path: &str, body: &Value) -> Result<Value, Refused> {
+        self.runtime.block_on(self.asker.send(method, path, body))
+    }
+}
+
+impl Asker {
+    /// # Errors
+    /// As `Agent::send`.
+    pub async fn get(&mut self, path: &str) -> Result<Value, Refused> {
+        self.send(Method::GET, path, &Value::Null).await
+    }
+
+    async fn send(&mut self, method: Method, path: &str, body: &Value) -> Result<Value, Refused> {
         let headers: &[(&str, &str)] = if body.is_null() { &[] } else { &[("content-type", "application/json")] };
         let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let asking = self.client.send(method, path, headers, bytes);
-        let response = self
-            .runtime
-            .block_on(async { tokio::time::timeout(ANSWER_TIME, asking).await })
+        let response = tokio::time::timeout(ANSWER_TIME, asking)
+            .await
             .map_err(|_| Fault::new("cli-02", format!("the agent does not answer within {} s", ANSWER_TIME.as_secs())))?
-            .map_err(|fault| fault.hint("Is the agent running with this configuration, as this user or root?"))?;
+            .map_err(unreachable)?;
         let answer = serde_json::from_slice(&response.body);
         if !is_success(response.status) {
             return Err(refusal(path, response.status, &answer.unwrap_or_default()));
@@ -98,8 +119,21 @@ impl Agent {
     }
 }
 
+/// The network's fault, in the words of somebody who looks for the agent.
+fn unreachable(fault: Fault) -> Fault {
+    if fault.code != "net-01" {
+        return fault;
+    }
+    Fault::new("cli-05", format!("no agent answers: {}", fault.what))
+        .hint("Is it running (`systemctl status watchward`) with this configuration (--config), as this user or root?")
+}
+
 /// A fault that came as JSON, as a fault of ours would be printed.
 fn refusal(path: &str, status: u16, answer: &Value) -> Refused {
+    // Prometheus' query API has errors of its own form.
+    if let Some(words) = answer["error"].as_str() {
+        return Refused { words: words.to_string(), code: REFUSED };
+    }
     let text = |key: &str| answer["error"][key].as_str().unwrap_or("");
     if text("what").is_empty() {
         return Fault::new("cli-03", format!("the agent answered {status} to {path}")).into();

@@ -2,8 +2,13 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod query;
+pub mod seen;
 pub mod grants;
 pub mod show;
+pub mod status;
+pub mod table;
+pub mod targets;
 
 use clap::Parser;
 
@@ -17,6 +22,7 @@ use crate::sys::tls;
 
 /// Exit codes, as monitoring plug-ins use them.
 pub const WELL: u8 = 0;
+pub const WARNING: u8 = 1;
 pub const REFUSED: u8 = 2;
 pub const UNKNOWN: u8 = 3;
 
@@ -38,8 +44,10 @@ pub fn main() -> u8 {
             print!("{}", show::rules(loaded));
             WELL
         }),
+        Verb::Status { wanted, json } => status::run(&source, &wanted, json),
+        Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
+        Verb::Query { question, json } => query::run(&source, &question, json),
         Verb::Grants(wanted) => grants::print(&wanted),
-        Verb::Status { json } => show::status(&source, json),
     }
 }
 

@@ -22,6 +22,7 @@ use crate::config::layers::Document;
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
+use crate::export;
 use crate::judge;
 use crate::judge::rules::Rules;
 use crate::model::fault::Fault;
@@ -44,6 +45,7 @@ const SCHEMA: &[Key] = &[
     Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
     Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
     Key::new("features", Kind::Section(sections::FEATURES), "{}", "Whole capabilities, to be switched off."),
+    Key::new("export", Kind::Section(export::config::KEYS), "{}", "Where samples are pushed to."),
 ];
 
 /// The one list of keys: checks, defaults, hints, reference and example come from it.
@@ -129,6 +131,7 @@ pub struct Configuration {
     pub store: store::Config,
     pub judge: judge::Config,
     pub alert: alert::config::Config,
+    pub export: export::config::Config,
     /// Those built in, those of files, and what thresholds expand to.
     pub rules: Arc<Rules>,
     pub tenants: Vec<Tenant>,
@@ -275,6 +278,12 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
         alert::config::Config::default()
     });
+    let export = export::config::Config::read(section("export")).unwrap_or_else(|mistakes| {
+        let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
+        let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
+        new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
+        export::config::Config::default()
+    });
     let judge = judge::Config::read(section("judge"));
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
     let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
@@ -284,6 +293,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         store: store::Config::read(section("store"), &agent.state_dir),
         judge,
         alert,
+        export,
         rules: Arc::new(rules),
         thresholds,
         features: read_features(section("features")),

@@ -61,7 +61,8 @@ impl<'t> Places<'t> {
 }
 
 /// The words that make a key's value a secret, or a pointer to one.
-const SECRET_WORDS: &[&str] = &["password", "passwd", "secret", "token", "api_key", "key_file", "authorization"];
+const SECRET_WORDS: &[&str] =
+    &["password", "passwd", "secret", "token", "api_key", "key_file", "authorization", "headers"];
 
 /// Whether a key is about a secret, so that its value is never shown: people put the secret where its file belongs.
 pub fn is_about_secret(key: &str) -> bool {

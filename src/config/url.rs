@@ -214,7 +214,7 @@ fn decode(text: &str) -> Result<String, Wrong> {
 }
 
 /// Writes a part so that `decode` gives it back.
-fn encode(text: &str, keep: &str) -> String {
+pub fn encode(text: &str, keep: &str) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
         let c = char::from(byte);

@@ -108,7 +108,9 @@ pub fn read_entry(key: &Key, name: &str, given: &DeValue<'_>) -> Result<Value, F
             number(given).filter(|number| number.is_finite()).map(Value::Number).ok_or_else(|| entry("a finite number"))
         }
         (Kind::Numbers, _) => Err(entry("a number")),
-        (_, DeValue::String(text)) if problem::is_secret(name) => Ok(Value::Hidden(Secret::new(&**text))),
+        (_, DeValue::String(text)) if problem::is_secret(key.name) || problem::is_secret(name) => {
+            Ok(Value::Hidden(Secret::new(&**text)))
+        }
         (_, DeValue::String(text)) => Ok(Value::Text(text.to_string())),
         _ => Err(entry("a text")),
     }
@@ -281,6 +283,10 @@ pub fn write(name: &str, value: &Value) -> String {
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
         Value::List(list) => format!("[{}]", listed(list)),
         Value::Faulty => String::new(),
+        Value::Table(table) if problem::is_secret(name) => {
+            let hidden = table.entries.keys().map(|name| format!("{} = \"***\"", text_literal(name)));
+            format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", "))
+        }
         Value::Table(table) => {
             write_entries(&table.entries.iter().map(|(name, (value, _))| (name.as_str(), value)).collect())
         }

@@ -203,8 +203,8 @@ impl Access {
 
     /// A fault without our secrets.
     pub fn concealed(&self, user: &str, fault: Fault) -> Fault {
-        let Fault { code, what, detail, hint } = fault;
-        Fault { code, what: self.conceal(user, &what), detail: self.conceal(user, &detail), hint }
+        let (what, detail) = (self.conceal(user, &fault.what), self.conceal(user, &fault.detail));
+        Fault { what, detail, ..fault }
     }
 }
 

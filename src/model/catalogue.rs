@@ -32,6 +32,7 @@ pub struct Entry {
     pub unit: &'static str,
     pub strict: &'static str,
     pub otel: &'static str,
+    pub attribute: (&'static str, &'static str),
     pub scale: f64,
 }
 
@@ -50,8 +51,8 @@ impl Catalogue {
 
     pub fn add_metrics(&mut self, metrics: &[Metric]) {
         for metric in metrics {
-            let Metric { name, kind, help, unit, strict, otel, scale, .. } = *metric;
-            self.metrics.insert(name, Entry { kind, help, unit, strict, otel, scale });
+            let Metric { name, kind, help, unit, strict, otel, attribute, scale, .. } = *metric;
+            self.metrics.insert(name, Entry { kind, help, unit, strict, otel, attribute, scale });
         }
     }
 
@@ -74,7 +75,7 @@ impl Catalogue {
             let best =
                 self.families.iter().filter(fits).max_by_key(|family| family.prefix.len() + family.suffix.len())?;
             let Family { kind, help, unit, .. } = *best;
-            Some(Entry { kind, help, unit, strict: "", otel: "", scale: 1.0 })
+            Some(Entry { kind, help, unit, strict: "", otel: "", attribute: ("", ""), scale: 1.0 })
         })
     }
 

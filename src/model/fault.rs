@@ -15,15 +15,24 @@ pub struct Fault {
     pub detail: String,
     /// What to do, or what to look at. Empty where nobody knows.
     pub hint: String,
+    /// The server wants a login, or refuses the one it was given: asking again only makes accounts lock.
+    #[serde(skip)]
+    pub of_login: bool,
 }
 
 impl Fault {
     pub fn new(code: &'static str, what: impl Into<String>) -> Fault {
-        Fault { code, what: what.into(), detail: String::new(), hint: String::new() }
+        Fault { code, what: what.into(), detail: String::new(), hint: String::new(), of_login: false }
     }
 
     pub fn detail(mut self, detail: impl Into<String>) -> Fault {
         self.detail = detail.into();
+        self
+    }
+
+    /// Marks a fault as one of the login.
+    pub fn of_login(mut self, is_one: bool) -> Fault {
+        self.of_login = is_one;
         self
     }
 

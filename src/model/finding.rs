@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::model::moment;
+
 /// How bad a finding is. Ordered: info < warning < critical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,6 +51,7 @@ pub struct Finding {
     /// What to do.
     pub remedy: String,
     /// When it began (stored time).
+    #[serde(rename = "since", serialize_with = "moment::serialize")]
     pub since_ms: i64,
     /// Whether the target was merely found, and so must not page anyone.
     pub discovered: bool,

@@ -31,12 +31,16 @@ pub struct Metric {
     pub name: &'static str,
     pub kind: MetricKind,
     pub help: &'static str,
-    /// UCUM, as OpenTelemetry writes it: `By`, `s`, `1`, `{connection}`. Empty where there is none.
+    /// UCUM, as OpenTelemetry writes it: `By`, `s`, `1`, `{connection}`. Empty where there is none. That of the value
+    /// multiplied with `scale`.
     pub unit: &'static str,
     /// The lint-clean name; empty where `name` is clean already.
     pub strict: &'static str,
     /// OpenTelemetry's name; empty where there is none.
     pub otel: &'static str,
+    /// The attribute that a series has beside its labels under its OpenTelemetry name, where several metrics share
+    /// that: `disk.io.direction` and `read`. Both empty where there is none.
+    pub attribute: (&'static str, &'static str),
     /// What a value is multiplied with under its strict or OpenTelemetry name.
     pub scale: f64,
     /// Where the value stands in the answer: a column, a field, a dotted path. Empty where the row's own code takes it.
@@ -45,7 +49,7 @@ pub struct Metric {
 
 impl Metric {
     pub const fn new(kind: MetricKind, name: &'static str, help: &'static str) -> Metric {
-        Metric { name, kind, help, unit: "", strict: "", otel: "", scale: 1.0, from: "" }
+        Metric { name, kind, help, unit: "", strict: "", otel: "", attribute: ("", ""), scale: 1.0, from: "" }
     }
 
     pub const fn counter(name: &'static str, help: &'static str) -> Metric {
@@ -77,6 +81,12 @@ impl Metric {
 
     pub const fn otel(mut self, otel: &'static str) -> Metric {
         self.otel = otel;
+        self
+    }
+
+    /// Sets what sets it apart from the others of its OpenTelemetry name.
+    pub const fn attribute(mut self, name: &'static str, value: &'static str) -> Metric {
+        self.attribute = (name, value);
         self
     }
 

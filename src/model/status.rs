@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::finding::Finding;
+use crate::model::moment;
 use crate::model::scope::Scope;
 use crate::model::transition::Transition;
 
@@ -25,7 +26,9 @@ pub struct TargetStatus {
     /// `None` until the first cycle ended.
     pub up: Option<bool>,
     /// Since when `up` has this value (stored time, milliseconds).
+    #[serde(rename = "since", serialize_with = "moment::serialize")]
     pub since_ms: i64,
+    #[serde(rename = "last_cycle", serialize_with = "moment::serialize")]
     pub last_cycle_ms: i64,
     pub cycle_took_s: f64,
     pub interval_s: f64,
@@ -42,6 +45,7 @@ pub struct TargetStatus {
 /// Something that happened: `target.role_changed`, `backup.completed`. One stream for WebSocket, webhooks, ledger.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
+    #[serde(rename = "at", serialize_with = "moment::serialize")]
     pub at_ms: i64,
     pub tenant: String,
     pub target: String,
@@ -62,6 +66,7 @@ pub struct StreamSample {
 #[serde(tag = "kind", content = "body", rename_all = "lowercase")]
 pub enum Body {
     Samples {
+        #[serde(rename = "at", serialize_with = "moment::serialize")]
         at_ms: i64,
         samples: Vec<StreamSample>,
     },

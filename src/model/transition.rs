@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::labels::Labels;
+use crate::model::moment;
 
 /// The state a rule's or finding's instance is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -43,8 +44,10 @@ pub struct Transition {
     pub from: Phase,
     pub to: Phase,
     /// When this happened (stored time).
+    #[serde(rename = "at", serialize_with = "moment::serialize")]
     pub at_ms: i64,
     /// Since when the condition holds (stored time).
+    #[serde(rename = "since", serialize_with = "moment::serialize")]
     pub since_ms: i64,
     pub value: f64,
     /// One sentence that names why: `held for 2m`, `condition ceased`, `target removed`.

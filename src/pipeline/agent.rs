@@ -15,20 +15,20 @@ use crate::engines;
 use crate::model::catalogue::Catalogue;
 use crate::model::command::Command;
 use crate::model::fault::Fault;
+use crate::model::features::Features;
 use crate::model::reading::Cycle;
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
+use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
+use crate::pipeline::serving::{self, Wires};
 use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
 use crate::serve::commands::{self, Asked};
-use crate::serve::listen::Doors;
-use crate::serve::routes;
-use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
@@ -49,6 +49,8 @@ const LOOK_AFTER_EVERY: Duration = Duration::from_secs(5);
 const QUIET_MAX: Duration = Duration::from_secs(120);
 /// All that must be flushed at the end gets this long; the service manager waits a little longer.
 const STOP_TIME: Duration = Duration::from_secs(4);
+/// What a collector gets for the last request, while the store is flushed.
+const EXPORT_STOP_TIME: Duration = Duration::from_secs(1);
 
 /// Runs the agent until SIGTERM.
 ///
@@ -78,10 +80,12 @@ struct Agent {
     store: Arc<Store>,
     board: Arc<Noticeboard>,
     own: Arc<Own>,
+    exporting: Arc<Exporting>,
     sampler: Sampler,
     judge: mpsc::Sender<Word>,
     commands: mpsc::Receiver<Asked>,
     signals: Signals,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     /// Ends once the last cycle is stored.
     stored: oneshot::Receiver<()>,
@@ -126,10 +130,14 @@ impl Agent {
             alerting: alerting.clone(),
         };
         let catalogue = Arc::new(catalogue());
+        let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
+        exporting.configure(&configuration);
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
-        let serving = serve(&configuration, &places, catalogue, (stopping.clone(), asking), &mirror).await?;
+        let (features, switches) = watch::channel(configuration.features);
+        let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
+        let serving = serving::begin(&configuration, &places, &state, catalogue, wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -139,6 +147,7 @@ impl Agent {
             own: own.clone(),
             stream: stream.clone(),
             judge: judge.clone(),
+            exporting: exporting.clone(),
             unheard,
         };
         let (done, stored) = oneshot::channel();
@@ -159,10 +168,12 @@ impl Agent {
             source,
             configuration,
             effective,
+            features,
             clock,
             store,
             board,
             own,
+            exporting,
             sampler,
             judge,
             commands,
@@ -230,6 +241,7 @@ impl Agent {
     /// Makes these the watched targets, on the board, in judge and in the sampler.
     async fn watch(&mut self, targets: &[Target]) {
         self.board.set_targets(targets, self.clock.now().stored_ms);
+        self.exporting.set_targets(targets);
         let _ = self.judge.send(Word::Targets(targets.to_vec())).await; // judge outlives us, unless it panicked
         self.sampler.set(targets).await;
     }
@@ -327,6 +339,11 @@ impl Agent {
         let (accepted, answer) = oneshot::channel();
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
+        let _ = self.features.send(new.features); // nobody listens where nothing is served
+        let agent_differs = new.agent.name != self.configuration.agent.name;
+        if agent_differs || new.export != self.configuration.export {
+            self.exporting.configure(&new);
+        }
         self.configuration = new;
         let targets = self.targets();
         self.watch(&targets).await;
@@ -337,14 +354,16 @@ impl Agent {
     async fn end(self) -> Result<(), Fault> {
         tell_manager("STOPPING=1");
         tracing::info!("stopping");
-        let Agent { sampler, stored, stop, judging, sending, store, .. } = self;
+        let Agent { sampler, stored, stop, judging, sending, store, exporting, .. } = self;
         let flushing = async {
             drop(sampler); // the last sender of cycles: the storing thread ends after the last one
             let _ = stored.await;
             let _ = stop.send(true);
             let _ = judging.await;
             let _ = sending.await;
-            task::blocking("flush", move || store.flush_and_close()).await
+            let flush = task::blocking("flush", move || store.flush_and_close());
+            let (flushed, ()) = tokio::join!(flush, exporting.end(EXPORT_STOP_TIME));
+            flushed
         };
         match timeout(STOP_TIME, flushing).await {
             Ok(Ok(())) => Ok(()),
@@ -380,31 +399,6 @@ fn catalogue() -> Catalogue {
         catalogue.add_families(std::slice::from_ref(family));
     }
     catalogue
-}
-
-async fn serve(
-    configuration: &Configuration,
-    places: &Places,
-    catalogue: Arc<Catalogue>,
-    (stopping, commands): (watch::Receiver<bool>, mpsc::Sender<Asked>),
-    mirror: &Mirror,
-) -> Result<Handle<()>, Fault> {
-    let shared = Arc::new(Shared {
-        board: places.board.clone(),
-        store: places.store.clone(),
-        catalogue,
-        clock: places.clock.clone(),
-        stream: places.stream.clone(),
-        stream_clients_max: configuration.serve.stream_clients_max,
-        counters: Counters::default(),
-        anonymous: configuration.serve.anonymous(),
-        commands,
-        stopping: stopping.clone(),
-    });
-    mirror.attach(shared.clone());
-    let socket = configuration.agent.state_dir.join("watchward.sock");
-    let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

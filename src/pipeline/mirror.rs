@@ -3,8 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use prometheus::proto::MetricFamily;
+
 use crate::alert::Alerting;
 use crate::alert::statistics::Statistics as Alerts;
+use crate::export::statistics::{Counters as ExportCounters, Statistics as Exports};
 use crate::pipeline::own::{Figure, Kind, Own};
 use crate::sample::sampler::Sampler;
 use crate::serve::shared::{Counters, Shared};
@@ -17,6 +20,7 @@ pub struct Snapshot {
     store: Statistics,
     is_writing: bool,
     alerts: Alerts,
+    exports: Exports,
     used: Usage,
     ahead_ms: i64,
     cycles_dropped: u64,
@@ -28,6 +32,12 @@ pub struct Snapshot {
 impl Snapshot {
     fn served(&self, counter: fn(&Counters) -> &AtomicU64) -> f64 {
         self.shared.as_ref().map_or(0.0, |shared| float(counter(&shared.counters).load(Ordering::Relaxed)))
+    }
+
+    #[allow(clippy::cast_precision_loss)] // milliseconds of this era are exact
+    fn certificate_expiry_s(&self) -> f64 {
+        let identity = self.shared.as_ref().and_then(|shared| shared.identity.as_ref());
+        identity.and_then(|identity| identity.pair().expires_ms).map_or(0.0, |at_ms| at_ms as f64 / 1000.0)
     }
 }
 
@@ -79,8 +89,26 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_alert_unrecorded_total", "Critical alerts told without having been recorded.", |at| float(at.alerts.unrecorded)),
     total("watchward_alert_dropped_unrecorded_total", "Unrecorded alerts dropped because too many waited.", |at| float(at.alerts.dropped_urgent)),
     total("watchward_alert_dropped_events_total", "Events dropped because the state could not be written for too long.", |at| float(at.alerts.dropped_events)),
+    level("watchward_export_queued_bytes", "Bytes of requests that wait for the collector.", |at| float(at.exports.queued_bytes)),
+    level("watchward_export_queued_points", "Points and spans in them.", |at| float(at.exports.queued_items)),
+    level("watchward_export_series", "Series of which the export remembers something.", |at| float(at.exports.series)),
+    level("watchward_export_failing_seconds", "How long the collector has taken nothing although something waits.", |at| at.exports.failing_s),
+    total("watchward_export_sent_points_total", "Points and spans that arrived.", |at| float(at.exports.sent)),
+    total("watchward_export_failed_attempts_total", "Attempts that failed and are repeated.", |at| float(at.exports.failed)),
+    total("watchward_export_overflowed_points_total", "Points and spans dropped because too much waited.", |at| float(at.exports.overflowed)),
+    total("watchward_export_refused_points_total", "Points and spans in requests that the collector refused.", |at| float(at.exports.refused)),
+    total("watchward_export_rejected_points_total", "Points and spans that it rejected from requests that it took.", |at| float(at.exports.rejected)),
+    total("watchward_export_unfit_points_total", "Samples that cannot be pushed: sums that are no number, second values for one time.", |at| float(at.exports.unfit)),
+    total("watchward_export_dropped_cycles_total", "Whole cycles dropped because the encoding did not keep up.", |at| float(at.exports.dropped_cycles)),
     total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
+    total("watchward_serve_wrong_tokens_total", "Requests and logins with a token that is not known, or has expired.", |at| at.served(|count| &count.wrong_tokens)),
+    total("watchward_serve_failed_handshakes_total", "Connections that came to no agreement on TLS.", |at| at.served(|count| &count.handshakes_failed)),
+    total("watchward_serve_crowded_connections_total", "Connections dropped because their address had all it may have.", |at| at.served(|count| &count.crowded)),
+    total("watchward_serve_refused_certificates_total", "New certificates or keys of the agent's own that could not be used.", |at| at.served(|count| &count.certificates_refused)),
+    level("watchward_serve_certificate_expiry_timestamp_seconds", "When the agent's own certificate ends; 0 without one.", Snapshot::certificate_expiry_s),
+    level("watchward_serve_tokens", "Tokens there are.", |at| at.shared.as_ref().map_or(0.0, |shared| shared.tokens.count() as f64)),
+    level("watchward_serve_sessions", "Sessions of the page.", |at| at.shared.as_ref().map_or(0.0, |shared| shared.sessions.count() as f64)),
     total("watchward_serve_connections_total", "Connections let in.", |at| at.served(|count| &count.connections)),
     level("watchward_serve_stream_clients", "Clients of the live stream.", |at| at.served(|count| &count.stream_clients)),
     total("watchward_serve_stream_cut_off_total", "Clients of the live stream cut off for being too slow.", |at| at.served(|count| &count.stream_cut_off)),
@@ -92,6 +120,7 @@ pub struct Mirror {
     clock: Arc<Clock>,
     own: Arc<Own>,
     alerting: Arc<Alerting>,
+    exports: Arc<ExportCounters>,
     cycles_dropped: Arc<AtomicU64>,
     unheard: Arc<AtomicU64>,
     shared: OnceLock<Arc<Shared>>,
@@ -111,6 +140,7 @@ impl Mirror {
             clock: clock.clone(),
             own: own.clone(),
             alerting: alerting.clone(),
+            exports: Arc::default(),
             cycles_dropped: sampler.dropped.clone(),
             unheard: unheard.clone(),
             shared: OnceLock::new(),
@@ -121,17 +151,33 @@ impl Mirror {
         let _ = self.shared.set(shared); // once, by the agent
     }
 
+    /// What exporting counts into.
+    pub fn exports(&self) -> Arc<ExportCounters> {
+        self.exports.clone()
+    }
+
     /// The agent's own metrics as text.
     pub fn text(&self) -> String {
-        self.own.text(&Snapshot {
+        self.own.text(&self.snapshot())
+    }
+
+    /// The agent's own metrics.
+    pub fn gather(&self) -> Vec<MetricFamily> {
+        self.own.gather(&self.snapshot())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.clock.now();
+        Snapshot {
             store: self.store.statistics(),
             is_writing: matches!(self.store.health(), Health::Writing),
-            alerts: self.alerting.statistics(self.clock.now()),
+            alerts: self.alerting.statistics(now),
+            exports: self.exports.read(now.since_start),
             used: usage::own(),
             ahead_ms: self.clock.ahead_ms(),
             cycles_dropped: self.cycles_dropped.load(Ordering::Relaxed),
             outcomes_unheard: self.unheard.load(Ordering::Relaxed),
             shared: self.shared.get().cloned(),
-        })
+        }
     }
 }

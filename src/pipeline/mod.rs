@@ -5,4 +5,6 @@ pub mod board;
 pub mod judging;
 pub mod mirror;
 pub mod own;
+pub mod exporting;
+pub mod serving;
 pub mod storing;

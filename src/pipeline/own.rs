@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
@@ -106,6 +107,15 @@ impl Own {
 
     /// The text format, after taking a snapshot over.
     pub fn text(&self, snapshot: &Snapshot) -> String {
+        let mut bytes = Vec::new();
+        match TextEncoder::new().encode(&self.gather(snapshot), &mut bytes) {
+            Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
+            Err(error) => format!("# the agent's own metrics cannot be written: {error}\n"),
+        }
+    }
+
+    /// Every metric, after taking a snapshot over.
+    pub fn gather(&self, snapshot: &Snapshot) -> Vec<MetricFamily> {
         // Two who ask at once must not both move a counter by what they saw.
         let _one_by_one = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
         for (figure, shown) in &self.figures {
@@ -115,11 +125,7 @@ impl Own {
                 Shown::Total(counter) => counter.inc_by((value - counter.get()).max(0.0)),
             }
         }
-        let mut bytes = Vec::new();
-        match TextEncoder::new().encode(&self.registry.gather(), &mut bytes) {
-            Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
-            Err(error) => format!("# the agent's own metrics cannot be written: {error}\n"),
-        }
+        self.registry.gather()
     }
 }
 

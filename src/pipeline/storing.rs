@@ -12,6 +12,7 @@ use crate::model::reading::{Cycle, Points};
 use crate::model::series::{Series, is_stale};
 use crate::model::status::{Body, Event, Message, StreamSample, TargetStatus};
 use crate::pipeline::board::{Change, Noticeboard};
+use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::Word;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
@@ -30,6 +31,7 @@ pub struct Storing {
     pub own: Arc<Own>,
     pub stream: Stream,
     pub judge: mpsc::Sender<Word>,
+    pub exporting: Arc<Exporting>,
     /// Outcomes that judge had no room for. The next cycle of the target says the same again.
     pub unheard: Arc<AtomicU64>,
 }
@@ -49,6 +51,7 @@ impl Storing {
 
     fn take(&self, cycle: Cycle) {
         self.show(&cycle);
+        self.exporting.hand(&cycle);
         if self.points.try_send((cycle.points, cycle.at_ms)).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }

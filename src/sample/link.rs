@@ -207,14 +207,21 @@ async fn work(
         } else {
             // Half of what is left: one slow row never takes the time of all that follow.
             let asked = session.ask(row, left / 2).await;
-            asked
-                .map_err(|Unknown { kind, reason }| Unknown { kind, reason: access.conceal(&target.url.user, &reason) })
+            asked.map_err(|Unknown { kind, reason }| {
+                let granted = if kind == UnknownKind::Privilege { grant(row) } else { String::new() };
+                Unknown { kind, reason: access.conceal(&target.url.user, &reason) + &granted }
+            })
         };
         let took = watch.elapsed().saturating_sub(began);
         let _ = reports.send(Report::Row { row: at, took, answer }).await;
     }
     let _ = reports.send(Report::Done).await;
     Some(Boxed { session, access })
+}
+
+/// What reads a row that was refused.
+fn grant(row: &Row) -> String {
+    if row.privilege.is_empty() { String::new() } else { format!("; the row needs {}", row.privilege) }
 }
 
 async fn open(engine: &'static dyn Engine, target: &Target) -> Result<Boxed, Fault> {

@@ -14,6 +14,7 @@ use crate::sys::files;
 pub const ALL: &[&str] = &[
     include_str!("migrations/0001_instances.sql"),
     include_str!("migrations/0002_outbox.sql"),
+    include_str!("migrations/0003_tokens.sql"),
     include_str!("migrations/0004_journal.sql"),
 ];
 

@@ -16,6 +16,7 @@ pub mod policies;
 pub mod rehome;
 pub mod reserve;
 pub mod text;
+pub mod tokens;
 pub mod transitions;
 pub mod trim;
 pub mod write;

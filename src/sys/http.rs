@@ -79,14 +79,14 @@ impl Client {
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: Vec<u8>,
+        body: impl Into<Bytes>,
     ) -> Result<Response, Fault> {
         let mut open = match self.open.take().filter(|open| !open.sender.is_closed()) {
             Some(open) => open,
             None => self.connect().await?,
         };
         open.meter.renew();
-        let request = self.request(method, path, headers, body)?;
+        let request = self.request(method, path, headers, body.into())?;
         let outcome = exchange(&mut open.sender, request).await;
         match outcome {
             Ok(response) => {
@@ -108,10 +108,10 @@ impl Client {
         method: Method,
         path: &str,
         headers: &[(&str, &str)],
-        body: Vec<u8>,
+        body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Fault> {
         let wrong = |what: String| Fault::new("http-03", format!("a request cannot be made: {what}"));
-        let mut request = Request::builder().method(method).uri(path).body(Full::new(Bytes::from(body)));
+        let mut request = Request::builder().method(method).uri(path).body(Full::new(body));
         let all = request.as_mut().map_err(|error| wrong(error.to_string()))?.headers_mut();
         let own = [(HOST.as_str(), self.base.host.as_str()), (USER_AGENT.as_str(), self.base.user_agent.as_str())];
         for (name, value) in own.iter().chain(headers) {

@@ -134,7 +134,7 @@ impl Line {
 }
 
 /// Text that moves no terminal's cursor.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let harmless = |one: char| one == '\n' || one == '\t' || !one.is_control();
     text.chars().map(|one| if harmless(one) { one.to_string() } else { one.escape_default().to_string() }).collect()
 }

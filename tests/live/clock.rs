@@ -46,7 +46,9 @@ impl Stepped {
 
     /// The stored time of the last cycle, in seconds.
     fn last_s(&self) -> i64 {
-        self.agent.target("this-host")["last_cycle_ms"].as_i64().unwrap_or(0) / 1000
+        let target = self.agent.target("this-host");
+        let at: Option<jiff::Timestamp> = target["last_cycle"].as_str().and_then(|text| text.parse().ok());
+        at.map_or(0, jiff::Timestamp::as_second)
     }
 }
 

@@ -130,6 +130,7 @@ impl ClickHouseSession {
                 Fault::new("clickhouse-01", format!("{server} refuses user '{user}'"))
                     .detail(words(code, &said))
                     .hint("Is the password right, and may this user log in from this machine (its networks)?")
+                    .of_login(true)
             }
             Failure::Said(code @ (81 | 291), said) if !self.database.is_empty() => {
                 Fault::new("clickhouse-02", format!("{server} has no database '{}' for this user", self.database))

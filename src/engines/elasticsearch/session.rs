@@ -157,6 +157,7 @@ impl ElasticsearchSession {
                 Fault::new("elasticsearch-01", format!("{server} refuses {who}"))
                     .detail(detail(status, &said))
                     .hint("Is the password or API key right, and neither expired nor of another cluster?")
+                    .of_login(true)
             }
             Failure::Said(status @ 403, said) => {
                 Fault::new("elasticsearch-02", format!("{server} does not let this login read"))

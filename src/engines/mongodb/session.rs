@@ -333,12 +333,13 @@ fn connect_fault(server: &str, target: &Target, error: &Error) -> Fault {
             Fault::new("mongodb-02", what).detail(format!("The server said: {said}.")).hint(
                 "Is the password right, and is the user in this authSource? A user made before version 4.0 has only \
                  SCRAM-SHA-1: add authMechanism=SCRAM-SHA-1 to the URL.",
-            )
+            ).of_login(true)
         }
         (_, Some(inner)) if inner.code == UNAUTHORIZED => {
             Fault::new("mongodb-03", format!("{server} answers nothing without a login"))
                 .detail(words(inner))
                 .hint("Give the target a user with the role clusterMonitor, and its password.")
+                .of_login(true)
         }
         (_, Some(inner)) => Fault::new("mongodb-04", format!("{server} refuses to be read")).detail(words(inner)),
         _ => probe_fault(server, error),

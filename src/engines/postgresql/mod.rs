@@ -4,9 +4,11 @@ mod discover;
 mod grants;
 pub mod monitor;
 pub mod session;
+pub mod tune;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Place, Session, Sight, Task, Version};
+use crate::engines::contract::{Access, Card, Engine, Found, Hand, Place, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
+use crate::model::plan::Refusal;
 use crate::model::row::Metric;
 use crate::model::target::Target;
 
@@ -51,5 +53,13 @@ impl Engine for Postgresql {
 
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
         Box::pin(session::connect(self, target, access))
+    }
+
+    fn action_grants(&self, login: &str, version: Option<Version>) -> Option<String> {
+        Some(tune::grants(login, version))
+    }
+
+    fn reach<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Hand>, Refusal>> {
+        Box::pin(tune::reach(self, target, access))
     }
 }

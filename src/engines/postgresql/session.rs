@@ -60,7 +60,8 @@ const EXTENSIONS: &[(&str, &str, (u32, u32))] = &[
 /// pg_stat_statements tells shared and local block times apart, under new names.
 pub const SPLIT_BLOCK_TIMES: &str = "pg_stat_statements 1.11";
 
-struct Open {
+/// A connection that has logged in.
+pub struct Open {
     client: Client,
     meter: Meter,
     facts: Facts,
@@ -81,6 +82,14 @@ struct Open {
 /// `postgresql-01`: the target is remote, its TLS proves nothing, and it is not `insecure`. Otherwise what the network,
 /// TLS or the server said; see `refusal`.
 pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
+    Ok(Box::new(open(engine, target, access).await?))
+}
+
+/// Connects, logs in, and learns what the server is.
+///
+/// # Errors
+/// As `connect`.
+pub async fn open(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Open, Fault> {
     let encryption = tls::encryption(target)?;
     let port = if target.url.port == 0 { engine.card().default_port } else { target.url.port };
     let address = address(&target.url.host, port);
@@ -139,7 +148,7 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
         _alive: alive,
     };
     open.learn().await?;
-    Ok(Box::new(open))
+    Ok(open)
 }
 
 fn address(host: &str, port: u16) -> Address {
@@ -176,7 +185,58 @@ impl Session for Open {
     }
 }
 
+/// What came in place of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// Empty where it was not the server who said it: the connection ended, or no answer came in time.
+    pub sqlstate: String,
+    pub words: String,
+}
+
 impl Open {
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Where the server is.
+    pub fn door(&self) -> &str {
+        &self.door
+    }
+
+    /// As whom it was entered.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Sends a message as it is, with no transaction around it and no limit but our patience.
+    ///
+    /// # Errors
+    /// What the server said, or why it said nothing; the connection is then of no more use.
+    pub async fn say(&mut self, message: &str) -> Result<Table, Said> {
+        let unheard = |words: String| Said { sqlstate: String::new(), words };
+        if self.broken {
+            return Err(unheard("the connection has ended".to_string()));
+        }
+        self.meter.renew();
+        let Ok(result) = timeout(self.deadline, collect(&self.client, message)).await else {
+            self.broken = true;
+            return Err(unheard(format!("no answer within {:?}", self.deadline)));
+        };
+        let error = match result {
+            Ok(table) => return Ok(table),
+            Err(error) => error,
+        };
+        if let Some(server) = error.as_db_error() {
+            let said = Said { sqlstate: server.code().code().to_string(), words: server.message().to_string() };
+            // Ends the transaction that the message may have begun.
+            self.broken |= !matches!(timeout(self.deadline, self.client.batch_execute("ROLLBACK")).await, Ok(Ok(())));
+            return Err(said);
+        }
+        self.broken = true;
+        let Unknown { reason, .. } = refusal::unknown(self.reason(&error), self.meter.is_exhausted());
+        Err(unheard(reason))
+    }
+
     async fn learn(&mut self) -> Result<(), Fault> {
         let table = self.run(PROBE, self.deadline).await;
         let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;

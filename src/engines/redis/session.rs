@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind};
 use serde_json::{Value as Json, json};
+use tokio::time::timeout;
 
 use crate::engines::contract::{
     ANSWER_BYTES_MAX, Access, Answer, Ask, Engine, Facts, Row, SESSION_NAME, Session, Task, Version,
@@ -25,7 +26,8 @@ const EACH_MASTER: &str = "{master}";
 /// The most masters of one Sentinel that are asked one by one.
 const MASTERS_MAX: usize = 64;
 
-struct Open {
+/// A connection that has logged in.
+pub struct Open {
     connection: MultiplexedConnection,
     meter: Meter,
     facts: Facts,
@@ -34,6 +36,7 @@ struct Open {
     /// For faults: where and as whom.
     door: String,
     user: String,
+    deadline: Duration,
     broken: bool,
     /// Ends the connection's task when dropped.
     _driver: Handle<()>,
@@ -45,6 +48,14 @@ struct Open {
 /// `redis-01`: the target is remote, its connection proves nothing, and it is not `insecure`. Otherwise what the
 /// network, TLS or the server said.
 pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
+    Ok(Box::new(open(engine, target, access).await?))
+}
+
+/// Connects, logs in, and learns what the server is.
+///
+/// # Errors
+/// As `connect`.
+pub async fn open(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Open, Fault> {
     let address = address(engine, target);
     let door = address.text();
     if let Err(lacks) = engine.verifies(target)
@@ -75,12 +86,13 @@ pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> R
         masters: Vec::new(),
         door,
         user,
+        deadline: target.deadline,
         broken: false,
         _driver: driver,
     };
     open.log_in(access).await.map_err(|error| fault(&open.door, &open.user, &error))?;
     open.learn().await?;
-    Ok(Box::new(open))
+    Ok(open)
 }
 
 fn address(engine: &dyn Engine, target: &Target) -> Address {
@@ -130,6 +142,40 @@ impl Session for Open {
 }
 
 impl Open {
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Where the server is.
+    pub fn door(&self) -> &str {
+        &self.door
+    }
+
+    /// As whom it was entered; empty without a name.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Sends one command, whose words may hold anything.
+    ///
+    /// # Errors
+    /// The server's own line, or why it said nothing; the connection is then of no more use.
+    pub async fn say(&mut self, command: &[&str]) -> Result<redis::Value, String> {
+        if self.broken {
+            return Err("the connection has ended".to_string());
+        }
+        let mut cmd = Cmd::new();
+        cmd.arg(command);
+        let deadline = self.deadline;
+        match timeout(deadline, self.run(&cmd)).await {
+            Ok(answer) => answer.map_err(|error| words(&error)),
+            Err(_) => {
+                self.broken = true;
+                Err(format!("no answer within {deadline:?}"))
+            }
+        }
+    }
+
     /// With a name: its password. Without one: the password that all users share, the only kind before version 6.
     async fn log_in(&mut self, access: &Access) -> Result<(), RedisError> {
         if let Some(password) = &access.password {
@@ -253,6 +299,17 @@ fn plain(value: &redis::Value) -> Option<String> {
     }
 }
 
+/// All texts of an answer in their order: a map gives each key and its value.
+pub fn texts(value: redis::Value) -> Vec<String> {
+    match value {
+        redis::Value::Array(all) | redis::Value::Set(all) => all.into_iter().flat_map(texts).collect(),
+        redis::Value::Map(pairs) => {
+            pairs.into_iter().flat_map(|(key, value)| [texts(key), texts(value)]).flatten().collect()
+        }
+        other => plain(&other).into_iter().collect(),
+    }
+}
+
 fn to_json(value: redis::Value) -> Json {
     match value {
         redis::Value::Int(number) => json!(number),
@@ -282,6 +339,9 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// The first words of a server that wants a login, or refuses the one it was given; the third is older than users.
+const LOGIN_REFUSED: [&str; 4] = ["WRONGPASS", "NOAUTH", "ERR invalid password", "NOPERM"];
+
 /// Why the server gives no session, in its own words.
 fn fault(door: &str, user: &str, error: &RedisError) -> Fault {
     let whom = if user.is_empty() { String::new() } else { format!(" as '{user}'") };
@@ -289,7 +349,8 @@ fn fault(door: &str, user: &str, error: &RedisError) -> Fault {
     let known = REFUSALS.iter().find(|(first, ..)| words.starts_with(first));
     let (code, hint) =
         known.map_or(("redis-07", "Is it Redis that listens there? Its log may say more."), |r| (r.1, r.2));
-    Fault::new(code, format!("no session with {door}{whom}: {words}")).hint(hint)
+    let of_login = LOGIN_REFUSED.iter().any(|first| words.starts_with(first));
+    Fault::new(code, format!("no session with {door}{whom}: {words}")).hint(hint).of_login(of_login)
 }
 
 /// The server's own line, or the driver's words where the server said nothing.

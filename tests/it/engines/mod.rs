@@ -5,6 +5,7 @@ mod points;
 mod targets;
 mod http_answers;
 mod tables;
+mod grants;
 mod host;
 mod postgresql;
 mod redis;

@@ -4,5 +4,6 @@ mod calendar;
 mod duration;
 mod labels;
 mod matcher;
+mod moment;
 mod scope;
 mod words;

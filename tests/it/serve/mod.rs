@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, watch};
 use watchward::model::caller::{Caller, Role};
 use watchward::model::catalogue::Catalogue;
+use watchward::model::features::Features;
 use watchward::model::finding::Finding;
 use watchward::model::labels::Labels;
 use watchward::model::row::Metric;
@@ -109,6 +110,7 @@ pub struct Served {
     socket: PathBuf,
     stream: Stream,
     shared: Arc<Shared>,
+    features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
     _folder: Folder,
 }
@@ -128,6 +130,7 @@ impl Served {
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
+        let (features, switches) = watch::channel(Features::default());
         let (commands, asked) = mpsc::channel(WAITING_MAX);
         tokio::spawn(answer(asked));
         let shared = Arc::new(Shared {
@@ -138,6 +141,7 @@ impl Served {
             stream: stream.clone(),
             stream_clients_max,
             counters: Counters::default(),
+            features: switches,
             anonymous: Caller {
                 scope: Scope::from_anonymous(anonymous),
                 role: Role::Viewer,
@@ -150,7 +154,7 @@ impl Served {
         let doors = Doors::open("127.0.0.1:0".parse().unwrap(), Some(&socket)).await.unwrap();
         let address = doors.address().unwrap();
         tokio::spawn(doors.serve(routes::router(shared.clone()), shared.clone(), stopping));
-        Served { address, socket, stream, shared, stop, _folder: folder }
+        Served { address, socket, stream, shared, features, stop, _folder: folder }
     }
 
     fn client(&self, address: Address, host: &str) -> Client {

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use watchward::model::features::Features;
 use watchward::model::status::{Body, Event, Message};
 use watchward::serve::shared::Published;
 use watchward::serve::stream::Filter;
@@ -66,6 +67,7 @@ async fn a_client_hears_what_its_scope_and_its_filter_let_through() {
     assert_eq!(next(&mut all).await["body"]["summary"], "first");
     let second = next(&mut all).await;
     assert_eq!(second["kind"], "event");
+    assert_eq!(second["body"]["at"], "1970-01-01T00:00:00.001Z");
     assert_eq!((&second["tenant"], &second["target"]), (&json!("acme"), &json!("cache")));
     assert_eq!(next(&mut some).await["body"]["summary"], "second");
 }
@@ -131,4 +133,31 @@ async fn a_plain_request_and_a_kind_that_does_not_exist_are_told_what_is_wrong()
     let fault = Filter::from_parameters(&parameters).unwrap_err();
     assert_eq!(fault.what, "there is no kind 'events' of messages");
     assert_eq!(fault.hint, "The kinds are samples, finding, alert, event, target.");
+}
+
+#[tokio::test]
+async fn what_is_switched_off_is_refused_with_that_reason_and_its_clients_are_told() {
+    let served = Served::begin("*", 2).await;
+    let mut socket = connect(&served, "").await;
+    let switch = |on| Features { real_time_monitoring: on, ..Features::default() };
+    served.features.send(switch(false)).unwrap();
+    let farewell = json!({ "closed": 1001, "reason": "real_time_monitoring is switched off" });
+    assert_eq!(next(&mut socket).await, farewell);
+
+    let refused = served.get("/api/v1/stream").await;
+    assert_eq!(refused.status, 403);
+    let answer: Value = serde_json::from_slice(&refused.body).unwrap();
+    let fault = &answer["error"];
+    assert_eq!(fault["code"], "feature-01");
+    assert_eq!(fault["what"], "real_time_monitoring is switched off");
+    assert_eq!(fault["detail"], "The configuration says real_time_monitoring = false in [features].");
+    assert_eq!(fault["hint"], "Set it to true there, and reload the agent.");
+    assert!(
+        connect_async(format!("ws://{}/api/v1/stream", served.address)).await.unwrap_err().to_string().contains("403")
+    );
+
+    served.features.send(switch(true)).unwrap();
+    let mut again = connect(&served, "").await;
+    tell(&served, "acme", "orders", "target.up", "back");
+    assert_eq!(next(&mut again).await["body"]["summary"], "back");
 }

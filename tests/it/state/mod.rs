@@ -4,6 +4,7 @@ mod full;
 mod open;
 mod outbox;
 mod records;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -105,21 +105,24 @@ async fn a_newer_schema_is_refused_with_both_versions_and_the_way_back() {
     let folder = Folder::new();
     close(open(&folder).await, &folder).await;
     let file = folder.state().join("state.db");
-    run(&file, "PRAGMA user_version = 7").await;
+    run(&file, "PRAGMA user_version = 70").await;
+    let known = migrations::ALL.len().to_string();
     let before = fs::read(&file).unwrap();
     assert_eq!(
         refusal(&folder).await,
-        "state.db has schema version 7, and this version of watchward knows up to 2 [state-02]\n\
+        "state.db has schema version 70, and this version of watchward knows up to KNOWN [state-02]\n\
          detail: Read from /state/state.db.\n\
          hint: Install the newer version again; no copy from before the update stands beside it."
+            .replace("KNOWN", &known)
     );
     fs::write(folder.state().join("state.db.before-3"), "x").unwrap();
     assert_eq!(
         refusal(&folder).await,
-        "state.db has schema version 7, and this version of watchward knows up to 2 [state-02]\n\
+        "state.db has schema version 70, and this version of watchward knows up to KNOWN [state-02]\n\
          detail: Read from /state/state.db.\n\
          hint: Install the newer version again; or stop the agent and put back /state/state.db.before-3, the copy made \
          before the update (what happened since is not in it)."
+            .replace("KNOWN", &known)
     );
     assert_eq!(fs::read(&file).unwrap(), before, "a refused file was changed");
 }

@@ -34,8 +34,6 @@ XML
 <yandex>
   <profiles>
     <default><max_memory_usage>536870912</max_memory_usage><log_queries>1</log_queries></default>
-    <monitor><readonly>1</readonly><max_memory_usage>134217728</max_memory_usage><log_queries>1</log_queries>
-      <max_execution_time>30</max_execution_time></monitor>
   </profiles>
   <quotas><default/></quotas>
   <users>
@@ -43,14 +41,12 @@ XML
       <password_sha256_hex>$(sha256_of "$(secret clickhouse-admin)")</password_sha256_hex>
       <networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota>
     </admin>
-    <watchward>
-      <password_sha256_hex>$(sha256_of "$(secret clickhouse-monitor)")</password_sha256_hex>
-      <networks><ip>127.0.0.1</ip></networks><profile>monitor</profile><quota>default</quota>
-      <allow_databases><database>system</database></allow_databases>
-    </watchward>
   </users>
 </yandex>
 XML
+  make_dir "$name" "$dir/users.d" 0750
+  sed "s/SHA256_OF_THE_PASSWORD/$(sha256_of "$(secret clickhouse-monitor)")/" "$SERVERS_DIR/grants/clickhouse-18.16.xml" |
+    write_for "$name" 0600 "$dir/users.d/watchward.xml"
 }
 
 clickhouse_launch() { spawn clickhouse /usr/sbin/clickhouse-server --config-file="$DATA/clickhouse/config.xml"; }

@@ -1,6 +1,8 @@
 """Makes MongoDB's replica set and its users ("create"), and tells whether a member takes part ("member PORT")."""
 
+import json
 import os
+import re
 import sys
 import time
 
@@ -35,6 +37,12 @@ def until(what, seconds, attempt):
     sys.exit(f"{what}: not within {seconds} s ({last})")
 
 
+def monitor_roles():
+    """What `watchward grants` gives the user that watches: the script is for a shell that is not here, its roles are JSON."""
+    with open(os.path.join(os.path.dirname(__file__), "..", "grants", "mongodb-6.js"), encoding="utf-8") as script:
+        return json.loads(re.search(r'"roles": (.*)', script.read()).group(1))
+
+
 def create():
     first = connect(HOSTS[0])
     until("mongod answers", 90, lambda: first.admin.command("ping"))
@@ -45,12 +53,7 @@ def create():
     # The localhost exception allows exactly this one user without a login.
     first.admin.command("createUser", "admin", pwd=os.environ["WW_ADMIN"], roles=["root"])
     admin = connect(HOSTS[0], "admin", os.environ["WW_ADMIN"])
-    admin.admin.command(
-        "createUser",
-        "watchward",
-        pwd=os.environ["WW_MONITOR"],
-        roles=[{"role": "clusterMonitor", "db": "admin"}, {"role": "read", "db": "local"}],
-    )
+    admin.admin.command("createUser", "watchward", pwd=os.environ["WW_MONITOR"], roles=monitor_roles())
     admin.shop.orders.insert_many([{"_id": n, "customer": n % 100, "amount": n % 97} for n in range(2000)])
     admin.shop.orders.create_index("customer")
     # MongoDB takes one new voting member per change of the configuration.

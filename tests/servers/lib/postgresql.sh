@@ -83,12 +83,19 @@ postgresql_launch() {
 
 postgresql_ready() { "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$(port_of "$1")" -t 2; }
 
+postgresql_monitor() { # the role that watches, as `watchward grants` makes it; \password reads it twice, without a terminal
+  { cat "$SERVERS_DIR/grants/postgresql-15.sql" && printf '%s\n' "$(secret pg-monitor)" "$(secret pg-monitor)"; } |
+    PGPASSWORD=$(secret pg-admin) setsid -w "$PG_BIN/psql" -X -q -d "$(pg_conninfo postgresql-primary postgres)" \
+      >>"$(log_of postgresql-primary)" 2>&1 || fail_with_log postgresql-primary "the role that watches could not be made"
+}
+
 postgresql_up() { # first start: roles, extensions, some data, then the standby as a copy
   local dir=$DATA/postgresql-standby
   postgresql_setup
   start_server postgresql-primary
   wait_ready postgresql-primary 60
-  WATCHWARD_PASSWORD=$(secret pg-monitor) REPLICATOR_PASSWORD=$(secret pg-replication) \
+  postgresql_monitor
+  REPLICATOR_PASSWORD=$(secret pg-replication) \
     pg_psql postgresql-primary postgres pg-admin <"$SERVERS_DIR/lib/postgresql.sql"
   as_user "$(user_of postgresql-standby)" PGPASSFILE="$dir/pgpass" "$PG_BIN/pg_basebackup" -D "$dir/data" \
     -R -C -S standby -X stream -c fast --no-sync \

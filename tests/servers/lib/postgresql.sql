@@ -1,13 +1,10 @@
--- What the primary holds before the standby copies it: roles of least privilege, extensions, a small shop.
+-- What the primary holds before the standby copies it, beside the role that watches (grants/): extensions, a small shop.
 -- Passwords come from the environment (\getenv) and must not reach pg_stat_statements, which monitors may read.
-\getenv watchward_password WATCHWARD_PASSWORD
 \getenv replicator_password REPLICATOR_PASSWORD
 SET pg_stat_statements.track_utility = off;
 SET log_min_duration_statement = -1;
-CREATE ROLE watchward LOGIN PASSWORD :'watchward_password';
 CREATE ROLE replicator LOGIN REPLICATION PASSWORD :'replicator_password';
 RESET pg_stat_statements.track_utility;
-GRANT pg_monitor TO watchward;
 
 CREATE DATABASE orders;
 -- PUBLIC's default also allows temporary tables; watchward shall have CONNECT and nothing more.

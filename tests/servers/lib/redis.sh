@@ -6,13 +6,9 @@ acl() { # USER SECRET RULES: one line of an ACL file; only the hash of the passw
   echo "user $1 on resetchannels -@all #$(sha256_of "$(secret "$2")") $3"
 }
 
-# What a monitor asks a server. CLIENT SETINFO came with 7.2: 7.0 refuses to load an ACL that names it.
-REDIS_MONITOR="+ping +hello +info +role +dbsize +config|get +slowlog|get +slowlog|len +latency|latest \
-+latency|histogram +client|setname +client|list +cluster|info +memory|stats"
-# Of Sentinel only what reads: no failover, set, reset, monitor, remove.
-SENTINEL_MONITOR="+ping +hello +info +role +client|setname +client|list +sentinel|master +sentinel|masters \
-+sentinel|replicas +sentinel|slaves +sentinel|sentinels +sentinel|get-master-addr-by-name +sentinel|ckquorum \
-+sentinel|myid +sentinel|info-cache +sentinel|pending-scripts"
+monitor_rules() { # FILE of grants/: what `watchward grants` gives the user that watches, without its password
+  sed -n 's/^ACL SETUSER watchward reset //p' "$SERVERS_DIR/grants/$1"
+}
 
 redis_setup() {
   local name dir port
@@ -22,7 +18,7 @@ redis_setup() {
     {
       echo "user default off"
       acl admin redis-admin "~* &* +@all"
-      acl watchward redis-monitor "$REDIS_MONITOR"
+      acl watchward redis-monitor "$(monitor_rules redis-7.0.acl)"
       acl replica redis-replication "+psync +replconf +ping"
       acl sentinel redis-sentinel "allchannels +multi +slaveof +replicaof +ping +exec +subscribe +config|rewrite +role \
 +publish +info +client|setname +client|kill +script|kill"
@@ -55,7 +51,7 @@ CONF
     {
       echo "user default off"
       acl admin redis-admin "~* &* +@all"
-      acl watchward redis-monitor "$SENTINEL_MONITOR"
+      acl watchward redis-monitor "$(monitor_rules redis-7.0-sentinel.acl)"
       acl peer redis-sentinel "allchannels +auth +client|getname +client|id +client|setname +command +hello +ping +role \
 +publish +subscribe +sentinel|get-master-addr-by-name +sentinel|is-master-down-by-addr +sentinel|myid +sentinel|replicas \
 +sentinel|sentinels"

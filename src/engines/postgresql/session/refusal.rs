@@ -49,6 +49,9 @@ const LOGINS: &[Login] = &[
     },
 ];
 
+/// The class of codes that says: not as this user, not with this password.
+const LOGIN_REFUSED: &str = "28";
+
 /// Why the server gives no session, in its own words. `door` is where it was asked, `user` who asked.
 pub fn fault(door: &str, user: &str, error: &Error) -> Fault {
     if let Some(server) = error.as_db_error() {
@@ -57,7 +60,8 @@ pub fn fault(door: &str, user: &str, error: &Error) -> Fault {
         let (code, hint) = known.map_or(("postgresql-09", ""), |login| (login.code, login.hint));
         return Fault::new(code, format!("no session with {door} as '{user}': {}", server.message()))
             .detail(format!("The server said {} {sqlstate}.", server.severity()))
-            .hint(hint);
+            .hint(hint)
+            .of_login(sqlstate.starts_with(LOGIN_REFUSED));
     }
     let cause = error.source();
     if let Some(fault) = cause.and_then(|cause| cause.downcast_ref::<Fault>()) {
@@ -68,6 +72,7 @@ pub fn fault(door: &str, user: &str, error: &Error) -> Fault {
         "password missing" => {
             Fault::new("postgresql-10", format!("no session with {door} as '{user}': it wants a password"))
                 .hint("Name its file in password_file.")
+                .of_login(true)
         }
         "server does not support TLS" => Fault::new("postgresql-11", format!("{door} offers no TLS")).hint(
             "Set ssl = on in postgresql.conf. Where plain text is acceptable: sslmode=disable and insecure = true.",

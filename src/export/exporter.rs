@@ -1,0 +1,212 @@
+//! The exporter: takes cycles without ever making anybody wait, gathers them, and hands requests to the sender.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::export::batch::Batch;
+use crate::export::config::Otlp;
+use crate::export::endpoint::Signal;
+use crate::export::own::{self, Family};
+use crate::export::queue::{Parcel, Queue};
+use crate::export::resource::{Agent, Prepared, Subject};
+use crate::export::sender::{Sender, note_level};
+use crate::export::statistics::Counters;
+use crate::export::streams::Streams;
+use crate::model::catalogue::Catalogue;
+use crate::model::reading::{Cycle, Points};
+use crate::model::series::{Series, SeriesId, is_stale};
+use crate::sys::clock::Clock;
+use crate::sys::task::{self, Handle};
+
+/// Cycles that may wait for the encoding. Beyond it whole cycles are dropped and counted.
+const CYCLES_WAITING_MAX: usize = 64;
+/// With so many points gathered a request is made at once, whatever the interval: about a megabyte.
+const POINTS_MAX: usize = 8192;
+
+/// What the exporter works with.
+pub struct Surroundings {
+    pub agent: Agent,
+    pub catalogue: Arc<Catalogue>,
+    pub series: Arc<dyn Series>,
+    pub clock: Arc<Clock>,
+    /// Gathers the agent's own metrics.
+    pub own: Box<dyn Fn() -> Vec<Family> + Send + Sync>,
+    pub counters: Arc<Counters>,
+}
+
+/// A cycle on its way out.
+struct Handed {
+    target: Arc<str>,
+    at_ms: i64,
+    removed: bool,
+    points: Points,
+}
+
+type Subjects = Arc<Mutex<HashMap<String, Arc<Prepared>>>>;
+
+/// A running exporter. It ends when dropped.
+pub struct Exporter {
+    cycles: mpsc::Sender<Handed>,
+    subjects: Subjects,
+    agent: Agent,
+    counters: Arc<Counters>,
+    stop: watch::Sender<bool>,
+    gathering: Handle<()>,
+    sending: Handle<()>,
+}
+
+impl Exporter {
+    pub fn begin(config: Otlp, around: Surroundings) -> Exporter {
+        let (cycles, waiting) = mpsc::channel(CYCLES_WAITING_MAX);
+        let (stop, stopping) = watch::channel(false);
+        let queue = Arc::new(Queue::new(config.queue_bytes_max));
+        let (subjects, agent, counters) = (Subjects::default(), around.agent.clone(), around.counters.clone());
+        let every = config.interval;
+        let sender = Sender::new(config, queue.clone(), counters.clone(), around.clock.clone());
+        let now = around.clock.now();
+        let gathering = Gathering {
+            began_ms: now.stored_ms - i64::try_from(now.since_start.as_millis()).unwrap_or(0),
+            around,
+            subjects: subjects.clone(),
+            streams: Streams::default(),
+            batch: Batch::default(),
+            queue,
+        };
+        Exporter {
+            cycles,
+            subjects,
+            agent,
+            counters,
+            stop,
+            gathering: task::spawn("exporting", gathering.run(waiting, every)),
+            sending: task::spawn("export sending", sender.run(stopping)),
+        }
+    }
+
+    /// Tells what the targets are. One that is not among them any more is remembered until its last cycle has come.
+    pub fn set_subjects(&self, subjects: impl IntoIterator<Item = (String, Subject)>) {
+        let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        for (identity, subject) in subjects {
+            let prepared = Prepared::new(&self.agent.resource_of(&subject), &subject);
+            if known.get(&identity).is_none_or(|before| **before != prepared) {
+                known.insert(identity, Arc::new(prepared));
+            }
+        }
+    }
+
+    /// Takes a cycle, or counts that there was no room for it. Never waits.
+    pub fn hand(&self, cycle: &Cycle) {
+        let handed = Handed {
+            target: cycle.target.clone(),
+            at_ms: cycle.at_ms,
+            removed: cycle.removed,
+            points: cycle.points.clone(),
+        };
+        if self.cycles.try_send(handed).is_err() {
+            Counters::add(&self.counters.dropped_cycles, 1);
+        }
+    }
+
+    /// Pushes what was gathered, as far as the collector takes it within the limit.
+    pub async fn end(self, limit: Duration) {
+        let Exporter { cycles, stop, gathering, sending, .. } = self;
+        drop(cycles); // gathering ends after the last one, and closes the queue
+        let _ = stop.send(true);
+        let flushing = async {
+            let _ = gathering.await;
+            let _ = sending.await;
+        };
+        if timeout(limit, flushing).await.is_err() {
+            tracing::warn!("the collector did not take everything before the end");
+        }
+    }
+}
+
+/// The gathering loop.
+struct Gathering {
+    around: Surroundings,
+    /// When the agent began, and with it its own counters (stored time).
+    began_ms: i64,
+    subjects: Subjects,
+    streams: Streams,
+    batch: Batch,
+    queue: Arc<Queue>,
+}
+
+impl Gathering {
+    async fn run(mut self, mut cycles: mpsc::Receiver<Handed>, every: Duration) {
+        let mut tick = interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        tick.reset();
+        loop {
+            tokio::select! {
+                handed = cycles.recv() => match handed {
+                    Some(handed) => self.take(&handed),
+                    None => break,
+                },
+                _ = tick.tick() => self.flush(),
+            }
+        }
+        self.flush();
+        self.queue.close();
+    }
+
+    fn take(&mut self, handed: &Handed) {
+        let prepared = {
+            let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+            if handed.removed { known.remove(&*handed.target) } else { known.get(&*handed.target).cloned() }
+        };
+        let Some(prepared) = prepared else {
+            return Counters::add(&self.around.counters.unfit, handed.points.len() as u64);
+        };
+        for (id, value) in &handed.points {
+            self.add(*id, handed.at_ms, *value, &prepared);
+        }
+    }
+
+    fn add(&mut self, id: SeriesId, at_ms: i64, value: f64, prepared: &Arc<Prepared>) {
+        let known = (&**prepared, &*self.around.catalogue, &*self.around.series);
+        match self.streams.take(id, at_ms, value, known) {
+            Some(point) => self.batch.add(prepared, point),
+            None if is_stale(value) => {} // the end of what was never pushed
+            None => Counters::add(&self.around.counters.unfit, 1),
+        }
+        if self.batch.len() >= POINTS_MAX {
+            self.seal();
+        }
+    }
+
+    /// Makes a request of what was gathered and one of the agent's own metrics.
+    fn flush(&mut self) {
+        let now = self.around.clock.now();
+        if !self.batch.is_empty() {
+            self.seal();
+        }
+        self.streams.sweep(now.stored_ms);
+        self.around.counters.series.store(self.streams.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        let families = (self.around.own)();
+        let items = families.iter().map(|family| family.figures.len() as u64).sum();
+        if items > 0 {
+            let body = own::encode(&families, self.around.agent.resource(), self.began_ms, now.stored_ms);
+            self.push(body, items);
+        }
+    }
+
+    fn seal(&mut self) {
+        let items = self.batch.len() as u64;
+        let body = self.batch.seal(&self.streams);
+        self.push(body, items);
+    }
+
+    fn push(&self, mut body: Vec<u8>, items: u64) {
+        body.shrink_to_fit(); // what waits is counted by its length
+        let gone = self.queue.push(Parcel { signal: Signal::Metrics, body: body.into(), items });
+        let lost = gone.iter().map(|parcel| parcel.items).sum();
+        Counters::add(&self.around.counters.overflowed, lost);
+        note_level(&self.queue, &self.around.counters);
+    }
+}

@@ -1,0 +1,14 @@
+//! Export: pushes what is sampled to a collector, without ever making sampling wait.
+
+pub mod config;
+pub mod endpoint;
+pub mod resource;
+pub mod streams;
+pub mod wire;
+pub mod batch;
+pub mod own;
+pub mod queue;
+pub mod verdict;
+pub mod sender;
+pub mod statistics;
+pub mod exporter;

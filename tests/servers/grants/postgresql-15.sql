@@ -1,0 +1,10 @@
+-- The login with which Watchward watches PostgreSQL 15: it reads statistics, and nobody's data.
+-- For psql as a superuser. At its end \password asks twice for the password, and sends only its SCRAM hash.
+\set ON_ERROR_STOP on
+SELECT 'CREATE ROLE watchward LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'watchward') \gexec
+GRANT pg_monitor TO watchward;
+GRANT CONNECT ON DATABASE postgres TO watchward;
+-- Statistics of statements, where shared_preload_libraries names pg_stat_statements:
+--   CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+SET password_encryption = 'scram-sha-256';
+\password watchward
