@@ -56,7 +56,7 @@ pub const GUARD_KEYS: &[Key] = &[
     ),
     Key::new(
         "window",
-        Kind::Text,
+        Kind::Window,
         "",
         "When it may change anything: days, times, and a time zone if it is not the agent's. Without it, always.",
     )

@@ -10,6 +10,7 @@ pub mod orders;
 pub mod run;
 pub mod show;
 pub mod tell;
+pub mod troubles;
 pub mod when;
 pub mod work;
 pub mod world;

@@ -15,6 +15,7 @@ use crate::act::{Acting, Claim, tell, when};
 use crate::model::calendar::Zone;
 use crate::model::calendar::cron::Cron;
 use crate::model::fault::Fault;
+use crate::model::finding::Finding;
 use crate::model::moment::Moment;
 use crate::model::plan::Refusal;
 use crate::model::policy::{Mode, Policy, When};
@@ -26,6 +27,8 @@ use crate::state::policies::{Planned, Ruling};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A scheduled run that could not be made is made up for as long; then it is skipped, and said so.
 pub const GRACE_MS: i64 = 3_600_000;
+/// How long a login that was refused is left alone.
+const REFUSED_LOGIN_RESTS: Duration = Duration::from_secs(3600);
 /// The instance of what a schedule has done.
 pub const SCHEDULE: &str = "schedule";
 
@@ -35,6 +38,7 @@ pub struct Memory {
     pub retries: BTreeMap<What, Retry>,
     /// The reasons last told, by policy and instance.
     told: BTreeMap<(String, String), Vec<&'static str>>,
+    pub troubles: Vec<Finding>,
     /// Rules were evaluated since the agent began.
     is_judged: bool,
 }
@@ -168,7 +172,10 @@ impl Acting {
             }
         }
         self.forget(&alive, &seen).await?;
+        let (firing, at_ms) = (seen.firing.as_deref(), seen.now.stored_ms);
+        let troubles = self.find_troubles(&seen.entries, firing, seen.is_stopped, at_ms).await?;
         let mut memory = self.memory();
+        memory.troubles = troubles;
         memory.retries.retain(|what, _| match what {
             What::Entry(id) => seen.entries.iter().any(|entry| entry.id == *id),
             What::Trigger(policy, instance) => alive.contains(&(policy.clone(), instance.clone())),
@@ -331,6 +338,14 @@ impl Acting {
     /// Notes how a piece of work went: what failed is tried again later and later, and why is told.
     pub async fn finish(&self, job: &Job, outcome: &Result<Report, Fault>) {
         let what = job.what();
+        let now = self.world.now();
+        if let Ok(Report::Change { phase: Phase::Unclear, words, .. }) = outcome {
+            // Looked at from time to time: it may become clear by itself.
+            let retry =
+                Retry { attempts: 1, at: now.since_start + self.times.retry_max, fault: Fault::new("act-50", words) };
+            self.memory().retries.insert(what, retry);
+            return;
+        }
         let Err(fault) = outcome else {
             self.memory().retries.remove(&what);
             if let Job::Act { policy, .. } = job {
@@ -339,12 +354,13 @@ impl Acting {
             }
             return;
         };
-        let now = self.world.now();
         {
             let mut memory = self.memory();
             let attempts = memory.retries.get(&what).map_or(0, |retry| retry.attempts) + 1;
             let pause = self.times.retry.saturating_mul(1 << attempts.min(16).saturating_sub(1));
-            let at = now.since_start + pause.min(self.times.retry_max);
+            // A login that is refused is not tried again and again: accounts must not lock. A reload tries it at once.
+            let pause = if fault.of_login { REFUSED_LOGIN_RESTS } else { pause.min(self.times.retry_max) };
+            let at = now.since_start + pause;
             let before = memory.retries.insert(what, Retry { attempts, at, fault: fault.clone() });
             if before.is_none_or(|before| before.fault.code != fault.code) {
                 tracing::warn!("{}: {fault}", job.words());

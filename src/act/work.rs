@@ -431,7 +431,8 @@ impl<'a> Work<'a> {
     ) -> Result<Report, Fault> {
         // A change that did not hold and is taken back has failed.
         let has_failed = to == Phase::Undone && entry.why_undone == Some(Why::DidNotHold);
-        let to = if has_failed { Phase::Failed } else { to };
+        let taken_back = format!("it did not hold, and is taken back: {words}");
+        let (to, words) = if has_failed { (Phase::Failed, taken_back.as_str()) } else { (to, words) };
         let entry = self.turn(entry, to, why, words, actor).await?;
         Ok(Report::Change { entry: entry.id, phase: entry.phase, words: words.to_string() })
     }

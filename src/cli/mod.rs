@@ -2,6 +2,8 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod journal;
+pub mod policy;
 pub mod query;
 pub mod seen;
 pub mod grants;
@@ -47,6 +49,8 @@ pub fn main() -> u8 {
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Policy { what } => policy::run(&source, &what),
+        Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
         Verb::Grants(wanted) => grants::print(&wanted),
     }
 }

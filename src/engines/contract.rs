@@ -356,6 +356,11 @@ pub trait Engine: Send + Sync {
     /// Opens a session: connects, authenticates, probes.
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
 
+    /// Whether this engine has settings that `reach` gives a hand on.
+    fn can_set(&self) -> bool {
+        false
+    }
+
     /// Opens a session that may change settings. `target` has the second login as its user, `access` its secret.
     ///
     /// # Errors

@@ -97,8 +97,9 @@ fn wish(object: &Value) -> Result<Wish, Fault> {
     };
     let role = text("role")?.unwrap_or_default();
     let roles = Role::ALL.map(Role::word).join(", ");
-    let role = Role::from_word(&role)
-        .ok_or_else(|| Fault::new("serve-28", format!("there is no role '{}'", brief(&role))).hint(format!("The roles are {roles}.")))?;
+    let role = Role::from_word(&role).ok_or_else(|| {
+        Fault::new("serve-28", format!("there is no role '{}'", brief(&role))).hint(format!("The roles are {roles}."))
+    })?;
     Ok(Wish { tenants: tenants(&object["tenants"])?, role, name: text("name")?, expires: text("expires")? })
 }
 

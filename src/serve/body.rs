@@ -43,7 +43,8 @@ impl Bodies {
             let what = format!("the request's body is larger than {bytes_max} bytes");
             (StatusCode::PAYLOAD_TOO_LARGE, Fault::new("serve-24", what))
         };
-        let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let announced =
+            request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: u64| length > bytes_max as u64) {
             return Err(too_large());
         }
@@ -85,7 +86,10 @@ pub fn says_json(headers: &HeaderMap) -> bool {
 pub fn object(headers: &HeaderMap, bytes: &[u8], known: &[&str]) -> Result<Value, (StatusCode, Fault)> {
     if !says_json(headers) {
         let fault = Fault::new("serve-26", "the request's body is not said to be JSON");
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, fault.hint("Send the header Content-Type: application/json.")));
+        return Err((
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            fault.hint("Send the header Content-Type: application/json."),
+        ));
     }
     let wrong = |what: &str| {
         let hint = format!("It may have the keys {}.", known.join(", "));

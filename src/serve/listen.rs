@@ -166,13 +166,7 @@ impl Hall {
     }
 }
 
-async fn tcp_door(
-    door: &Tcp,
-    identity: Option<&Arc<Identity>>,
-    remote: bool,
-    crowd: Option<Arc<Crowd>>,
-    hall: Hall,
-) {
+async fn tcp_door(door: &Tcp, identity: Option<&Arc<Identity>>, remote: bool, crowd: Option<Arc<Crowd>>, hall: Hall) {
     loop {
         let place = hall.place().await;
         let Ok((stream, peer, local)) = door.accept().await else {

@@ -17,8 +17,10 @@ pub fn check(shared: &Shared, visitor: &Visitor, headers: &HeaderMap) -> Result<
     let host = text(header::HOST).unwrap_or("");
     if !is_ours(shared, visitor, host) {
         return Err(match visitor {
-            Visitor::Tcp { remote: true, .. } => Fault::new("serve-05", format!("the Host '{host}' is not this agent's"))
-                .hint("Ask by a name in its certificate, or add yours to [serve] hosts."),
+            Visitor::Tcp { remote: true, .. } => {
+                Fault::new("serve-05", format!("the Host '{host}' is not this agent's"))
+                    .hint("Ask by a name in its certificate, or add yours to [serve] hosts.")
+            }
             _ => Fault::new("serve-05", format!("the Host '{host}' is not this machine's loopback"))
                 .hint("Ask by 127.0.0.1, [::1] or localhost, or add your name to [serve] hosts."),
         });

@@ -250,7 +250,11 @@ fn within(by: &Caller, wish: &Wish) -> Result<(), Fault> {
         None => "all tenants".to_string(),
         Some(some) => some.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
     };
-    let what = format!("a token for the role {} of {} is more than you have", wish.role.word(), tenants(wish.tenants.as_ref()));
+    let what = format!(
+        "a token for the role {} of {} is more than you have",
+        wish.role.word(),
+        tenants(wish.tenants.as_ref())
+    );
     let own = format!("You are {}: {} of {}.", by.name, by.role.word(), tenants(by.scope.tenants()));
     Err(Fault::new("serve-30", what).detail(own))
 }

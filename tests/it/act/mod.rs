@@ -1,19 +1,25 @@
 //! Tests of `src/act`: stories on a server that is made of one map, with a real journal on a real disk.
 
+mod cli;
 mod crash;
 mod decide;
 mod guard;
+mod orders;
+mod schedules;
 mod stories;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use watchward::act::work::{Job, Report};
+use serde_json::Value;
+use watchward::act::work::Report;
 use watchward::act::world::{Times, World};
 use watchward::act::{Acting, Settings, when};
 use watchward::engines::contract::{Hand, Task};
 use watchward::model::calendar::Zone;
+use watchward::model::caller::{Caller, Role};
+use watchward::model::command::Order;
 use watchward::model::fault::Fault;
 use watchward::model::moment::Moment;
 use watchward::model::plan::{Held, Refusal, Step};
@@ -53,6 +59,10 @@ pub struct Server {
     pub mood: Mood,
     /// Every write that reached it.
     pub puts: Vec<String>,
+    /// Every value that came into effect and was not in effect before.
+    pub steps: Vec<String>,
+    /// Somebody sets this right after the next plan was made.
+    pub after_plan: Option<String>,
 }
 
 /// What a setting is where nothing is written.
@@ -87,7 +97,14 @@ impl Fake {
     pub fn new() -> Fake {
         let server = || {
             let (written, effective) = (BTreeMap::new(), BTreeMap::new());
-            Arc::new(Mutex::new(Server { written, effective, mood: Mood::Well, puts: Vec::new() }))
+            Arc::new(Mutex::new(Server {
+                written,
+                effective,
+                mood: Mood::Well,
+                puts: Vec::new(),
+                steps: Vec::new(),
+                after_plan: None,
+            }))
         };
         let servers = ["cache", "other"].map(|name| (name.to_string(), server()));
         let (events, refused) = (Vec::new(), Vec::new());
@@ -188,6 +205,10 @@ impl Hand for FakeHand {
                 None => format!("RESET {key}"),
             };
             let words = format!("SET {key} = {value}");
+            let mut server = self.server();
+            if let Some(value) = server.after_plan.take() {
+                server.set_by_somebody(key, &value);
+            }
             Ok(Step { key: key.to_string(), before, after, words, undo_words })
         })
     }
@@ -208,7 +229,12 @@ impl Hand for FakeHand {
             };
             breathe().await; // written, and not yet in effect
             if self.mood() != Mood::Ignores {
-                self.server().effective.insert(key.to_string(), value.unwrap_or_else(|| DEFAULT.to_string()));
+                let value = value.unwrap_or_else(|| DEFAULT.to_string());
+                let mut server = self.server();
+                if server.held(key).effective != value {
+                    server.steps.push(value.clone());
+                }
+                server.effective.insert(key.to_string(), value);
             }
             breathe().await;
             match self.mood() {
@@ -312,13 +338,6 @@ impl Stage {
         ended
     }
 
-    /// Does one piece of work as if somebody had asked for it.
-    pub async fn perform(&self, job: Job) -> String {
-        let outcome = self.acting.perform(&job).await;
-        self.acting.finish(&job, &outcome).await;
-        words(&outcome)
-    }
-
     /// The alert fires since some second, or has ended.
     pub async fn alert(&self, name: &str, since_s: i64, to: Phase) {
         let since = moment(since_s).stored_ms;
@@ -344,9 +363,27 @@ impl Stage {
         self.acting.arm("default", "more memory", "socket:uid 0").await.unwrap();
     }
 
+    /// What somebody who may do everything asks.
+    pub async fn ask(&self, order: Order) -> Result<Value, Fault> {
+        self.acting.answer(&order, &root()).await
+    }
+
+    pub async fn undo(&self, id: i64) -> Result<Value, Fault> {
+        self.ask(Order::Undo(id)).await
+    }
+
+    pub async fn close(&self, id: i64) -> Result<Value, Fault> {
+        self.ask(Order::Close(id)).await
+    }
+
     pub fn value(&self) -> String {
         self.world.server(|server| server.held("maxmemory").effective)
     }
+}
+
+/// Somebody at the socket.
+pub fn root() -> Caller {
+    Caller { scope: Scope::of_socket_peer(), role: Role::Admin, name: "socket:uid 0".to_string() }
 }
 
 pub fn words(outcome: &Result<Report, Fault>) -> String {

@@ -3,6 +3,7 @@
 mod alerts;
 mod files;
 mod layers;
+mod policies;
 mod problems;
 mod reference;
 mod secrets;

@@ -23,6 +23,16 @@ const EXPECTED: &[(&str, &str, Need, u16)] = &[
     ("GET", "/api/v1/query_range", Need::Read, 400),
     ("GET", "/api/v1/stream", Need::Read, 426),
     ("GET", "/api/v1/config", Need::AdministerAll, 200),
+    ("GET", "/api/v1/policies", Need::Read, 200),
+    ("POST", "/api/v1/policies/{name}/run", Need::Operate, 415),
+    ("POST", "/api/v1/policies/{name}/arm", Need::Administer, 415),
+    ("POST", "/api/v1/policies/{name}/disarm", Need::Operate, 415),
+    ("POST", "/api/v1/actions/stop", Need::Operate, 415),
+    ("POST", "/api/v1/actions/start", Need::AdministerAll, 415),
+    ("GET", "/api/v1/journal", Need::Read, 200),
+    ("GET", "/api/v1/journal/{change_id}", Need::Read, 200),
+    ("POST", "/api/v1/journal/{change_id}/undo", Need::Operate, 415),
+    ("POST", "/api/v1/journal/{change_id}/close", Need::Operate, 415),
 ];
 
 #[test]
@@ -36,7 +46,7 @@ fn every_endpoint_stands_in_the_matrix_with_what_it_needs() {
 
 /// A path with its parts filled in.
 fn filled(path: &str) -> String {
-    path.replace("{tenant_id}", "acme")
+    path.replace("{tenant_id}", "acme").replace("{change_id}", "1").replace("{name}", "x")
 }
 
 async fn ask(served: &Served, address: Address, verb: &str, path: &str) -> Response {
