@@ -55,7 +55,7 @@ pub const OTLP_KEYS: &[Key] = &[
     ),
     Key::new("timeout", Kind::Duration { min: "1s", max: "5m" }, "\"10s\"", "How long one attempt may take."),
     Key::new(
-        "queue_max_bytes",
+        "queue_bytes_max",
         Kind::Bytes,
         "\"8MiB\"",
         "What may wait in memory for a collector that does not answer. Beyond it the oldest is dropped and counted.",
@@ -140,10 +140,10 @@ impl Config {
             let hint = "Write it like \"deployment.environment.name\"; what names the agent and its targets is taken.";
             mistakes.push(mistake(table, "resource", "export-04", what, hint));
         }
-        let queue_bytes_max = table.bytes("queue_max_bytes");
-        if queue_bytes_max < QUEUE_BYTES_MIN && table.has("queue_max_bytes") {
-            let what = format!("queue_max_bytes is {queue_bytes_max} bytes, too little for one request");
-            mistakes.push(mistake(table, "queue_max_bytes", "export-05", what, "Allow at least \"1MiB\"."));
+        let queue_bytes_max = table.bytes("queue_bytes_max");
+        if queue_bytes_max < QUEUE_BYTES_MIN && table.has("queue_bytes_max") {
+            let what = format!("queue_bytes_max is {queue_bytes_max} bytes, too little for one request");
+            mistakes.push(mistake(table, "queue_bytes_max", "export-05", what, "Allow at least \"1MiB\"."));
         }
         match endpoint {
             Some(endpoint) if mistakes.is_empty() => Ok(Config {

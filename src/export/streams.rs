@@ -76,13 +76,15 @@ impl Streams {
         (resource, catalogue, series): (&Prepared, &Catalogue, &dyn Series),
     ) -> Option<Point> {
         if is_stale(value) {
-            let stream = self.known.get_mut(&id).filter(|stream| !stream.has_ended && stream.last_ms < at_ms)?;
+            let is_going_on =
+                |stream: &&mut Stream| !stream.has_ended && (i64::MIN + 1..at_ms).contains(&stream.last_ms);
+            let stream = self.known.get_mut(&id).filter(is_going_on)?;
             stream.has_ended = true;
             stream.last_ms = at_ms;
             return Some(stream.point(id, at_ms, None));
         }
         if !self.known.contains_key(&id) {
-            let stream = self.begin(&series.labels(id), at_ms, resource, catalogue)?;
+            let stream = self.begin(&series.labels(id), resource, catalogue)?;
             self.known.insert(id, stream);
         }
         let stream = self.known.get_mut(&id)?;
@@ -90,9 +92,12 @@ impl Streams {
         if at_ms <= stream.last_ms || (stream.head.is_sum && !value.is_finite()) {
             return None;
         }
-        if value < stream.last {
+        if stream.last_ms == i64::MIN {
+            // A sum whose beginning nobody saw starts at its first point: there it stood, it has not grown by that.
+            stream.start_ms = at_ms;
+        } else if value < stream.last {
             // It began anew somewhere between the two: all that it counts now came after the last point.
-            stream.start_ms = stream.last_ms;
+            stream.start_ms = stream.last_ms + 1;
         }
         (stream.last, stream.last_ms, stream.has_ended) = (value, at_ms, false);
         Some(stream.point(id, at_ms, Some(value)))
@@ -114,13 +119,13 @@ impl Streams {
     pub fn sweep(&mut self, now_ms: i64) {
         self.known.retain(|_, stream| {
             let kept_ms = if stream.has_ended { ENDED_KEPT_MS } else { UNHEARD_KEPT_MS };
-            now_ms.saturating_sub(stream.last_ms) < kept_ms
+            stream.last_ms > now_ms.saturating_sub(kept_ms)
         });
         self.heads.retain(|_, head| Arc::strong_count(head) > 1);
     }
 
     /// `None`: the store does not know the series any more.
-    fn begin(&mut self, labels: &Labels, at_ms: i64, resource: &Prepared, catalogue: &Catalogue) -> Option<Stream> {
+    fn begin(&mut self, labels: &Labels, resource: &Prepared, catalogue: &Catalogue) -> Option<Stream> {
         let name = labels.get(NAME)?;
         let entry = catalogue.find(name);
         let has_other_name = entry.is_some_and(|entry| !entry.otel.is_empty());
@@ -138,10 +143,8 @@ impl Streams {
             attributes.push(attribute(extra.0, extra.1));
         }
         let fields = NumberDataPoint { attributes, ..NumberDataPoint::default() }.encode_to_vec();
-        // A sum whose beginning nobody saw starts at its first point: that value is where it stood, not what it grew by.
-        let (start_ms, last_ms) = (at_ms, i64::MIN);
-        let attributes = fields.into_boxed_slice();
-        Some(Stream { head, attributes, scale, start_ms, last_ms, last: f64::NEG_INFINITY, has_ended: false })
+        let (attributes, last_ms) = (fields.into_boxed_slice(), i64::MIN);
+        Some(Stream { head, attributes, scale, start_ms: 0, last_ms, last: 0.0, has_ended: false })
     }
 
     /// The head of a name. `None`: the name is taken by a metric of another type or unit, and cannot have two.

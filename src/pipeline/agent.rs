@@ -32,6 +32,7 @@ use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
 use crate::serve::commands::{self, Asked};
 use crate::state::State;
+use crate::store::version;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
 use crate::sys::log;
@@ -106,8 +107,14 @@ impl Agent {
         // Listening to signals comes first: a SIGTERM must find somebody from the first moment on.
         let signals = Signals::listen()
             .map_err(|error| Fault::new("agent-03", format!("signals cannot be listened to: {error}")))?;
+        // A folder that a newer build wrote in is refused whole, before anything in it is migrated.
+        version::check(&configuration.store.dir)?;
         // The state holds the folder's lock. The store knows when stored time may begin.
-        let (state, _) = State::open(&configuration.agent.state_dir, Clock::begin(None).now()).await?;
+        let (state, report) = State::open(&configuration.agent.state_dir, Clock::begin(None).now()).await?;
+        if let (Some(from), Some(copy)) = (report.migrated_from, &report.copy) {
+            let (to, copy) = (report.version, copy.display());
+            tracing::info!("state.db was brought from schema version {from} to {to}; as it was before it is {copy}");
+        }
         let (store, newest_sample_ms) = open_store(configuration.store.clone()).await?;
         let clock = Arc::new(Clock::begin(newest_sample_ms));
         let (stop, stopping) = watch::channel(false);
@@ -262,13 +269,10 @@ impl Agent {
     fn targets(&self) -> Vec<Target> {
         let mut targets = self.configuration.targets.clone();
         if self.configuration.discovers {
-            let sight = discovery::look();
-            for engine in engines::ALL {
-                for found in engine.discover(&sight) {
-                    match self.configuration.target_found(&found, *engine) {
-                        Ok(target) => targets.push(target),
-                        Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
-                    }
+            for (engine, found) in discovery::servers() {
+                match self.configuration.target_found(&found, engine) {
+                    Ok(target) => targets.push(target),
+                    Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
                 }
             }
         }
@@ -361,6 +365,7 @@ impl Agent {
         }
         self.acting.reload(acting::settings(&new));
         self.configuration = new;
+        self.sampler.try_logins_again();
         let targets = self.targets();
         self.watch(&targets).await;
         tracing::info!("the configuration was reloaded; {} targets", targets.len());

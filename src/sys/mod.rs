@@ -14,6 +14,7 @@ pub mod log;
 pub mod net;
 pub mod process;
 pub mod random;
+pub mod programs;
 pub mod reach;
 pub mod relay;
 pub mod secrets;

@@ -12,6 +12,7 @@ mod judge;
 mod alert;
 mod act;
 mod serve;
+mod export;
 mod config;
 mod pipeline;
 mod cli;

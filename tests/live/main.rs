@@ -3,6 +3,11 @@
 
 #[path = "../it/engines/points.rs"]
 mod points;
+#[path = "../it/export/strict.rs"]
+mod strict;
+#[allow(dead_code)]
+#[path = "../it/export/collector.rs"]
+mod collector;
 mod servers;
 #[allow(dead_code)]
 mod sink;
@@ -21,3 +26,7 @@ mod weather;
 mod failover;
 mod durability;
 mod clock;
+#[allow(dead_code)]
+mod single;
+mod set;
+mod export;

@@ -129,7 +129,7 @@ static SERVER_STATUS: &[Metric] = &[
         .unit("{operation}")
         .from("opcounters.{type}"),
     Metric::counter("mongodb_ss_opLatencies_latency", "Time that operations took, by kind.")
-        .unit("us")
+        .unit("s")
         .strict("mongodb_operation_latency_seconds_total")
         .scale(1e-6)
         .from("opLatencies.{op_type}.latency"),
@@ -195,18 +195,18 @@ static SERVER_STATUS: &[Metric] = &[
     .strict("mongodb_wiredtiger_cache_application_evictions_total")
     .from("wiredTiger.cache.pages evicted by application threads"),
     Metric::gauge("mongodb_ss_wt_txn_transaction_checkpoint_most_recent_time_msecs", "Time of the last checkpoint.")
-        .unit("ms")
+        .unit("s")
         .strict("mongodb_wiredtiger_checkpoint_last_seconds")
         .scale(1e-3)
         .from("wiredTiger.transaction.transaction checkpoint most recent time (msecs)"),
     Metric::gauge("mongodb_ss_mem_resident", "Resident memory, in MiB.")
-        .unit("MiBy")
+        .unit("By")
         .strict("mongodb_memory_resident_bytes")
         .otel("mongodb.memory.usage")
         .scale(1_048_576.0)
         .from("mem.resident"),
     Metric::gauge("mongodb_ss_mem_virtual", "Virtual memory, in MiB.")
-        .unit("MiBy")
+        .unit("By")
         .strict("mongodb_memory_virtual_bytes")
         .scale(1_048_576.0)
         .from("mem.virtual"),
@@ -305,12 +305,12 @@ static REPLICA_SET: &[Metric] = &[
         .unit("s")
         .from("members.uptime"),
     Metric::gauge("mongodb_rs_members_optimeDate", "When a member's newest operation was made, in ms since 1970.")
-        .unit("ms")
+        .unit("s")
         .strict("mongodb_replicaset_member_optime_timestamp_seconds")
         .scale(1e-3)
         .from("members.optimeDate"),
     Metric::gauge("mongodb_rs_members_pingMs", "Round trip to a member, in ms.")
-        .unit("ms")
+        .unit("s")
         .strict("mongodb_replicaset_member_ping_seconds")
         .scale(1e-3)
         .from("members.pingMs"),
@@ -340,7 +340,7 @@ static OPERATIONS: [Metric; 2] = [
         "mongodb_currentop_query_uptime",
         "How long the longest operation of a kind on a collection has been running, in microseconds.",
     )
-    .unit("us")
+    .unit("s")
     .strict("mongodb_operation_running_seconds")
     .scale(1e-6),
 ];

@@ -90,6 +90,7 @@ fn status(tenant: &str, name: &str) -> TargetStatus {
         engine: "host".to_string(),
         instance: "db1:1".to_string(),
         up: Some(true),
+        needs_credentials: false,
         since_ms: 1,
         last_cycle_ms: 1,
         cycle_took_s: 0.1,

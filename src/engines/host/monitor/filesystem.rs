@@ -22,7 +22,8 @@ pub const METRICS: &[Metric] = &[
     Metric::gauge("node_filesystem_avail_bytes", "Free space for ordinary users.")
         .from("avail")
         .unit("By")
-        .otel("system.filesystem.usage"),
+        .otel("system.filesystem.usage")
+        .attribute("system.filesystem.state", "free"),
     Metric::gauge("node_filesystem_files", "File nodes in all.").from("files"),
     Metric::gauge("node_filesystem_files_free", "Free file nodes.").from("files_free"),
     Metric::gauge("node_filesystem_readonly", "Whether the file system is mounted read-only.").from("readonly"),

@@ -10,20 +10,36 @@ use crate::sys::process;
 
 /// In the order of the columns of proc/net/dev.
 pub const NETDEV: &[Metric] = &[
-    Metric::counter("node_network_receive_bytes_total", "Bytes received.").unit("By").otel("system.network.io"),
-    Metric::counter("node_network_receive_packets_total", "Packets received.").otel("system.network.packet.count"),
-    Metric::counter("node_network_receive_errs_total", "Errors on receiving.").otel("system.network.errors"),
+    Metric::counter("node_network_receive_bytes_total", "Bytes received.")
+        .unit("By")
+        .otel("system.network.io")
+        .attribute("network.io.direction", "receive"),
+    Metric::counter("node_network_receive_packets_total", "Packets received.")
+        .otel("system.network.packet.count")
+        .attribute("network.io.direction", "receive"),
+    Metric::counter("node_network_receive_errs_total", "Errors on receiving.")
+        .otel("system.network.errors")
+        .attribute("network.io.direction", "receive"),
     Metric::counter("node_network_receive_drop_total", "Packets received and dropped.")
-        .otel("system.network.packet.dropped"),
+        .otel("system.network.packet.dropped")
+        .attribute("network.io.direction", "receive"),
     Metric::counter("node_network_receive_fifo_total", "Overruns of the receive queue."),
     Metric::counter("node_network_receive_frame_total", "Frames received that were misaligned."),
     Metric::counter("node_network_receive_compressed_total", "Compressed packets received."),
     Metric::counter("node_network_receive_multicast_total", "Multicast packets received."),
-    Metric::counter("node_network_transmit_bytes_total", "Bytes sent.").unit("By").otel("system.network.io"),
-    Metric::counter("node_network_transmit_packets_total", "Packets sent.").otel("system.network.packet.count"),
-    Metric::counter("node_network_transmit_errs_total", "Errors on sending.").otel("system.network.errors"),
+    Metric::counter("node_network_transmit_bytes_total", "Bytes sent.")
+        .unit("By")
+        .otel("system.network.io")
+        .attribute("network.io.direction", "transmit"),
+    Metric::counter("node_network_transmit_packets_total", "Packets sent.")
+        .otel("system.network.packet.count")
+        .attribute("network.io.direction", "transmit"),
+    Metric::counter("node_network_transmit_errs_total", "Errors on sending.")
+        .otel("system.network.errors")
+        .attribute("network.io.direction", "transmit"),
     Metric::counter("node_network_transmit_drop_total", "Packets to send that were dropped.")
-        .otel("system.network.packet.dropped"),
+        .otel("system.network.packet.dropped")
+        .attribute("network.io.direction", "transmit"),
     Metric::counter("node_network_transmit_fifo_total", "Overruns of the send queue."),
     Metric::counter("node_network_transmit_colls_total", "Collisions."),
     Metric::counter("node_network_transmit_carrier_total", "Losses of the carrier while sending."),

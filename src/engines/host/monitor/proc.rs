@@ -113,13 +113,23 @@ pub fn vmstat(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<()
 
 /// In the order of the columns of proc/diskstats. `scale` is for strict names; what a column is multiplied with is in SCALES.
 pub const DISKSTATS: &[Metric] = &[
-    Metric::counter("node_disk_reads_completed_total", "Reads completed.").otel("system.disk.operations"),
+    Metric::counter("node_disk_reads_completed_total", "Reads completed.")
+        .otel("system.disk.operations")
+        .attribute("disk.io.direction", "read"),
     Metric::counter("node_disk_reads_merged_total", "Reads merged with their neighbours."),
-    Metric::counter("node_disk_read_bytes_total", "Bytes read.").unit("By").otel("system.disk.io"),
+    Metric::counter("node_disk_read_bytes_total", "Bytes read.")
+        .unit("By")
+        .otel("system.disk.io")
+        .attribute("disk.io.direction", "read"),
     Metric::counter("node_disk_read_time_seconds_total", "Time spent on all reads.").unit("s"),
-    Metric::counter("node_disk_writes_completed_total", "Writes completed.").otel("system.disk.operations"),
+    Metric::counter("node_disk_writes_completed_total", "Writes completed.")
+        .otel("system.disk.operations")
+        .attribute("disk.io.direction", "write"),
     Metric::counter("node_disk_writes_merged_total", "Writes merged with their neighbours."),
-    Metric::counter("node_disk_written_bytes_total", "Bytes written.").unit("By").otel("system.disk.io"),
+    Metric::counter("node_disk_written_bytes_total", "Bytes written.")
+        .unit("By")
+        .otel("system.disk.io")
+        .attribute("disk.io.direction", "write"),
     Metric::counter("node_disk_write_time_seconds_total", "Time spent on all writes.").unit("s"),
     Metric::gauge("node_disk_io_now", "Reads and writes under way."),
     Metric::counter("node_disk_io_time_seconds_total", "Time in which any read or write was under way.")

@@ -279,14 +279,23 @@ pub static STATS: &[Metric] = &[
     Metric::counter("redis_cpu_sys_seconds_total", "CPU time in the kernel.")
         .from("used_cpu_sys")
         .unit("s")
-        .otel("redis.cpu.time"),
-    Metric::counter("redis_cpu_user_seconds_total", "CPU time in the server.").from("used_cpu_user").unit("s"),
+        .otel("redis.cpu.time")
+        .attribute("state", "sys"),
+    Metric::counter("redis_cpu_user_seconds_total", "CPU time in the server.")
+        .from("used_cpu_user")
+        .unit("s")
+        .otel("redis.cpu.time")
+        .attribute("state", "user"),
     Metric::counter("redis_cpu_sys_children_seconds_total", "CPU time of children in the kernel.")
         .from("used_cpu_sys_children")
-        .unit("s"),
+        .unit("s")
+        .otel("redis.cpu.time")
+        .attribute("state", "sys_children"),
     Metric::counter("redis_cpu_user_children_seconds_total", "CPU time of children.")
         .from("used_cpu_user_children")
-        .unit("s"),
+        .unit("s")
+        .otel("redis.cpu.time")
+        .attribute("state", "user_children"),
     Metric::counter("redis_cpu_sys_main_thread_seconds_total", "CPU time of the main thread in the kernel.")
         .from("used_cpu_sys_main_thread")
         .unit("s"),
@@ -330,10 +339,7 @@ pub static STATS: &[Metric] = &[
     Metric::gauge("redis_cluster_connections", "Connections of the cluster's bus.").from("cluster_connections"),
     Metric::gauge("redis_pubsub_channels", "Channels with subscribers.").from("pubsub_channels"),
     Metric::gauge("redis_pubsub_patterns", "Patterns with subscribers.").from("pubsub_patterns"),
-    Metric::gauge("redis_latest_fork_seconds", "How long the last fork took.")
-        .from("latest_fork_usec/1e6")
-        .unit("s")
-        .otel("redis.latest_fork"),
+    Metric::gauge("redis_latest_fork_seconds", "How long the last fork took.").from("latest_fork_usec/1e6").unit("s"),
     Metric::gauge("redis_defrag_hits", "Values moved by defragmentation.").from("active_defrag_hits"),
     Metric::gauge("redis_defrag_misses", "Values defragmentation left in place.").from("active_defrag_misses"),
     Metric::gauge("redis_defrag_key_hits", "Keys defragmented.").from("active_defrag_key_hits"),
@@ -420,8 +426,7 @@ pub static KEYSPACE: &[Metric] = &[
         .otel("redis.db.expires"),
     Metric::gauge("redis_db_avg_ttl_seconds", "Mean time to live of the keys that will expire.")
         .from("avg_ttl/1e3")
-        .unit("s")
-        .otel("redis.db.avg_ttl"),
+        .unit("s"),
 ];
 
 /// Errors by their first word.
@@ -430,10 +435,7 @@ pub static ERRORS: &[Metric] = &[Metric::counter("redis_errors_total", "Errors a
 /// Commands.
 pub static COMMANDS: &[Metric] = &[
     Metric::counter("redis_commands_total", "Calls.").from("calls").otel("redis.cmd.calls"),
-    Metric::counter("redis_commands_duration_seconds_total", "Time spent.")
-        .from("usec/1e6")
-        .unit("s")
-        .otel("redis.cmd.usec"),
+    Metric::counter("redis_commands_duration_seconds_total", "Time spent.").from("usec/1e6").unit("s"),
     Metric::counter("redis_commands_rejected_calls_total", "Calls refused before they ran.").from("rejected_calls"),
     Metric::counter("redis_commands_failed_calls_total", "Calls that failed.").from("failed_calls"),
 ];

@@ -1,0 +1,184 @@
+//! Stories of the exporter against a collector that takes, defers, refuses, hangs, dies, and breaks off.
+
+use std::time::{Duration, Instant};
+
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
+use prost::Message;
+use watchward::export::config::Otlp;
+use watchward::export::statistics::Statistics;
+use watchward::model::secret::Secret;
+
+use crate::export::collector::{Answer, Collector, count_by_path};
+use crate::export::own::families;
+use crate::export::{Stage, otlp};
+
+const T: i64 = 1_800_000_000_000;
+
+/// The end of a story: what the collector took, the rules it found broken, and what was counted.
+async fn check(answers: Vec<Answer>, cycles: i64, holds: impl Fn(&Statistics) -> bool) -> (Collector, Statistics) {
+    let collector = Collector::begin();
+    collector.answer(answers);
+    let stage = Stage::begin(otlp(collector.port));
+    for step in 0..cycles {
+        #[allow(clippy::cast_precision_loss)]
+        stage.cycle(T + step * 1000, step as f64);
+        tokio::time::sleep(Duration::from_millis(60)).await; // a request for each
+    }
+    let statistics = stage.wait("the end of the story", |now| holds(now) && now.queued_items == 0).await;
+    stage.exporter.end(Duration::from_secs(5)).await;
+    assert_eq!(collector.faults(), [""; 0]);
+    (collector, statistics)
+}
+
+#[tokio::test]
+async fn a_collector_that_takes_gets_everything_once_over_one_connection() {
+    let (collector, statistics) = check(Vec::new(), 5, |now| now.sent == 10).await;
+    let values: Vec<_> = collector.points_of("cache", "t_requests_total").iter().map(|one| one.value).collect();
+    assert_eq!(values, [Some(0.0), Some(1.0), Some(2.0), Some(3.0), Some(4.0)]);
+    assert_eq!(collector.connections(), 1);
+    let expected = Statistics { sent: 10, series: 2, ..Statistics::default() };
+    assert_eq!(statistics, expected);
+}
+
+#[tokio::test]
+async fn a_collector_that_asks_for_patience_is_given_it() {
+    let began = Instant::now();
+    let (collector, statistics) = check(vec![Answer::retry_after(429, 2)], 2, |now| now.sent == 4).await;
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    assert_eq!((statistics.failed, statistics.refused), (1, 0));
+    let bodies: Vec<_> = collector.seen().iter().map(|seen| seen.body.clone()).collect();
+    assert_eq!(bodies[0], bodies[1], "the same request again");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_not_tried_again() {
+    for status in [400, 401, 404, 413, 500] {
+        let (collector, statistics) = check(vec![Answer::status(status)], 2, |now| now.sent == 2).await;
+        assert_eq!((statistics.failed, statistics.refused), (0, 2), "{status}");
+        assert_eq!(collector.seen().len(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn points_rejected_from_a_request_that_was_taken_are_counted() {
+    let said = ExportMetricsPartialSuccess { rejected_data_points: 1, error_message: "too old".to_string() };
+    let body = ExportMetricsServiceResponse { partial_success: Some(said) }.encode_to_vec();
+    let (_, statistics) = check(vec![Answer::Full(200, String::new(), body)], 2, |now| now.sent == 3).await;
+    assert_eq!((statistics.rejected, statistics.failed), (1, 0));
+}
+
+#[tokio::test]
+async fn a_broken_exchange_is_tried_again() {
+    for answer in [Answer::Close, Answer::Torn, Answer::status(502)] {
+        let (collector, statistics) = check(vec![answer.clone()], 1, |now| now.sent == 2).await;
+        assert_eq!(statistics.failed, 1, "{answer:?}");
+        assert_eq!(collector.points().len(), 2, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_collector_gets_everything_in_fewer_requests_at_a_time() {
+    let slow = vec![Answer::Slow(Duration::from_millis(300)); 4];
+    let (collector, statistics) = check(slow, 6, |now| now.sent == 12).await;
+    assert_eq!((statistics.failed, collector.connections()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_collector_that_dies_and_comes_back_gets_what_was_kept() {
+    let collector = Collector::begin();
+    let port = collector.port;
+    let stage = Stage::begin(otlp(port));
+    stage.cycle(T, 1.0);
+    stage.wait("the first", |now| now.sent == 2).await;
+    drop(collector);
+    for step in 1..4 {
+        stage.cycle(T + step * 1000, 2.0);
+        tokio::time::sleep(Duration::from_millis(80)).await;
+    }
+    let statistics = stage.wait("failing", |now| now.failed > 0 && now.queued_items == 6).await;
+    assert!(statistics.queued_bytes > 0 && statistics.failing_s >= 0.0);
+    let back = Collector::at(port);
+    let statistics = stage.wait("everything", |now| now.sent == 8).await;
+    assert_eq!((statistics.queued_bytes, statistics.overflowed, statistics.refused), (0, 0, 0));
+    assert_eq!(stage.statistics().failing_s, 0.0);
+    assert_eq!(back.faults(), [""; 0]);
+    assert_eq!(back.points_of("cache", "t_requests_total").len(), 3);
+}
+
+#[tokio::test]
+async fn while_a_collector_hangs_no_more_waits_than_allowed_and_nobody_waits() {
+    let collector = Collector::begin();
+    collector.answer_always(Answer::Hang);
+    let stage =
+        Stage::begin(Otlp { timeout: Duration::from_secs(60), queue_bytes_max: 64 << 10, ..otlp(collector.port) });
+    let ids: Vec<_> = (0..100).map(|n| stage.series.series("up", &[("n", &n.to_string())])).collect();
+    let (mut longest, mut bytes_max) = (Duration::ZERO, 0);
+    for step in 0..60 {
+        let points = ids.iter().map(|id| (*id, 1.0)).collect();
+        let cycle = super::cycle("cache", T + step * 1000, points);
+        let began = Instant::now();
+        stage.exporter.hand(&cycle);
+        longest = longest.max(began.elapsed());
+        bytes_max = bytes_max.max(stage.statistics().queued_bytes);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let statistics = stage.wait("an overflow", |now| now.overflowed > 0).await;
+    assert!(bytes_max <= 64 << 10, "{bytes_max} bytes waited");
+    assert!(longest < Duration::from_millis(20), "handing took {longest:?}");
+    assert_eq!((statistics.sent, statistics.dropped_cycles), (0, 0));
+    // Every point is somewhere: it waits, or it was counted as lost.
+    let gathered = 6000 - statistics.queued_items - statistics.overflowed;
+    assert!(gathered <= 600, "{gathered} points are nowhere");
+    let began = Instant::now();
+    stage.exporter.end(Duration::from_millis(300)).await;
+    assert!(began.elapsed() < Duration::from_secs(2), "the end waited for it: {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn own_metrics_go_with_the_samples_and_the_end_pushes_what_was_gathered() {
+    let collector = Collector::begin();
+    let stage = Stage::begin_with(Otlp { interval: Duration::from_secs(600), ..otlp(collector.port) }, families());
+    stage.cycle(T, 1.0);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(collector.seen().is_empty());
+    stage.exporter.end(Duration::from_secs(5)).await;
+    assert_eq!(collector.faults(), [""; 0]);
+    assert_eq!(count_by_path(&collector.seen()), [("/v1/metrics".to_string(), 2)].into());
+    assert_eq!(collector.points().len(), 2 + 4);
+}
+
+#[tokio::test]
+async fn headers_of_configuration_and_file_are_sent_and_the_file_is_read_anew() {
+    let collector = Collector::begin();
+    let path = std::env::temp_dir().join(format!("watchward-headers-{}", std::process::id()));
+    std::fs::write(&path, "# of the collector\n\nAuthorization: Bearer one\n").expect("a file");
+    let headers = [("x-scope-orgid".to_string(), Secret::new("acme"))].into();
+    let stage = Stage::begin(Otlp { headers, headers_file: Some(path.clone()), ..otlp(collector.port) });
+    stage.cycle(T, 1.0);
+    stage.wait("the first", |now| now.sent == 2).await;
+    std::fs::write(&path, "Authorization: Bearer two\n").expect("a file");
+    stage.cycle(T + 1000, 1.0);
+    stage.wait("the second", |now| now.sent == 4).await;
+    std::fs::remove_file(&path).expect("it is there");
+    let seen = collector.seen();
+    let sent: Vec<_> = seen.iter().map(|one| one.headers["authorization"].as_str()).collect();
+    assert_eq!(sent, ["Bearer one", "Bearer two"]);
+    assert!(seen.iter().all(|one| one.headers["x-scope-orgid"] == "acme"));
+    assert_eq!(seen[0].headers["content-type"], "application/x-protobuf");
+}
+
+#[tokio::test]
+async fn a_cycle_of_a_target_that_is_gone_ends_its_series_and_then_it_is_forgotten() {
+    let collector = Collector::begin();
+    let stage = Stage::begin(otlp(collector.port));
+    stage.cycle(T, 1.0);
+    let id = stage.series.series("up", &[]);
+    let mut farewell = super::cycle("cache", T + 1000, vec![(id, watchward::model::series::STALE)]);
+    farewell.removed = true;
+    stage.exporter.hand(&farewell);
+    stage.cycle(T + 2000, 2.0); // nobody knows whose this is
+    let statistics = stage.wait("all", |now| now.sent == 3 && now.unfit == 2).await;
+    assert_eq!(statistics.queued_items, 0);
+    assert_eq!(collector.faults(), [""; 0]);
+    assert_eq!(collector.points_of("cache", "up").iter().map(|one| one.value).collect::<Vec<_>>(), [Some(1.0), None]);
+}

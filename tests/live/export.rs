@@ -1,0 +1,133 @@
+//! Export: everything that real servers give, judged by a strict collector; and a collector that hangs.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use crate::agent::{Agent, Folder, sections, wait};
+use crate::collector::{Answer, Collector};
+use crate::servers::servers;
+use crate::strict::Kind;
+
+const SOON: Duration = Duration::from_secs(30);
+const EVERY_SECOND: &str = "[sample]\ninterval = \"1s\"\ndeadline = \"1s\"\n";
+/// One of each engine, and the host.
+const TARGETS: [&str; 6] = ["orders", "cache", "documents-1", "visits", "search", "this-host"];
+
+fn all() -> String {
+    sections(&TARGETS, "interval = \"1s\"")
+}
+
+#[test]
+fn everything_that_real_servers_give_keeps_every_rule() {
+    servers();
+    let (folder, collector) = (Folder::new(), Collector::begin());
+    let export = collector.config("interval = \"2s\"\nresource = { \"deployment.environment.name\" = \"test\" }");
+    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{export}", all()));
+    TARGETS.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
+    wait("several requests", SOON, || collector.seen().len() >= 8);
+    // What the agent shows for a target is what it pushed: the same series, the same last values.
+    let shown = agent.get("/metrics?target=cache").lines().filter(|line| !line.starts_with('#')).count();
+    let (status, took, log) = agent.stop();
+    assert!(status.success() && took < Duration::from_secs(5), "{took:?}\n{log}");
+    assert_eq!(collector.faults(), [""; 0]);
+    let points = collector.points();
+    let streams: BTreeSet<_> = points
+        .iter()
+        .filter(|one| one.resource.get("target").is_some_and(|target| target == "cache"))
+        .map(|one| (&one.name, &one.attributes))
+        .collect();
+    assert!(streams.len() * 10 >= shown * 9, "{} streams of {shown} series", streams.len());
+    for name in TARGETS {
+        let of_target = |metric: &str| collector.points_of(name, metric);
+        let up = of_target("up");
+        assert!(up.len() >= 5 && up.iter().all(|one| one.value == Some(1.0)), "{name}: {up:?}");
+        let resource = &up[0].resource;
+        let is_server = name != "this-host";
+        assert_eq!(resource.contains_key("db.system.name"), is_server, "{resource:?}");
+        assert_eq!(resource.contains_key("server.port"), is_server, "{resource:?}");
+        assert_eq!(resource["deployment.environment.name"], "test");
+    }
+    for (target, metric, kind, unit) in [
+        ("orders", "postgresql.commits", Kind::Sum, "{transaction}"),
+        ("cache", "redis.memory.used", Kind::Gauge, "By"),
+        ("cache", "redis.cpu.time", Kind::Sum, "s"),
+        ("documents-1", "mongodb.memory.usage", Kind::Gauge, "By"),
+        ("this-host", "system.cpu.time", Kind::Sum, "s"),
+        ("this-host", "system.network.io", Kind::Sum, "By"),
+    ] {
+        let found = collector.points_of(target, metric);
+        assert!(!found.is_empty(), "no {metric} of {target}");
+        assert!(found.iter().all(|one| (one.kind, one.unit.as_str()) == (kind, unit)), "{metric}: {:?}", found[0]);
+    }
+    // In bytes: a server that has less than a mebibyte resident does not exist.
+    let memory = collector.points_of("documents-1", "mongodb.memory.usage");
+    assert!(memory.iter().all(|one| one.value > Some(1_048_576.0)), "{:?}", memory[0]);
+    let own = points.iter().filter(|one| one.name == "watchward_sample_cycles_total").count();
+    assert!(own > 0, "nothing of the agent's own");
+}
+
+/// The 99th percentile of the targets' lateness over the last twelve seconds, in seconds.
+fn lateness_s(agent: &Agent) -> f64 {
+    let mut all = agent.samples("watchward_sample_late_seconds[12s]");
+    assert!(all.len() >= 10 * TARGETS.len(), "only {} cycles", all.len());
+    all.sort_by(f64::total_cmp);
+    all[all.len() * 99 / 100 - 1]
+}
+
+fn resident_mib(agent: &Agent) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/status", agent.pid())).expect("its status");
+    let line = text.lines().find(|line| line.starts_with("VmHWM:")).expect("its peak");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") / 1024
+}
+
+/// The control samples the same servers at the same time and pushes nothing, so that both are disturbed alike.
+#[test]
+fn a_collector_that_hangs_costs_the_sampling_nothing() {
+    servers();
+    let (folder, beside, collector) = (Folder::new(), Folder::new(), Collector::begin());
+    collector.answer_always(Answer::Hang);
+    let export = collector.config("interval = \"1s\"\ntimeout = \"2s\"\nqueue_bytes_max = \"1MiB\"");
+    let control = Agent::begin(&beside, &format!("{EVERY_SECOND}{}", all()));
+    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{export}", all()));
+    for agent in [&agent, &control] {
+        TARGETS.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
+    }
+    std::thread::sleep(Duration::from_secs(14));
+    let (late, usual) = (lateness_s(&agent), lateness_s(&control));
+    assert!(late <= usual + 0.1, "lateness p99 {late} s, without a collector {usual} s");
+    wait("the oldest goes", SOON, || agent.metric("watchward_export_overflowed_points_total") > 0.0);
+    assert!(agent.metric("watchward_export_failed_attempts_total") > 0.0);
+    assert!(agent.metric("watchward_export_failing_seconds") > 2.0);
+    assert!(agent.metric("watchward_export_queued_bytes") <= 1_048_576.0);
+    assert_eq!(agent.metric("watchward_export_dropped_cycles_total"), 0.0);
+    let (peak, usual_peak) = (resident_mib(&agent), resident_mib(&control));
+    assert!(peak <= usual_peak + 12, "{peak} MiB at its peak, without a collector {usual_peak}");
+    assert_eq!(agent.log().matches("no answer within 2s").count(), 1, "it is told once:\n{}", agent.log());
+    println!("lateness p99 {late:.3} s, control {usual:.3} s; peak {peak} MiB, control {usual_peak} MiB");
+    // It comes to itself: what was kept arrives, and the log says so.
+    collector.answer_always(Answer::Taken);
+    wait("it is told", SOON, || agent.metric("watchward_export_sent_points_total") > 0.0);
+    assert!(agent.log().contains("answers again, after"), "{}", agent.log());
+    let (status, took, log) = agent.stop();
+    assert!(status.success() && took < Duration::from_secs(5), "{took:?}\n{log}");
+}
+
+#[test]
+fn a_reload_begins_changes_and_ends_the_pushing() {
+    let (folder, one, other) = (Folder::new(), Collector::begin(), Collector::begin());
+    let host = "[[target]]\nname = \"this-host\"\nengine = \"host\"\ninterval = \"1s\"\n";
+    let agent = Agent::begin(&folder, host);
+    agent.reload(&folder, &format!("{host}{}", one.config("interval = \"1s\"")));
+    wait("the first is told", SOON, || !one.points_of("this-host", "up").is_empty());
+    agent.reload(&folder, &format!("{host}{}", other.config("interval = \"1s\"")));
+    wait("the second is told", SOON, || !other.points_of("this-host", "up").is_empty());
+    agent.reload(&folder, host);
+    wait("nobody is told", SOON, || agent.log().matches("the configuration was reloaded").count() == 3);
+    std::thread::sleep(Duration::from_millis(500));
+    let (first, second) = (one.seen().len(), other.seen().len());
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!((one.seen().len(), other.seen().len()), (first, second));
+    assert_eq!((one.faults(), other.faults()), (Vec::new(), Vec::new()));
+    agent.stop();
+}
