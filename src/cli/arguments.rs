@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
+use crate::cli::token::Token;
 use crate::cli::{journal, policy};
 use crate::sys::log::Form;
 
@@ -83,4 +84,7 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Make, list and revoke the tokens with which others come in
+    #[command(subcommand)]
+    Token(Token),
 }

@@ -11,6 +11,7 @@ pub mod show;
 pub mod status;
 pub mod table;
 pub mod targets;
+pub mod token;
 
 use clap::Parser;
 
@@ -51,6 +52,7 @@ pub fn main() -> u8 {
         Verb::Query { question, json } => query::run(&source, &question, json),
         Verb::Policy { what } => policy::run(&source, &what),
         Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
+        Verb::Token(what) => token::run(&source, &what),
         Verb::Grants(wanted) => grants::print(&wanted),
     }
 }

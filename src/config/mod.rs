@@ -8,6 +8,7 @@ pub mod layers;
 pub mod sections;
 pub mod files;
 pub mod targets;
+pub mod doors;
 pub mod check;
 pub mod policies;
 pub mod render;
@@ -155,7 +156,8 @@ pub struct Configuration {
 impl Configuration {
     /// Where people reach this agent's page, for links in what they are told.
     pub fn external_url(&self) -> String {
-        format!("http://{}", self.serve.listen)
+        let scheme = if self.serve.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.serve.listen)
     }
 
     /// A target made of a server that was found on this machine.

@@ -32,7 +32,7 @@ use watchward::state::State;
 use watchward::state::journal::Entry;
 use watchward::state::outbox::Change;
 
-use crate::state::{Folder, moment, transition};
+use crate::state::{moment, transition};
 
 /// What goes wrong at the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

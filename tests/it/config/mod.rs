@@ -1,6 +1,7 @@
 //! Tests of `src/config`: a text goes in, a configuration or every problem with its place comes out.
 
 mod alerts;
+mod doors;
 mod files;
 mod layers;
 mod policies;
