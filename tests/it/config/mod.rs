@@ -1,8 +1,10 @@
 //! Tests of `src/config`: a text goes in, a configuration or every problem with its place comes out.
 
 mod alerts;
+mod doors;
 mod files;
 mod layers;
+mod policies;
 mod problems;
 mod reference;
 mod secrets;
