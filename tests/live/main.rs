@@ -29,4 +29,5 @@ mod clock;
 #[allow(dead_code)]
 mod single;
 mod set;
+mod act;
 mod export;
