@@ -9,6 +9,7 @@ use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
 use crate::cli::token::Token;
+use crate::cli::{journal, policy};
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -57,6 +58,20 @@ pub enum Verb {
     Targets {
         #[command(flatten)]
         wanted: Wanted,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what policies may change, have them do it, arm them, stop everything
+    Policy {
+        #[command(subcommand)]
+        what: policy::What,
+    },
+    /// Show what policies have changed, and take it back
+    #[command(args_conflicts_with_subcommands = true)]
+    Journal {
+        #[command(subcommand)]
+        what: Option<journal::What>,
         /// Machine-readable
         #[arg(long)]
         json: bool,

@@ -2,6 +2,8 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod journal;
+pub mod policy;
 pub mod grants;
 pub mod query;
 pub mod seen;
@@ -48,6 +50,8 @@ pub fn main() -> u8 {
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Policy { what } => policy::run(&source, &what),
+        Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
         Verb::Token(what) => token::run(&source, &what),
         Verb::Grants(wanted) => grants::print(&wanted),
     }

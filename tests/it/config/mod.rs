@@ -4,6 +4,7 @@ mod alerts;
 mod doors;
 mod files;
 mod layers;
+mod policies;
 mod problems;
 mod reference;
 mod secrets;

@@ -9,6 +9,7 @@ mod grants;
 mod host;
 mod postgresql;
 mod redis;
+mod tune;
 mod mongodb_fake;
 mod mongodb;
 mod clickhouse;

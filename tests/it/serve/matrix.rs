@@ -28,6 +28,16 @@ const EXPECTED: &[(&str, &str, Need, u16, u16)] = &[
     ("POST", "/api/v1/tokens", Need::Administer, 415, 415),
     ("DELETE", "/api/v1/tokens/{token_id}", Need::Administer, 404, 404),
     ("GET", "/api/v1/config", Need::AdministerAll, 200, 200),
+    ("GET", "/api/v1/policies", Need::Read, 200, 200),
+    ("POST", "/api/v1/policies/{name}/run", Need::Operate, 415, 415),
+    ("POST", "/api/v1/policies/{name}/arm", Need::Administer, 415, 415),
+    ("POST", "/api/v1/policies/{name}/disarm", Need::Operate, 415, 415),
+    ("POST", "/api/v1/actions/stop", Need::Operate, 415, 415),
+    ("POST", "/api/v1/actions/start", Need::AdministerAll, 415, 415),
+    ("GET", "/api/v1/journal", Need::Read, 200, 200),
+    ("GET", "/api/v1/journal/{change_id}", Need::Read, 200, 200),
+    ("POST", "/api/v1/journal/{change_id}/undo", Need::Operate, 415, 415),
+    ("POST", "/api/v1/journal/{change_id}/close", Need::Operate, 415, 415),
 ];
 
 #[test]
@@ -125,7 +135,11 @@ async fn check(remote: bool) {
             let token = token(&served, who).await.map(|token| format!("Bearer {token}"));
             let headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
             for (verb, path, needs, own, foreign) in part {
-                let path = path.replace("{tenant_id}", "acme").replace("{token_id}", "0123456789");
+                let path = path
+                    .replace("{tenant_id}", "acme")
+                    .replace("{token_id}", "0123456789")
+                    .replace("{change_id}", "1")
+                    .replace("{name}", "x");
                 let answer = served.ask(verb, &path, &headers, "").await;
                 let wanted = expected(who, remote, *needs, *own, *foreign);
                 assert_eq!(answer.status, wanted, "{who:?} {verb} {path} (remote: {remote}): {}", answer.text());
@@ -149,7 +163,11 @@ async fn where_other_machines_come_everybody_gets_what_they_may_have_by_token() 
 async fn the_own_user_does_all_over_the_socket() {
     let served = Served::begin("", 4).await;
     for (verb, path, _, own, _) in EXPECTED {
-        let path = path.replace("{tenant_id}", "acme").replace("{token_id}", "0123456789");
+        let path = path
+            .replace("{tenant_id}", "acme")
+            .replace("{token_id}", "0123456789")
+            .replace("{change_id}", "1")
+            .replace("{name}", "x");
         assert_eq!(served.ask_socket(verb, &path, &[], "").await.status, *own, "{verb} {path}");
     }
     let asked = served.ask_socket("GET", "/api/v1/config", &[], "").await.text();
@@ -164,7 +182,11 @@ async fn nobody_reads_a_word_of_another_tenant() {
     for (token, own, foreign) in [(&acme, "acme", "zeta"), (&zeta, "zeta", "acme")] {
         let bearer = format!("Bearer {}", token["token"].as_str().unwrap());
         for (verb, path, ..) in EXPECTED.iter().filter(|(verb, path, ..)| *verb == "GET" && *path != "/") {
-            let path = path.replace("{tenant_id}", own).replace("{token_id}", "0123456789");
+            let path = path
+                .replace("{tenant_id}", own)
+                .replace("{token_id}", "0123456789")
+                .replace("{change_id}", "1")
+                .replace("{name}", "x");
             let path = match path.as_str() {
                 "/api/v1/query" => "/api/v1/query?query=db_commits".to_string(),
                 "/api/v1/query_range" => "/api/v1/query_range?query=db_commits&start=1&end=9&step=1".to_string(),
