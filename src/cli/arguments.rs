@@ -9,6 +9,8 @@ use crate::cli::discover::Discover;
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
+use crate::cli::token::Token;
+use crate::cli::{journal, policy};
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -71,6 +73,20 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Say what policies may change, have them do it, arm them, stop everything
+    Policy {
+        #[command(subcommand)]
+        what: policy::What,
+    },
+    /// Show what policies have changed, and take it back
+    #[command(args_conflicts_with_subcommands = true)]
+    Journal {
+        #[command(subcommand)]
+        what: Option<journal::What>,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Evaluate an expression in Prometheus' language over the agent's own history
     Query {
         #[command(flatten)]
@@ -79,4 +95,7 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Make, list and revoke the tokens with which others come in
+    #[command(subcommand)]
+    Token(Token),
 }

@@ -4,6 +4,8 @@ pub mod arguments;
 pub mod ask;
 pub mod check;
 pub mod discover;
+pub mod journal;
+pub mod policy;
 pub mod grants;
 pub mod query;
 pub mod seen;
@@ -11,6 +13,7 @@ pub mod show;
 pub mod status;
 pub mod table;
 pub mod targets;
+pub mod token;
 
 use clap::Parser;
 
@@ -49,6 +52,9 @@ pub fn main() -> u8 {
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Policy { what } => policy::run(&source, &what),
+        Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
+        Verb::Token(what) => token::run(&source, &what),
         Verb::Grants(wanted) => grants::print(&wanted),
     }
 }

@@ -44,7 +44,11 @@ pub fn check(table: &Table, report: &mut Report) {
     }
 }
 
-fn check_file(key: &str, path: &str) -> Result<(), Fault> {
+/// Whether a file that a key names can be read, and holds something where it should hold a secret.
+///
+/// # Errors
+/// `config-09`.
+pub fn check_file(key: &str, path: &str) -> Result<(), Fault> {
     let bytes = files::read(Path::new(path), FILE_BYTES_MAX).map_err(|error| {
         Fault::new("config-09", format!("{key} cannot be read: {error}"))
             .detail(format!("It names {path}."))

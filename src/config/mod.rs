@@ -9,7 +9,9 @@ pub mod layers;
 pub mod sections;
 pub mod files;
 pub mod targets;
+pub mod doors;
 pub mod check;
+pub mod policies;
 pub mod render;
 pub mod reference;
 pub mod rules;
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::act;
 use crate::alert;
 use crate::config::layers::{Document, Outside};
 use crate::config::problem::{Problem, Report};
@@ -29,6 +32,7 @@ use crate::judge::rules::Rules;
 use crate::model::calendar::Zone;
 use crate::model::fault::Fault;
 use crate::model::features::Features;
+use crate::model::policy::Policy;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 use crate::model::target::Target;
 use crate::sample;
@@ -46,6 +50,12 @@ const SCHEMA: &[Key] = &[
     Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
     Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
     Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
+    Key::new(
+        "policy",
+        Kind::Sections(act::config::KEYS),
+        "[]",
+        "What may be changed on a server, when, and how far by itself.",
+    ),
     Key::new("features", Kind::Section(sections::FEATURES), "{}", "Whole capabilities, to be switched off."),
     Key::new("export", Kind::Section(export::config::KEYS), "{}", "Where samples are pushed to."),
 ];
@@ -153,6 +163,7 @@ pub struct Configuration {
     pub targets: Vec<Target>,
     pub thresholds: Thresholds,
     pub features: Features,
+    pub policies: Vec<Policy>,
     /// Whether servers found on this machine are watched too: only where no file says what to watch.
     pub discovers: bool,
 }
@@ -160,7 +171,8 @@ pub struct Configuration {
 impl Configuration {
     /// Where people reach this agent's page, for links in what they are told.
     pub fn external_url(&self) -> String {
-        format!("http://{}", self.serve.listen)
+        let scheme = if self.serve.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.serve.listen)
     }
 
     /// A target made of a server that was found on this machine.
@@ -325,6 +337,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let judge = judge::Config::read(section("judge"));
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
     let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
+    let policies = policies::read(root, &agent.timezone, &targets, &tenants, report);
     let rules = rules::build(&judge, &thresholds, &targets, (section("judge"), section("alert")), report);
     Configuration {
         serve: serve::config::Config::read(section("serve")),
@@ -335,6 +348,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         rules: Arc::new(rules),
         thresholds,
         features: read_features(section("features")),
+        policies,
         agent,
         sample,
         tenants,

@@ -12,7 +12,7 @@ use crate::model::duration;
 use crate::model::fault::Fault;
 use crate::model::nearest::nearest;
 use crate::model::schema::{Origin, Table, Value};
-use crate::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
+use crate::model::target::{DEFAULT_TENANT, Login, SecretSource, Target, Url};
 use crate::sample::config::Config as Sample;
 use crate::sys::files;
 use crate::sys::tls;
@@ -121,6 +121,9 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     let mut target = bare(table.text("name"), table.text("tenant"), engine, around);
     target.password = source(table, "password");
     target.api_key = source(table, "api_key");
+    target.action = table
+        .table("action")
+        .map(|action| Login { user: action.text("user").to_string(), password: source(action, "password") });
     target.ca_file = table.path("ca_file");
     target.insecure = table.flag("insecure");
     if table.has("interval") {
@@ -133,6 +136,7 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
     target.thresholds = table.numbers("thresholds");
     check_ca_file(table, report);
+    check_action(table, engine, report);
     match (engine.card().schemes.is_empty(), table.origin("url")) {
         (true, None) => check_root(table, &target, report),
         (true, Some(origin)) => {
@@ -272,6 +276,16 @@ fn check_labels(table: &Table, report: &mut Report) {
                 if name == "job" { "Set it with the key job of the target." } else { "The agent sets it itself." };
             report.problem(origin, Fault::new("config-10", format!("the label '{name}' cannot be given")).hint(hint));
         }
+    }
+}
+
+/// The second login: one source of its password, and an engine that has something to set.
+fn check_action(table: &Table, engine: &dyn Engine, report: &mut Report) {
+    let (Some(action), Some(origin)) = (table.table("action"), table.origin("action")) else { return };
+    check_secrets(action, report);
+    if !engine.can_set() {
+        let fault = Fault::new("config-10", format!("engine '{}' has nothing that an action could set", engine.word()));
+        report.problem(origin, fault.hint("Leave the action out."));
     }
 }
 

@@ -31,6 +31,10 @@ static CARD: Card = Card {
 };
 
 impl Engine for Postgresql {
+    fn can_set(&self) -> bool {
+        true
+    }
+
     fn card(&self) -> &'static Card {
         &CARD
     }

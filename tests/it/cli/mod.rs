@@ -6,6 +6,7 @@ mod query;
 mod status;
 mod table;
 mod targets;
+mod token;
 
 use std::collections::BTreeMap;
 use std::fs;

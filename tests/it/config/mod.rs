@@ -3,8 +3,10 @@
 mod alerts;
 mod example;
 mod features;
+mod doors;
 mod files;
 mod layers;
+mod policies;
 mod problems;
 mod reference;
 mod secrets;

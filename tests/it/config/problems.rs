@@ -69,8 +69,8 @@ listen = "0.0.0.0:80"
             "agent.toml:13:1: [[target]] has no 'name' [config-06] | hint: It must be a text.",
             "agent.toml:19:10: unknown tenant 'acme' [config-08] | hint: Known: default.",
             "agent.toml:22:10: listen is '0.0.0.0:80', which other machines can reach [config-11] \
-             | detail: The agent serves on loopback only: it has neither TLS nor tokens yet. \
-             | hint: Listen on 127.0.0.1 or [::1], and let a proxy with TLS and a login stand before it.",
+             | detail: Without TLS, whoever is on the way reads what is asked and answered, tokens too. \
+             | hint: Give tls_cert and tls_key, or listen on 127.0.0.1 or [::1].",
         ],
     );
 }
@@ -98,8 +98,9 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
             "2:1: unknown key 'retention' in [serve] [config-03] | hint: 'retention' is a key of [store].",
         ),
         (
-            "[serve]\nxyzzy = 1",
-            "2:1: unknown key 'xyzzy' in [serve] [config-03] | hint: Known here: listen, anonymous, naming, stream_clients_max.",
+            "[sample]\nxyzzy = 1",
+            "2:1: unknown key 'xyzzy' in [sample] [config-03] | hint: Known here: interval, deadline, sessions_max, \
+             series_max_per_row, discovery_interval.",
         ),
         (
             "[[target]]\nname = \"a\"\nengine = \"host\"\npassword = \"x\"",
