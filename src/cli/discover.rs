@@ -108,7 +108,7 @@ fn usual_folder() -> PathBuf {
 
 /// Finds servers, and asks each once what it is, all at the same time.
 fn servers() -> Result<Vec<Server>, Fault> {
-    let loaded = config::load(&Source::BuiltIn, &Surroundings::of_this_process())
+    let loaded = config::load(&Source::default(), &Surroundings::of_this_process())
         .map_err(|problems| problems.into_iter().next().map_or_else(broken, |problem| problem.fault))?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
