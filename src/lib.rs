@@ -9,6 +9,7 @@ pub mod sample;
 pub mod store;
 pub mod judge;
 pub mod alert;
+pub mod act;
 pub mod serve;
 pub mod export;
 pub mod config;

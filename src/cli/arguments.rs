@@ -10,6 +10,12 @@ use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
 use crate::cli::top::Table;
+use crate::cli::discover::Discover;
+use crate::cli::grants::Grants;
+use crate::cli::query::Question;
+use crate::cli::seen::Wanted;
+use crate::cli::token::Token;
+use crate::cli::{journal, policy};
 use crate::sys::log::Form;
 
 /// Watchward keeps guard over databases: it samples, judges, alerts and serves.
@@ -19,6 +25,10 @@ pub struct Arguments {
     /// The configuration [default: /etc/watchward/agent.toml if it exists, else the built-in one]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// The environment this agent is in, in place of the configuration's own word
+    #[arg(long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
 
     /// Log more
     #[arg(long, short, global = true)]
@@ -38,13 +48,20 @@ pub enum Verb {
     /// Watch: the configured targets, or this host and the servers found on it
     Run,
     /// Check the configuration, and print what is in effect and where each value comes from
-    CheckConfig,
+    CheckConfig {
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules {
         /// Machine-readable in another way: the same as JSON
         #[arg(long)]
         json: bool,
     },
+    Rules,
+    /// Find the servers on this machine, and say what is to be typed for those that want a login
+    Discover(Discover),
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password
     Grants(Grants),
     /// Say in one line how all is, as a monitoring plug-in, and then each target and alert
@@ -68,6 +85,20 @@ pub enum Verb {
     },
     /// Show live how all targets do, until `q`
     Top(Table),
+    /// Say what policies may change, have them do it, arm them, stop everything
+    Policy {
+        #[command(subcommand)]
+        what: policy::What,
+    },
+    /// Show what policies have changed, and take it back
+    #[command(args_conflicts_with_subcommands = true)]
+    Journal {
+        #[command(subcommand)]
+        what: Option<journal::What>,
+        /// Machine-readable
+        #[arg(long)]
+        json: bool,
+    },
     /// Evaluate an expression in Prometheus' language over the agent's own history
     Query {
         #[command(flatten)]
@@ -82,4 +113,7 @@ pub enum Verb {
         #[arg(value_name = "SHELL")]
         shell: Shell,
     },
+    /// Make, list and revoke the tokens with which others come in
+    #[command(subcommand)]
+    Token(Token),
 }

@@ -4,6 +4,10 @@ pub mod arguments;
 pub mod ask;
 pub mod completions;
 pub mod glance;
+pub mod check;
+pub mod discover;
+pub mod journal;
+pub mod policy;
 pub mod grants;
 pub mod manual;
 pub mod query;
@@ -13,12 +17,12 @@ pub mod status;
 pub mod table;
 pub mod targets;
 pub mod top;
+pub mod token;
 
 use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Verb};
 use crate::config::problem::Problem;
-use crate::config::render;
 use crate::config::{self, Loaded, Source, Surroundings};
 use crate::pipeline::agent;
 use crate::sys::log::{self, Form};
@@ -40,19 +44,26 @@ pub fn main() -> u8 {
             return if error.use_stderr() { REFUSED } else { WELL };
         }
     };
-    let source = Source::find(arguments.config);
+    let source = Source::find(arguments.config, arguments.environment);
     match arguments.verb.unwrap_or(Verb::Run) {
         Verb::Run => run(source, arguments.verbose, arguments.log.as_deref().map(Form::of)),
         Verb::CheckConfig => check(&source),
         Verb::Rules { json } => with_configuration(&source, |loaded| {
             print!("{}", show::rules(loaded, json));
+        Verb::CheckConfig { json } => check::print(&source, json),
+        Verb::Rules => with_configuration(&source, |loaded| {
+            print!("{}", show::rules(loaded));
             WELL
         }),
+        Verb::Discover(wanted) => discover::print(&wanted),
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Completions { shell } => completions::run(shell),
         Verb::Top(table) => top::run(&source, &table),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Policy { what } => policy::run(&source, &what),
+        Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
+        Verb::Token(what) => token::run(&source, &what),
         Verb::Grants(wanted) => grants::print(&wanted),
     }
 }
@@ -81,16 +92,6 @@ fn run(source: Source, verbose: bool, form: Option<Form>) -> u8 {
             REFUSED
         }
     }
-}
-
-fn check(source: &Source) -> u8 {
-    with_configuration(source, |loaded| {
-        print!("{}", render::render(loaded));
-        for warning in &loaded.warnings {
-            eprintln!("warning: {warning}");
-        }
-        WELL
-    })
 }
 
 fn with_configuration(source: &Source, then: impl FnOnce(&Loaded) -> u8) -> u8 {

@@ -1,10 +1,10 @@
 //! Checks across sections, and of single sections beyond what their keys' kinds say.
 
-use crate::config::problem::{Report, shown_name};
+use crate::config::doors;
+use crate::config::problem::Report;
 use crate::config::targets::{Tenant, tenant_names, unknown};
 use crate::model::fault::Fault;
 use crate::model::schema::Table;
-use crate::serve::config::listen;
 
 /// `[agent]`: its name.
 pub fn agent(table: &Table, report: &mut Report) {
@@ -16,24 +16,7 @@ pub fn agent(table: &Table, report: &mut Report) {
 
 /// `[serve]`: where it listens, and for whom.
 pub fn serve(table: &Table, tenants: &[Tenant], report: &mut Report) {
-    if let Some(origin) = table.origin("listen") {
-        let text = table.text("listen");
-        let shown = shown_name(text);
-        match listen(text) {
-            None => report.problem(
-                origin,
-                Fault::new("config-05", format!("listen is '{shown}', not an address and a port"))
-                    .hint("Write it like \"127.0.0.1:9468\" or \"[::1]:9468\"."),
-            ),
-            Some(address) if !address.ip().is_loopback() => report.problem(
-                origin,
-                Fault::new("config-11", format!("listen is '{shown}', which other machines can reach"))
-                    .detail("The agent serves on loopback only: it has neither TLS nor tokens yet.")
-                    .hint("Listen on 127.0.0.1 or [::1], and let a proxy with TLS and a login stand before it."),
-            ),
-            Some(_) => {}
-        }
-    }
+    doors::check(table, report);
     if let (Some(origin), naming @ ("strict" | "both")) = (table.origin("naming"), table.text("naming")) {
         let fault = Fault::new("config-12", format!("naming '{naming}' is not available yet"));
         report.problem(origin, fault.hint("Use \"compat\": the names that the exporters have."));

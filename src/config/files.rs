@@ -20,6 +20,12 @@ pub fn check(table: &Table, report: &mut Report) {
                     report.problem(origin, fault);
                 }
             }
+            Value::Hidden(path) if name.ends_with("_file") => {
+                // A path that is made of a secret: nobody is told where it leads.
+                if let Err(fault) = check_file(name, path.expose()) {
+                    report.problem(origin, fault.detail(""));
+                }
+            }
             Value::Text(variable) if name.ends_with("_env") => {
                 if let Err(fault) = check_variable(name, variable) {
                     report.problem(origin, fault);
@@ -38,7 +44,11 @@ pub fn check(table: &Table, report: &mut Report) {
     }
 }
 
-fn check_file(key: &str, path: &str) -> Result<(), Fault> {
+/// Whether a file that a key names can be read, and holds something where it should hold a secret.
+///
+/// # Errors
+/// `config-09`.
+pub fn check_file(key: &str, path: &str) -> Result<(), Fault> {
     let bytes = files::read(Path::new(path), FILE_BYTES_MAX).map_err(|error| {
         Fault::new("config-09", format!("{key} cannot be read: {error}"))
             .detail(format!("It names {path}."))

@@ -1,13 +1,17 @@
 //! Layers: what several files and the agent's environment give, laid over each other; then what nobody gave.
 
+use std::collections::BTreeMap;
+
 use toml::de::DeValue;
 
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::unknown;
 use crate::config::value;
-use crate::config::walk::{self, Place};
+use crate::config::variables::Lookup;
+use crate::config::walk::{self, Overlay, Place};
 use crate::model::fault::Fault;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
+use crate::sys::environment;
 
 /// A file of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,15 +21,37 @@ pub struct Document {
     pub text: String,
 }
 
+/// What decides beside the files what they say.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// `--environment`, which wins over `[agent] environment`.
+    pub environment: Option<String>,
+    /// How the environment variables are found that texts name.
+    pub variable: Lookup,
+}
+
+impl Default for Outside {
+    fn default() -> Outside {
+        Outside { environment: None, variable: environment::variable }
+    }
+}
+
+/// How problems and origins name the flag.
+const ENVIRONMENT_FLAG: &str = "--environment";
+
 /// Reads documents into one table that has every value given or by default, and what is wrong with it so far.
 ///
 /// # Errors
 /// All their syntax errors; with these there is nothing more to say.
-pub fn read(schema: &'static [Key], documents: &[Document]) -> Result<(Table, Report), Vec<Problem>> {
+pub fn read(
+    schema: &'static [Key],
+    documents: &[Document],
+    outside: &Outside,
+) -> Result<(Table, Report), Vec<Problem>> {
     let mut syntax = Vec::new();
     let mut layers = Vec::new();
     for Document { file, text } in documents {
-        match walk::read(schema, file, text) {
+        match walk::read(schema, file, text, outside.variable) {
             Ok(given) => layers.push(given),
             Err(problems) => syntax.extend(problems),
         }
@@ -35,7 +61,7 @@ pub fn read(schema: &'static [Key], documents: &[Document]) -> Result<(Table, Re
     }
     let mut report = Report::default();
     let mut table = Table::default();
-    let mut environments = Table::default();
+    let mut environments: BTreeMap<String, Overlay> = BTreeMap::new();
     for (at, layer) in layers.into_iter().enumerate() {
         if at == 0 {
             table.origin = layer.table.origin.clone();
@@ -43,26 +69,41 @@ pub fn read(schema: &'static [Key], documents: &[Document]) -> Result<(Table, Re
         report.problems.extend(layer.problems);
         add(&mut table, layer.table, &mut report);
         for (name, overlay) in layer.environments {
-            let mut one = Table::default();
-            let origin = overlay.origin.clone();
-            one.entries.insert(name, (Value::Table(overlay), origin));
-            add(&mut environments, one, &mut report);
+            let all = environments.entry(name).or_default();
+            all.unset.extend(overlay.unset);
+            add(&mut all.table, overlay.table, &mut report);
         }
+    }
+    if let Some(name) = &outside.environment {
+        name_environment(&mut table, name);
     }
     lay_environment(&mut table, environments, &mut report);
     complete(schema, &mut table, &Place::root(), &mut report);
     Ok((table, report))
 }
 
+/// Names the agent's environment, whatever the files say.
+fn name_environment(table: &mut Table, name: &str) {
+    let origin = Origin { file: ENVIRONMENT_FLAG.to_string(), ..Origin::default() };
+    let mut agent = Table::default();
+    agent.entries.insert("environment".to_string(), (Value::Text(name.to_string()), origin));
+    let mut over = Table::default();
+    over.entries.insert("agent".to_string(), (Value::Table(agent), Origin::default()));
+    lay(table, over, "");
+}
+
 /// Lays the overlay of the agent's environment over the rest.
-fn lay_environment(table: &mut Table, mut environments: Table, report: &mut Report) {
+fn lay_environment(table: &mut Table, mut environments: BTreeMap<String, Overlay>, report: &mut Report) {
     let agent = table.table("agent");
     let name = agent.map_or("", |agent| agent.text("environment")).to_string();
-    match environments.entries.remove(&name) {
-        Some((Value::Table(overlay), _)) => lay(table, overlay),
-        _ if name.is_empty() || environments.entries.is_empty() => {} // a name alone is a name
-        _ => {
-            let known: Vec<&str> = environments.entries.keys().map(String::as_str).collect();
+    match environments.remove(&name) {
+        Some(overlay) => {
+            report.problems.extend(overlay.unset);
+            lay(table, overlay.table, &name);
+        }
+        None if name.is_empty() || environments.is_empty() => {} // a name alone is a name
+        None => {
+            let known: Vec<&str> = environments.keys().map(String::as_str).collect();
             let origin = agent.and_then(|agent| agent.origin("environment")).cloned().unwrap_or_default();
             report.problem(&origin, unknown("environment", &name, &known));
         }
@@ -92,15 +133,75 @@ fn is_sections(list: &[Value]) -> bool {
     list.iter().all(|one| matches!(one, Value::Table(_)))
 }
 
-/// Lays a table over another: sections key by key, anything else (a list of sections, too) as a whole.
-fn lay(base: &mut Table, over: Table) {
-    for (name, (value, origin)) in over.entries {
+/// Lays a table of an environment over another: sections key by key, lists of sections by their names, anything else as
+/// a whole.
+fn lay(base: &mut Table, over: Table, environment: &str) {
+    for (name, (value, mut origin)) in over.entries {
         match (base.entries.get_mut(&name), value) {
-            (Some((Value::Table(base), _)), Value::Table(over)) => lay(base, over),
+            (Some((Value::Table(base), _)), Value::Table(over)) => lay(base, over, environment),
+            (Some((Value::List(base), _)), Value::List(over)) if is_named(base) && is_named(&over) => {
+                lay_named(base, over, environment);
+            }
             (_, value) => {
-                base.entries.insert(name, (value, origin));
+                origin.environment = environment.to_string();
+                base.entries.insert(name, (of_environment(value, environment), origin));
             }
         }
+    }
+}
+
+/// Lays each section over the one of its name, or adds it where there is none.
+fn lay_named(base: &mut Vec<Value>, over: Vec<Value>, environment: &str) {
+    let before = base.len();
+    for section in over {
+        let Value::Table(section) = section else { continue };
+        match find_named(&base[..before], &section) {
+            Some(at) => {
+                if let Some(Value::Table(base)) = base.get_mut(at) {
+                    lay(base, section, environment);
+                }
+            }
+            None => base.push(of_environment(Value::Table(section), environment)),
+        }
+    }
+}
+
+/// The section of the same name, and of the same tenant if the overlay gives one. Of several the tenantless one.
+fn find_named(base: &[Value], section: &Table) -> Option<usize> {
+    let tables = base.iter().map(|one| if let Value::Table(table) = one { Some(table) } else { None });
+    let fits = |table: &Table| {
+        identity(table) == identity(section)
+            && (!section.has("tenant") || table.text("tenant") == section.text("tenant"))
+    };
+    let found: Vec<(usize, &Table)> =
+        tables.enumerate().filter_map(|(at, table)| Some((at, table.filter(|table| fits(table))?))).collect();
+    match found.as_slice() {
+        [(only, _)] => Some(*only),
+        several => several.iter().find(|(_, table)| !table.has("tenant")).map(|(at, _)| *at),
+    }
+}
+
+/// What a section is called: its `name`, or as a tenant its `id`.
+fn identity(table: &Table) -> Option<&str> {
+    ["name", "id"].iter().map(|key| table.text(key)).find(|name| !name.is_empty())
+}
+
+fn is_named(list: &[Value]) -> bool {
+    list.iter().all(|one| matches!(one, Value::Table(table) if identity(table).is_some()))
+}
+
+/// A value with the overlay's environment in each of its origins.
+fn of_environment(value: Value, environment: &str) -> Value {
+    match value {
+        Value::Table(mut table) => {
+            for (value, origin) in table.entries.values_mut() {
+                origin.environment = environment.to_string();
+                *value = of_environment(std::mem::replace(value, Value::Faulty), environment);
+            }
+            Value::Table(table)
+        }
+        Value::List(list) => Value::List(list.into_iter().map(|one| of_environment(one, environment)).collect()),
+        other => other,
     }
 }
 
@@ -156,6 +257,24 @@ fn default_entries(key: &Key, text: &str) -> Option<Value> {
         table.entries.insert(name.get_ref().to_string(), (value, Origin::default()));
     }
     Some(Value::Table(table))
+}
+
+/// Where the values stand that the walk has refused.
+pub fn refused(table: &Table) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for (value, origin) in table.entries.values() {
+        match value {
+            Value::Faulty => origins.push(origin.clone()),
+            Value::Table(inner) => origins.extend(refused(inner)),
+            Value::List(list) => {
+                let sections =
+                    list.iter().filter_map(|one| if let Value::Table(table) = one { Some(table) } else { None });
+                origins.extend(sections.flat_map(refused));
+            }
+            _ => {}
+        }
+    }
+    origins
 }
 
 /// Whether a key's default passes its own check. For the test that holds every section to it.

@@ -3,12 +3,15 @@
 pub mod problem;
 pub mod url;
 pub mod value;
+pub mod variables;
 pub mod walk;
 pub mod layers;
 pub mod sections;
 pub mod files;
 pub mod targets;
+pub mod doors;
 pub mod check;
+pub mod policies;
 pub mod render;
 pub mod reference;
 pub mod rules;
@@ -17,16 +20,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::act;
 use crate::alert;
-use crate::config::layers::Document;
+use crate::config::layers::{Document, Outside};
 use crate::config::problem::{Problem, Report};
 use crate::config::targets::{Around, Tenant};
 use crate::engines::contract::{Engine, Found};
 use crate::export;
 use crate::judge;
 use crate::judge::rules::Rules;
+use crate::model::calendar::Zone;
 use crate::model::fault::Fault;
 use crate::model::features::Features;
+use crate::model::policy::Policy;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
 use crate::model::target::Target;
 use crate::sample;
@@ -44,6 +50,12 @@ const SCHEMA: &[Key] = &[
     Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
     Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
     Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
+    Key::new(
+        "policy",
+        Kind::Sections(act::config::KEYS),
+        "[]",
+        "What may be changed on a server, when, and how far by itself.",
+    ),
     Key::new("features", Kind::Section(sections::FEATURES), "{}", "Whole capabilities, to be switched off."),
     Key::new("export", Kind::Section(export::config::KEYS), "{}", "Where samples are pushed to."),
 ];
@@ -54,11 +66,12 @@ pub fn schema() -> &'static [Key] {
 }
 
 /// Where the configuration comes from. Never the current directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    File(PathBuf),
-    /// Watches the host and the servers that are found on it.
-    BuiltIn,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// `None` is the built-in default: it watches the host and the servers that are found on it.
+    pub file: Option<PathBuf>,
+    /// `--environment`, which wins over `[agent] environment`.
+    pub environment: Option<String>,
 }
 
 /// Where the configuration is, if it is not named.
@@ -66,9 +79,13 @@ pub const USUAL_PATH: &str = "/etc/watchward/agent.toml";
 
 impl Source {
     /// The file that was named, else the usual one where it exists, else the built-in default.
-    pub fn find(named: Option<PathBuf>) -> Source {
+    pub fn find(named: Option<PathBuf>, environment: Option<String>) -> Source {
         let usual = || Some(PathBuf::from(USUAL_PATH)).filter(|path| sys::files::version(path).is_some());
-        named.or_else(usual).map_or(Source::BuiltIn, Source::File)
+        Source { file: named.or_else(usual), environment }
+    }
+
+    fn outside(&self) -> Outside {
+        Outside { environment: self.environment.clone(), ..Outside::default() }
     }
 }
 
@@ -120,7 +137,15 @@ pub struct Agent {
     pub log_level: String,
 }
 
-/// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones.
+impl Agent {
+    /// The zone of every schedule and window that names none.
+    pub fn zone(&self) -> Zone {
+        Zone::find(&self.timezone).unwrap_or(Zone::UTC) // checked with the configuration
+    }
+}
+
+/// Thresholds by key; the nearest wins: a target has its own, then its tenant's, then the global ones, over which those of
+/// the environment are laid.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Thresholds {
     pub global: BTreeMap<String, f64>,
@@ -143,6 +168,7 @@ pub struct Configuration {
     pub targets: Vec<Target>,
     pub thresholds: Thresholds,
     pub features: Features,
+    pub policies: Vec<Policy>,
     /// Whether servers found on this machine are watched too: only where no file says what to watch.
     pub discovers: bool,
 }
@@ -150,7 +176,8 @@ pub struct Configuration {
 impl Configuration {
     /// Where people reach this agent's page, for links in what they are told.
     pub fn external_url(&self) -> String {
-        format!("http://{}", self.serve.listen)
+        let scheme = if self.serve.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.serve.listen)
     }
 
     /// A target made of a server that was found on this machine.
@@ -182,21 +209,36 @@ const FILE_BYTES_MAX: usize = 4 << 20;
 /// # Errors
 /// Every problem there is, sorted by place.
 pub fn load(source: &Source, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    match source {
-        Source::BuiltIn => {
-            let mut loaded = read(BUILT_IN_NAME, BUILT_IN, here)?;
-            loaded.configuration.discovers = true;
-            Ok(loaded)
-        }
-        Source::File(path) => read_documents(&documents(path, path == Path::new(USUAL_PATH))?, here),
-    }
+    let Some(path) = &source.file else {
+        let built_in = Document { file: BUILT_IN_NAME.to_string(), text: BUILT_IN.to_string() };
+        let mut loaded = read_documents(&[built_in], here, &source.outside())?;
+        loaded.configuration.discovers = true;
+        return Ok(loaded);
+    };
+    let has_fragments = path == Path::new(USUAL_PATH);
+    let mut loaded = read_documents(&documents(path, has_fragments)?, here, &source.outside())?;
+    loaded.warnings.extend(fragments_unread(path).filter(|_| !has_fragments));
+    Ok(loaded)
+}
+
+/// Beside a file that was named stands a `conf.d` that nobody reads: that of `/etc/watchward` must not get into what is
+/// tried out beside it, and whoever thinks that it does should know.
+fn fragments_unread(path: &Path) -> Option<Problem> {
+    let folder = path.parent()?.join("conf.d");
+    sys::files::expand(&folder.join("*.toml")).ok().filter(|found| !found.is_empty())?;
+    let origin = Origin { file: path.display().to_string(), ..Origin::default() };
+    let fault = Fault::new("config-16", format!("the files of {} are not read", folder.display()))
+        .detail(format!("Fragments belong to {USUAL_PATH} alone; --config names one whole file."))
+        .hint(format!("Put all into the one file, or keep it as {USUAL_PATH} and leave --config out."));
+    Some(Problem { origin, fault })
 }
 
 /// The state folder that a configuration names, as far as it can be read: verbs that only look for the running agent
 /// must work while a file is being edited.
 pub fn state_dir(source: &Source, here: &Surroundings) -> PathBuf {
-    let Source::File(path) = source else { return here.state_dir.clone() };
-    let read = documents(path, path == Path::new(USUAL_PATH)).and_then(|documents| layers::read(SCHEMA, &documents));
+    let Some(path) = &source.file else { return here.state_dir.clone() };
+    let documents = documents(path, path == Path::new(USUAL_PATH));
+    let read = documents.and_then(|documents| layers::read(SCHEMA, &documents, &source.outside()));
     let named = read.ok().and_then(|(root, _)| root.table("agent").and_then(|agent| agent.path("state_dir")));
     named.unwrap_or_else(|| here.state_dir.clone())
 }
@@ -233,22 +275,30 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 /// # Errors
 /// Every problem there is, sorted by place.
 pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here)
+    read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here, &Outside::default())
 }
 
 /// As `read`, for a configuration in several files.
 ///
 /// # Errors
 /// Every problem there is, sorted by file and place.
-pub fn read_documents(documents: &[Document], here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
-    let (mut table, mut report) = layers::read(SCHEMA, documents).map_err(|mut problems| {
+pub fn read_documents(documents: &[Document], here: &Surroundings, outside: &Outside) -> Result<Loaded, Vec<Problem>> {
+    let (mut table, mut report) = layers::read(SCHEMA, documents, outside).map_err(|mut problems| {
         problem::sort(&mut problems);
         problems
     })?;
     let file = documents.first().map_or("", |document| &document.file);
     fill_agent(&mut table, here);
     files::check(&table, &mut report);
+    let told = report.problems.len();
     let configuration = configure(&table, &mut report);
+    // A value that the walk refused looks absent or empty to its stage: it is told once.
+    let refused = layers::refused(&table);
+    let mut at = 0;
+    report.problems.retain(|problem| {
+        at += 1;
+        at <= told || !refused.contains(&problem.origin)
+    });
     problem::sort(&mut report.problems);
     problem::sort(&mut report.warnings);
     if !report.problems.is_empty() {
@@ -277,7 +327,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     check::serve(section("serve"), &tenants, report);
     targets::check_thresholds(section("alert"), "", report);
     let alert = alert::config::Config::read(section("alert")).unwrap_or_else(|mistakes| {
-        // A value that the walk refused looks absent to its stage: it is told once.
+        // What files::check told of a file need not be told again by the stage that would read it.
         let known: Vec<Origin> = report.problems.iter().map(|problem| problem.origin.clone()).collect();
         let new = mistakes.into_iter().filter(|mistake| !known.contains(&mistake.origin));
         new.for_each(|mistake| report.problem(&mistake.origin, mistake.fault));
@@ -292,6 +342,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let judge = judge::Config::read(section("judge"));
     let of_tenants = tenants.iter().map(|tenant| (tenant.id.clone(), tenant.thresholds.clone())).collect();
     let thresholds = Thresholds { global: alert.thresholds.clone(), tenants: of_tenants };
+    let policies = policies::read(root, &agent.timezone, &targets, &tenants, report);
     let rules = rules::build(&judge, &thresholds, &targets, (section("judge"), section("alert")), report);
     Configuration {
         serve: serve::config::Config::read(section("serve")),
@@ -302,6 +353,7 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
         rules: Arc::new(rules),
         thresholds,
         features: read_features(section("features")),
+        policies,
         agent,
         sample,
         tenants,

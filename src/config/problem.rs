@@ -21,7 +21,7 @@ impl Problem {
 impl fmt::Display for Problem {
     /// `file:line:column: what [code]`, then detail and hint on lines of their own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin { file, line, column } = &self.origin;
+        let Origin { file, line, column, .. } = &self.origin;
         match line {
             0 => write!(f, "{file}: {}", self.fault),
             _ => write!(f, "{file}:{line}:{column}: {}", self.fault),
@@ -56,7 +56,7 @@ impl<'t> Places<'t> {
         let byte = byte.min(self.text.len());
         let line = self.lines.partition_point(|begin| *begin <= byte).saturating_sub(1);
         let before = self.text.get(self.lines[line]..byte).unwrap_or("");
-        Origin { file: self.file.to_string(), line: line + 1, column: before.chars().count() + 1 }
+        Origin { file: self.file.to_string(), line: line + 1, column: before.chars().count() + 1, ..Origin::default() }
     }
 }
 

@@ -21,21 +21,57 @@ const REFERENCE_HEAD: &str = r#"# Configuration
 The configuration is one TOML file: the one named by `--config`, else `/etc/watchward/agent.toml`, else the built-in default,
 which watches the host and the servers that are found on it. Every key has a default unless it is said to be needed. An
 unknown key is an error. `watchward check-config` tells all errors at once, each with line and column, and shows the values in
-force with where each comes from.
+force with where each comes from: file, line and column, the environment and the variables it stands in, a flag, or `default`;
+`--json` says the same to machines. Secrets are shown as `***`; of a URL its user and host stay readable.
 
-Durations are written like `15s`, `1h30m` or `7d`; sizes like `512MiB` or `2GB`. Paths are absolute. Secrets stand in files
-or environment variables that the configuration names, never in the configuration itself. [agent.toml](../agent.toml) is
-an example with every key.
+[agent.toml](../agent.toml) is an example with every key, [examples/production.toml](examples/production.toml) one to begin with.
 
-Beside `/etc/watchward/agent.toml`, the files `conf.d/*.toml` belong to the configuration: their `[[target]]`, `[[tenant]]` and other lists
-of sections are added, and no key may be given twice. `[environment.NAME]` may hold every section; where `[agent]` says
-`environment = "NAME"` it is laid over the others, key by key, lists as a whole:
+## Values
+
+Durations are written like `15s`, `1h30m` or `7d`; sizes like `512MiB` or `2GB`. Paths are absolute.
+
+**Variables.** `${NAME}` in any text stands for an environment variable, `${NAME:-text}` has a default for where it is not set or
+empty, and `$${` is `${` itself. A variable that is not set is an error. What a variable holds is not read again, and no error
+repeats it; what is made of one whose name says that it is secret (`…PASSWORD…`, `…TOKEN…`) is shown as `***`.
+
+**Secrets** stand in files or environment variables that the configuration names (`password_file`, `password_env`), better than in
+the configuration itself. Files are read anew when they change. A credential of systemd (`LoadCredential=orders.pw:/etc/watchward/orders.pw`)
+is such a file: `password_file = "${CREDENTIALS_DIRECTORY}/orders.pw"`.
+
+**Schedules** are those of crontab(5): minute, hour, day of the month, month, day of the week, with names, ranges, steps and lists; or
+`@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`. Two days that are both named mean either; beside one that begins with `*` both
+must fit. **Windows** are written `22:00-05:00` or `Mon-Fri 22:00-05:00`, where days are those on which it opens. Behind both may
+stand a time zone by its IANA name (`0 4 * * * Europe/Berlin`); without one `[agent] timezone` counts.
+
+When clocks are set, nothing runs twice and nothing is lost, as Debian's cron(8) has it: a time that they skip (02:30, in Berlin on
+29 March 2026) comes once, at the first moment after; one that they show twice comes the first time. Schedules whose minute or hour
+begins with `*` are intervals: they come each time that clocks show a minute of theirs, so `*/15 * * * *` keeps its quarter of an
+hour. A window opens and closes at the first of two equal times. The rules of zones are the system's (package tzdata), else those built in.
+
+## Several files
+
+Beside `/etc/watchward/agent.toml`, the files `conf.d/*.toml` belong to the configuration, in the order of their names: their
+`[[target]]`, `[[tenant]]` and other lists of sections are added, and no key may be given twice. A file named by `--config` is
+whole: a `conf.d` beside it is not read, and a warning says so.
+
+## Environments
+
+`[environment.NAME]` may hold every section. Where `[agent]` says `environment = "NAME"`, or the flag `--environment NAME`, which
+wins, it is laid over the others: key by key, sections of a list over those of the same `name` (a tenant's `id`), with those that are
+new added; other lists as a whole. All environments are checked, but a variable must be set only where its environment is in force.
 
 ```toml
 [environment.production]
 sample = { interval = "30s" }
 alert  = { thresholds = { cpu_usage = 80, memory_usage = 85, connection_count = 1000 } }
+
+[[environment.production.target]]
+name     = "orders"
+interval = "5s"
 ```
+
+**Thresholds** stand at four levels, and the nearest wins: `[[target]]`, `[[tenant]]`, the environment's `[alert.thresholds]`, the plain
+`[alert.thresholds]`. `watchward rules` prints what they expand to.
 "#;
 
 /// One chapter for each section; `path` is the chapter above, `within` the sections it lies in (a route holds routes).

@@ -75,6 +75,13 @@ pub const TARGET: &[Key] = &[
         .example("\"/etc/watchward/orders.key\""),
     Key::new("api_key_env", Kind::Text, "", "The environment variable that holds an API key.")
         .example("\"ORDERS_KEY\""),
+    Key::new(
+        "action",
+        Kind::Section(ACTION),
+        "",
+        "A second login, with which policies change settings and nothing else is done. A server on this machine that \
+         asks for no password needs none.",
+    ),
     Key::new("ca_file", Kind::Path, "", "Certificate authorities to trust, in place of the system's, as PEM.")
         .example("\"/etc/watchward/ca.pem\""),
     Key::new(
@@ -126,4 +133,13 @@ pub const FEATURES: &[Key] = &[
         "true",
         "Scans of settings and grants against benchmarks. The agent has none yet: on or off, nothing is scanned.",
     ),
+];
+
+/// `[[target]] action`.
+pub const ACTION: &[Key] = &[
+    Key::required("user", Kind::Text, "As whom to connect.").example("\"watchward_act\""),
+    Key::new("password_file", Kind::Path, "", "The file that holds the password. It is read anew for each change.")
+        .example("\"/etc/watchward/orders-act.pw\""),
+    Key::new("password_env", Kind::Text, "", "The environment variable that holds the password.")
+        .example("\"ORDERS_ACT_PASSWORD\""),
 ];

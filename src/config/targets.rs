@@ -12,7 +12,7 @@ use crate::model::duration;
 use crate::model::fault::Fault;
 use crate::model::nearest::nearest;
 use crate::model::schema::{Origin, Table, Value};
-use crate::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
+use crate::model::target::{DEFAULT_TENANT, Login, SecretSource, Target, Url};
 use crate::sample::config::Config as Sample;
 use crate::sys::files;
 use crate::sys::tls;
@@ -121,6 +121,9 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     let mut target = bare(table.text("name"), table.text("tenant"), engine, around);
     target.password = source(table, "password");
     target.api_key = source(table, "api_key");
+    target.action = table
+        .table("action")
+        .map(|action| Login { user: action.text("user").to_string(), password: source(action, "password") });
     target.ca_file = table.path("ca_file");
     target.insecure = table.flag("insecure");
     if table.has("interval") {
@@ -133,6 +136,7 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
     target.thresholds = table.numbers("thresholds");
     check_ca_file(table, report);
+    check_action(table, engine, report);
     match (engine.card().schemes.is_empty(), table.origin("url")) {
         (true, None) => check_root(table, &target, report),
         (true, Some(origin)) => {
@@ -157,6 +161,11 @@ pub fn example_url(engine: &dyn Engine) -> String {
 
 fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Target, report: &mut Report) {
     let Ok(parsed) = url::parse(table.text("url")) else { return }; // told by the walk
+    if url::has_secret_parameter(&parsed.url) {
+        let wrong = url::Wrong::SecretParameter;
+        let fault = Fault::new("config-05", format!("url is not a URL of a target: {wrong}"));
+        return report.problem(origin, fault.hint(wrong.hint()));
+    }
     target.url = parsed.url;
     if target.url.scheme == "unix" {
         target.url.scheme = engine.card().schemes.first().copied().unwrap_or_default().to_string();
@@ -173,9 +182,13 @@ fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Ta
             let fault = Fault::new("config-10", "url holds a password, and a password is named beside it as well");
             report.problem(origin, fault.hint("Keep one: better the file or variable than the URL."));
         }
-        let what = format!("the password of target '{}' stands in the configuration itself", shown_name(&target.name));
-        let hint = "Put it into a file of its own that only the agent's user can read, and name that as password_file.";
-        report.warning(origin, Fault::new("config-13", what).hint(hint));
+        if origin.variables.is_empty() {
+            let what =
+                format!("the password of target '{}' stands in the configuration itself", shown_name(&target.name));
+            let hint =
+                "Put it into a file of its own that only the agent's user can read, and name that as password_file.";
+            report.warning(origin, Fault::new("config-13", what).hint(hint));
+        }
         target.password = SecretSource::Inline(password);
     }
     if !target.is_local()
@@ -263,6 +276,16 @@ fn check_labels(table: &Table, report: &mut Report) {
                 if name == "job" { "Set it with the key job of the target." } else { "The agent sets it itself." };
             report.problem(origin, Fault::new("config-10", format!("the label '{name}' cannot be given")).hint(hint));
         }
+    }
+}
+
+/// The second login: one source of its password, and an engine that has something to set.
+fn check_action(table: &Table, engine: &dyn Engine, report: &mut Report) {
+    let (Some(action), Some(origin)) = (table.table("action"), table.origin("action")) else { return };
+    check_secrets(action, report);
+    if !engine.can_set() {
+        let fault = Fault::new("config-10", format!("engine '{}' has nothing that an action could set", engine.word()));
+        report.problem(origin, fault.hint("Leave the action out."));
     }
 }
 

@@ -105,7 +105,8 @@ pub fn parse(text: &str) -> Result<Parsed, Wrong> {
     {
         return Err(Wrong::TwoPasswords);
     }
-    if url.parameters.keys().any(|name| is_secret_parameter(name)) {
+    // That of a hook is shown nowhere, with all that is behind the host. A target's is refused where targets are read.
+    if !is_web(&url) && has_secret_parameter(&url) {
         return Err(Wrong::SecretParameter);
     }
     find_socket(&mut url)?;
@@ -121,9 +122,15 @@ fn is_scheme(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
-fn is_secret_parameter(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    ["password", "secret", "token", "apikey", "api_key"].iter().any(|word| name.contains(word))
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme.as_str(), "http" | "https")
+}
+
+/// Whether a parameter holds a secret, by its name.
+pub fn has_secret_parameter(url: &Url) -> bool {
+    const WORDS: &[&str] = &["password", "secret", "token", "apikey", "api_key"];
+    let is_secret = |name: &str| WORDS.iter().any(|word| name.to_ascii_lowercase().contains(word));
+    url.parameters.keys().any(|name| is_secret(name))
 }
 
 /// Host and port; port 0 where none is named.
@@ -235,12 +242,20 @@ pub fn write(url: &Url) -> String {
 /// As `write`, with `***` where a password stood, and without the path of a web address: that of a hook is its secret.
 pub fn write_shown(parsed: &Parsed) -> String {
     let mut url = parsed.url.clone();
-    let web = matches!(url.scheme.as_str(), "http" | "https") && !(url.path.is_empty() && url.parameters.is_empty());
+    let web = is_web(&url) && !(url.path.is_empty() && url.parameters.is_empty());
     if web {
         url.path = String::new();
         url.parameters.clear();
     }
-    let text = write_with(&url, if parsed.password.is_some() { ":***" } else { "" });
+    let password = match (&parsed.password, web && !url.user.is_empty()) {
+        (Some(_), _) => ":***",
+        (None, false) => "",
+        (None, true) => {
+            url.user = String::new(); // a hook's user without a password is its key
+            "***"
+        }
+    };
+    let text = write_with(&url, password);
     if web { format!("{text}/***") } else { text }
 }
 

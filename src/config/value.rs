@@ -1,8 +1,8 @@
 //! One value: from what stands in the file to what its kind says it must be, or the fault in it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value as Json;
 use toml::de::{DeInteger, DeValue};
 
 use crate::config::problem;
@@ -80,7 +80,7 @@ pub fn read(key: &Key, given: &DeValue<'_>) -> Result<Value, Fault> {
         }
         (Kind::Path, DeValue::String(text)) => path(key, text).map(Value::Text),
         (Kind::Url, DeValue::String(text)) => match url::parse(text) {
-            Ok(_) => Ok(Value::Hidden(Secret::new(&**text))),
+            Ok(_) => Ok(Value::Url(Secret::new(&**text))),
             Err(wrong) => {
                 Err(Fault::new("config-05", format!("{} is not a URL: {wrong}", key.name)).hint(wrong.hint()))
             }
@@ -266,36 +266,45 @@ pub fn ratio(text: &str) -> Option<f64> {
     (0.0..=100.0).contains(&percent).then_some(percent / 100.0)
 }
 
-/// Writes a checked value as it would stand in the file; a section gives its entries on one line.
+/// Writes a checked value that is no section as it would stand in the file.
 pub fn write(name: &str, value: &Value) -> String {
     let listed = |list: &[Value]| list.iter().map(|one| write(name, one)).collect::<Vec<_>>().join(", ");
     match value {
         Value::Flag(flag) => flag.to_string(),
         Value::Whole(whole) => whole.to_string(),
         Value::Number(number) => number.to_string(),
-        Value::Text(_) if problem::is_secret(name) => "\"***\"".to_string(),
-        Value::Text(text) => text_literal(text),
-        Value::Hidden(secret) => {
-            text_literal(&url::parse(secret.expose()).map_or("***".to_string(), |parsed| url::write_shown(&parsed)))
-        }
+        Value::Text(_) | Value::Hidden(_) | Value::Url(_) => text_literal(&shown_text(name, value)),
         Value::Duration(length) => format!("\"{}\"", duration::format(*length)),
         Value::Bytes(bytes) => format!("\"{}\"", write_bytes(*bytes)),
         Value::Ratio(ratio) => format!("\"{}%\"", (ratio * 1e8).round() / 1e6),
         Value::List(list) => format!("[{}]", listed(list)),
-        Value::Faulty => String::new(),
-        Value::Table(table) if problem::is_secret(name) => {
-            let hidden = table.entries.keys().map(|name| format!("{} = \"***\"", text_literal(name)));
-            format!("{{ {} }}", hidden.collect::<Vec<_>>().join(", "))
-        }
-        Value::Table(table) => {
-            write_entries(&table.entries.iter().map(|(name, (value, _))| (name.as_str(), value)).collect())
-        }
+        Value::Table(_) | Value::Faulty => String::new(), // a section has lines of its own
     }
 }
 
-fn write_entries(entries: &BTreeMap<&str, &Value>) -> String {
-    let pairs: Vec<String> = entries.iter().map(|(name, value)| format!("{name} = {}", write(name, value))).collect();
-    if pairs.is_empty() { "{}".to_string() } else { format!("{{ {} }}", pairs.join(", ")) }
+/// A text as it may be shown: of what is hidden, only who and where a URL is.
+fn shown_text(name: &str, value: &Value) -> String {
+    match value {
+        Value::Text(text) if !problem::is_secret(name) => text.clone(),
+        Value::Url(secret) => url::parse(secret.expose()).map_or(HIDDEN.to_string(), |url| url::write_shown(&url)),
+        _ => HIDDEN.to_string(),
+    }
+}
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// As `write`, for machines: durations, sizes and shares as the file has them.
+pub fn to_json(name: &str, value: &Value) -> Json {
+    match value {
+        Value::Flag(flag) => Json::from(*flag),
+        Value::Whole(whole) => Json::from(*whole),
+        Value::Number(number) => Json::from(*number),
+        Value::Text(_) | Value::Hidden(_) | Value::Url(_) => Json::from(shown_text(name, value)),
+        Value::List(list) => list.iter().map(|one| to_json(name, one)).collect(),
+        Value::Duration(_) | Value::Bytes(_) | Value::Ratio(_) => Json::from(write(name, value).trim_matches('"')),
+        Value::Table(_) | Value::Faulty => Json::Null,
+    }
 }
 
 /// A TOML basic string.

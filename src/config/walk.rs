@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::problem::{Places, Problem, shown_name};
 use crate::config::value;
+use crate::config::variables::{self, Fillings, Lookup, Wrong, covered};
 use crate::model::fault::Fault;
 use crate::model::nearest::nearest;
 use crate::model::schema::{Key, Kind, Origin, Table, Value};
@@ -16,9 +17,16 @@ use crate::model::schema::{Key, Kind, Origin, Table, Value};
 pub struct Given {
     pub table: Table,
     /// `[environment.NAME]`: sections that are laid over the others where that environment is the agent's.
-    pub environments: BTreeMap<String, Table>,
+    pub environments: BTreeMap<String, Overlay>,
     /// What is wrong: `config-03` unknown keys, `config-04` types, `config-05` values.
     pub problems: Vec<Problem>,
+}
+
+/// An overlay, and what is wrong with it only where it is in force: variables that are not set.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    pub table: Table,
+    pub unset: Vec<Problem>,
 }
 
 /// The section of overlays; its names are the user's.
@@ -28,7 +36,7 @@ const ENVIRONMENT: &str = "environment";
 ///
 /// # Errors
 /// All its syntax errors (`config-02`); with these there is nothing more to say.
-pub fn read(schema: &'static [Key], file: &str, text: &str) -> Result<Given, Vec<Problem>> {
+pub fn read(schema: &'static [Key], file: &str, text: &str, lookup: Lookup) -> Result<Given, Vec<Problem>> {
     let places = Places::new(file, text);
     let (document, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
@@ -39,11 +47,13 @@ pub fn read(schema: &'static [Key], file: &str, text: &str) -> Result<Given, Vec
         };
         return Err(errors.into_iter().map(problem).collect());
     }
-    let mut walk = Walk { places, schema, problems: Vec::new() };
     let mut document = document.into_inner();
+    let fillings = Fillings::fill(&mut document, lookup);
+    let mut walk = Walk { places, schema, fillings, problems: Vec::new(), unset: Vec::new() };
     let overlays = document.remove(ENVIRONMENT);
     let origin = walk.places.at(0);
     let table = walk.section(schema, &document, &Place::root(), origin);
+    walk.problems.append(&mut walk.unset);
     let environments = overlays.map_or_else(BTreeMap::new, |overlays| walk.environments(&overlays));
     Ok(Given { table, environments, problems: walk.problems })
 }
@@ -76,7 +86,10 @@ impl Place {
 struct Walk<'t> {
     places: Places<'t>,
     schema: &'static [Key],
+    fillings: Fillings,
     problems: Vec<Problem>,
+    /// Variables that are not set.
+    unset: Vec<Problem>,
 }
 
 impl Walk<'_> {
@@ -93,12 +106,12 @@ impl Walk<'_> {
                 continue;
             };
             let value_read = self.value(key, value, place).unwrap_or(Value::Faulty);
-            table.entries.insert(key.name.to_string(), (value_read, self.places.at(value.span().start)));
+            table.entries.insert(key.name.to_string(), (value_read, self.origin(key.kind, value)));
         }
         table
     }
 
-    fn environments(&mut self, overlays: &Spanned<DeValue<'_>>) -> BTreeMap<String, Table> {
+    fn environments(&mut self, overlays: &Spanned<DeValue<'_>>) -> BTreeMap<String, Overlay> {
         let place = Place::root().inner(ENVIRONMENT, false);
         let mut environments = BTreeMap::new();
         let Some(names) = overlays.get_ref().as_table() else {
@@ -117,7 +130,9 @@ impl Walk<'_> {
                 continue;
             };
             let inner = place.inner(&shown_name(name.get_ref()), false);
-            environments.insert(name.get_ref().to_string(), self.section(self.schema, sections, &inner, origin));
+            let table = self.section(self.schema, sections, &inner, origin);
+            let unset = std::mem::take(&mut self.unset);
+            environments.insert(name.get_ref().to_string(), Overlay { table, unset });
         }
         environments
     }
@@ -137,8 +152,47 @@ impl Walk<'_> {
                 self.report(byte, value::other_type(key, other));
                 None
             }
-            (_, other) => value::read(key, other).map_err(|fault| self.report(byte, fault)).ok(),
+            (_, other) => {
+                // What is wrong with a URL is told without any part of it.
+                let is_url = matches!(key.kind, Kind::Url);
+                self.leaf(key.name, given, &value::wanted(key.kind), is_url, || value::read(key, other))
+            }
         }
+    }
+
+    /// Reads a value that is no section, if its variables let it; `frank` faults repeat nothing of the value.
+    fn leaf(
+        &mut self,
+        name: &str,
+        given: &Spanned<DeValue<'_>>,
+        wanted: &str,
+        frank: bool,
+        read: impl FnOnce() -> Result<Value, Fault>,
+    ) -> Option<Value> {
+        let byte = given.span().start;
+        match self.fillings.within(&given.span()) {
+            Err(wrong) => {
+                let problem = Problem { origin: self.places.at(byte), fault: wrong.fault(name) };
+                let kept = if matches!(wrong, Wrong::Unset(_)) { &mut self.unset } else { &mut self.problems };
+                kept.push(problem);
+                None
+            }
+            Ok(variables) => match read() {
+                Ok(value) => Some(variables::hide(value, &variables)),
+                Err(fault) => {
+                    let is_plain = frank || variables.is_empty();
+                    self.report(byte, if is_plain { fault } else { covered(&fault, name, wanted, &variables) });
+                    None
+                }
+            },
+        }
+    }
+
+    /// Where a value stands, and what its text is made of.
+    fn origin(&self, kind: Kind, given: &Spanned<DeValue<'_>>) -> Origin {
+        let is_leaf = !matches!(kind, Kind::Section(_) | Kind::Sections(_) | Kind::Numbers | Kind::Map);
+        let variables = if is_leaf { self.fillings.within(&given.span()).unwrap_or_default() } else { Vec::new() };
+        Origin { variables, ..self.places.at(given.span().start) }
     }
 
     fn sections(
@@ -165,13 +219,12 @@ impl Walk<'_> {
     /// A table whose names the user chooses.
     fn entries(&mut self, key: &Key, given: &DeTable<'_>, byte: usize) -> Table {
         let mut table = Table { entries: BTreeMap::new(), origin: self.places.at(byte) };
+        let wanted = if matches!(key.kind, Kind::Numbers) { "a number" } else { "a text" };
         for (name, value) in given {
-            let byte = value.span().start;
-            match value::read_entry(key, name.get_ref(), value.get_ref()) {
-                Ok(value) => {
-                    table.entries.insert(name.get_ref().to_string(), (value, self.places.at(byte)));
-                }
-                Err(fault) => self.report(byte, fault),
+            let dotted = format!("{}.{}", key.name, shown_name(name.get_ref()));
+            let read = || value::read_entry(key, name.get_ref(), value.get_ref());
+            if let Some(one) = self.leaf(&dotted, value, wanted, false, read) {
+                table.entries.insert(name.get_ref().to_string(), (one, self.origin(Kind::Text, value)));
             }
         }
         table

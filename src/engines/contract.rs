@@ -5,6 +5,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
 use crate::model::catalogue::{Glance, Threshold};
@@ -185,6 +187,27 @@ pub struct Access {
     pub api_key: Option<Secret>,
 }
 
+/// The shortest secret that is looked for: taking a shorter one out would maul the words around it.
+const SECRET_BYTES_MIN: usize = 4;
+
+impl Access {
+    /// A server's words may repeat what it was told: they are shown without our secrets, be it as HTTP writes a login.
+    pub fn conceal(&self, user: &str, words: &str) -> String {
+        let long = |secret: &&Secret| secret.expose().len() >= SECRET_BYTES_MIN;
+        let secrets = [&self.password, &self.api_key].into_iter().flatten().filter(long);
+        secrets.fold(words.to_string(), |words, secret| {
+            let login = BASE64.encode(format!("{user}:{}", secret.expose()));
+            words.replace(secret.expose(), "***").replace(&login, "***")
+        })
+    }
+
+    /// A fault without our secrets.
+    pub fn concealed(&self, user: &str, fault: Fault) -> Fault {
+        let (what, detail) = (self.conceal(user, &fault.what), self.conceal(user, &fault.detail));
+        Fault { what, detail, ..fault }
+    }
+}
+
 /// The name under which every session makes itself known to its server.
 pub const SESSION_NAME: &str = "watchward";
 
@@ -241,6 +264,8 @@ pub struct Found {
     pub login_url: String,
     /// As far as the program tells without being asked; else empty.
     pub version: String,
+    /// One of the card's kinds, as far as the program tells; else empty.
+    pub kind: &'static str,
     /// The system's user that the server runs as; empty where it is not known.
     pub owner: String,
 }
@@ -402,6 +427,11 @@ pub trait Engine: Send + Sync {
 
     /// Opens a session: connects, authenticates, probes.
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
+
+    /// Whether this engine has settings that `reach` gives a hand on.
+    fn can_set(&self) -> bool {
+        false
+    }
 
     /// Opens a session that may change settings. `target` has the second login as its user, `access` its secret.
     ///

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::judge::changes;
 use crate::judge::evaluate::{FINDING, Roster, RuleFailure};
 use crate::judge::producers::Unproduced;
 use crate::judge::rules::Alerting;
@@ -42,7 +43,7 @@ pub struct Sort {
     pub ended: &'static str,
 }
 
-const AT_ONCE: Duration = Duration::ZERO;
+pub const AT_ONCE: Duration = Duration::ZERO;
 
 pub static TARGET_DOWN: Sort = Sort {
     kind: "TargetDown",
@@ -148,6 +149,11 @@ pub static SORTS: &[&Sort] = &[
     &RULE_FAILED,
     &RULE_WITHOUT_PRODUCER,
     &THRESHOLD_UNREACHABLE,
+    &changes::CHANGE_UNCLEAR,
+    &changes::CHANGE_UNSETTLED,
+    &changes::UNDO_OVERDUE,
+    &changes::CHANGE_FAILED,
+    &changes::UNDO_REFUSED,
 ];
 
 /// Of whom a fact speaks.
@@ -191,14 +197,14 @@ pub enum Fact<'a> {
 }
 
 /// What is said of one subject.
-struct Claim {
+pub struct Claim {
     summary: String,
     evidence: String,
     remedy: String,
 }
 
 impl Claim {
-    fn new(summary: impl Into<String>, evidence: impl Into<String>, remedy: impl Into<String>) -> Claim {
+    pub fn new(summary: impl Into<String>, evidence: impl Into<String>, remedy: impl Into<String>) -> Claim {
         Claim { summary: cut(&summary.into()), evidence: cut(&evidence.into()), remedy: cut(&remedy.into()) }
     }
 }
@@ -376,7 +382,7 @@ impl Findings {
     }
 
     /// Everything that is claimed of a sort (of one tenant, or of all): what is not among it ends.
-    fn say_all<'a>(
+    pub fn say_all<'a>(
         &mut self,
         sort: &'static Sort,
         tenant: Option<&str>,

@@ -10,6 +10,7 @@ pub mod producers;
 pub mod print;
 pub mod overlay;
 pub mod state;
+pub mod changes;
 pub mod evaluate;
 pub mod findings;
 

@@ -5,4 +5,37 @@
 pub enum Command {
     /// The configuration in force, with where each value comes from, secrets as `***`.
     EffectiveConfiguration,
+    /// What policies may do and have done.
+    Act(Order),
+}
+
+/// What is asked of act. Whoever asks sees and touches their own tenants' policies and changes only; a policy's tenant
+/// is told where its name alone does not say which is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    Policies,
+    Run {
+        policy: String,
+        tenant: Option<String>,
+        dry_run: bool,
+    },
+    Arm {
+        policy: String,
+        tenant: Option<String>,
+    },
+    Disarm {
+        policy: String,
+        tenant: Option<String>,
+    },
+    /// Nothing is changed any more, until `Start`.
+    Stop,
+    Start,
+    /// The newest changes.
+    Journal {
+        rows_max: usize,
+    },
+    Change(i64),
+    Undo(i64),
+    /// A person has looked at how a change ended: it needs no more looking at.
+    Close(i64),
 }

@@ -13,6 +13,7 @@ pub mod matcher;
 pub mod moment;
 pub mod nearest;
 pub mod plan;
+pub mod policy;
 pub mod reading;
 pub mod row;
 pub mod schema;

@@ -30,7 +30,7 @@ pub enum Kind {
     Share,
     /// An absolute path. Where the key's name ends in `_file` the file must be readable when the configuration is loaded.
     Path,
-    /// A URL; which schemes fit is the engine's or receiver's to say. Kept as `Value::Hidden`, for it may hold a password.
+    /// A URL; which schemes fit is the engine's or receiver's to say. Kept as `Value::Url`, for it may hold a password.
     Url,
     Choice(&'static [&'static str]),
     /// An IANA name; `model::calendar::Zone::find` reads it.
@@ -80,12 +80,16 @@ impl Key {
     }
 }
 
-/// Where a value stood. Line and column begin at 1; line 0 is the built-in default.
+/// Where a value stood. Line and column begin at 1; line 0 is the built-in default, or a flag, which is then the file.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Origin {
     pub file: String,
     pub line: usize,
     pub column: usize,
+    /// The environment whose overlay it stood in; empty where it was none.
+    pub environment: String,
+    /// The environment variables that its text is made of.
+    pub variables: Vec<String>,
 }
 
 /// A checked value.
@@ -95,8 +99,10 @@ pub enum Value {
     Whole(i64),
     Number(f64),
     Text(String),
-    /// A text that may hold a secret, such as a URL: `Table::text` reads it, nothing prints it.
+    /// A text that is a secret: `Table::text` reads it, nothing prints it.
     Hidden(Secret),
+    /// A URL that may hold a secret: as `Hidden`, but who and where it names may be shown.
+    Url(Secret),
     Duration(Duration),
     Bytes(u64),
     /// A share of a whole, 0 to 1.
@@ -105,6 +111,17 @@ pub enum Value {
     Table(Table),
     /// Was given and refused: checks know that it is there, readers see none. Never in a configuration in force.
     Faulty,
+}
+
+impl Value {
+    /// The text that it is, hidden or not.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) => Some(text),
+            Value::Hidden(secret) | Value::Url(secret) => Some(secret.expose()),
+            _ => None,
+        }
+    }
 }
 
 /// A checked section: every key that has a value, given or by default. Readers cannot fail, for the checks came before;
@@ -147,11 +164,7 @@ impl Table {
     }
 
     pub fn text(&self, key: &str) -> &str {
-        match self.value(key) {
-            Some(Value::Text(text)) => text,
-            Some(Value::Hidden(secret)) => secret.expose(),
-            _ => "",
-        }
+        self.value(key).and_then(Value::as_text).unwrap_or("")
     }
 
     pub fn duration(&self, key: &str) -> Duration {
@@ -168,12 +181,12 @@ impl Table {
     }
 
     pub fn path(&self, key: &str) -> Option<PathBuf> {
-        if let Some(Value::Text(text)) = self.value(key) { Some(PathBuf::from(text)) } else { None }
+        self.value(key).and_then(Value::as_text).map(PathBuf::from)
     }
 
     pub fn texts(&self, key: &str) -> Vec<String> {
         let Some(Value::List(list)) = self.value(key) else { return Vec::new() };
-        list.iter().filter_map(|one| if let Value::Text(text) = one { Some(text.clone()) } else { None }).collect()
+        list.iter().filter_map(|one| one.as_text().map(str::to_string)).collect()
     }
 
     pub fn numbers(&self, key: &str) -> BTreeMap<String, f64> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::act::Acting;
 use crate::alert::Alerting;
 use crate::config::render;
 use crate::config::{self, Configuration, Loaded, Source, Surroundings};
@@ -18,6 +19,7 @@ use crate::model::fault::Fault;
 use crate::model::features::Features;
 use crate::model::reading::Cycle;
 use crate::model::target::Target;
+use crate::pipeline::acting::{self, Around};
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::{Judging, Places, Word};
@@ -93,6 +95,8 @@ struct Agent {
     last_round_ms: Arc<AtomicU64>,
     judging: Handle<()>,
     sending: Handle<()>,
+    changing: Handle<()>,
+    acting: Arc<Acting>,
     _serving: Handle<()>,
 }
 
@@ -128,6 +132,11 @@ impl Agent {
             let mirror = mirror.clone();
             move || mirror.text()
         })));
+        let around = Around { clock: clock.clone(), board: board.clone(), own: own.clone(), stream: stream.clone() };
+        let gap_ms = newest_sample_ms.map_or(0, |newest_ms| clock.now().stored_ms.saturating_sub(newest_ms));
+        let gap = Duration::from_millis(u64::try_from(gap_ms).unwrap_or(0));
+        let acting = acting::begin(&configuration, &state, around, gap);
+        mirror.attach_acting(acting.clone());
         let places = Places {
             store: store.clone(),
             clock: clock.clone(),
@@ -135,6 +144,7 @@ impl Agent {
             own: own.clone(),
             stream: stream.clone(),
             alerting: alerting.clone(),
+            acting: acting.clone(),
         };
         let catalogue = Arc::new(catalogue());
         let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
@@ -170,7 +180,9 @@ impl Agent {
         Ok(Agent {
             last_round_ms: judging.last_round_ms.clone(),
             judging: task::spawn("judging", judging.run(words, stopping.clone())),
-            sending: task::spawn("sending", alerting.run(clock.clone(), stopping)),
+            sending: task::spawn("sending", alerting.run(clock.clone(), stopping.clone())),
+            changing: task::spawn("changing", acting.clone().run(stopping)),
+            acting,
             _serving: serving,
             source,
             configuration,
@@ -213,8 +225,7 @@ impl Agent {
                     Wish::Reload => self.reload().await,
                 },
                 Some(asked) = self.commands.recv() => {
-                    let answer = self.answer(&asked.command);
-                    let _ = asked.reply.send(answer); // whoever asked may have given up
+                    self.answer(asked);
                 }
                 _ = sync.tick() => {
                     let store = self.store.clone();
@@ -227,9 +238,10 @@ impl Agent {
                 _ = look_after.tick() => {
                     log::sweep();
                     self.look_after();
-                    if self.judging.is_finished() || self.sending.is_finished() {
-                        // Watching without judging or telling would look like peace.
-                        let fault = Fault::new("agent-07", "the judging or the telling has ended by a fault of ours");
+                    if self.judging.is_finished() || self.sending.is_finished() || self.changing.is_finished() {
+                        // Watching without judging or telling would look like peace; and what was changed must be undone.
+                        let what = "the judging, the telling or the acting has ended by a fault of ours";
+                        let fault = Fault::new("agent-07", what);
                         return Err(fault.hint("The log has the panic; please report it. The service manager begins anew."));
                     }
                 }
@@ -276,9 +288,13 @@ impl Agent {
     }
 
     /// Carries out what was asked by one of the doors. What takes time belongs in a task of its own.
-    fn answer(&mut self, command: &Command) -> Result<serde_json::Value, Fault> {
+    fn answer(&mut self, asked: Asked) {
+        let Asked { caller, command, reply } = asked;
         match command {
-            Command::EffectiveConfiguration => Ok(serde_json::json!({ "text": self.effective })),
+            Command::EffectiveConfiguration => {
+                let _ = reply.send(Ok(serde_json::json!({ "text": self.effective }))); // they may have given up
+            }
+            Command::Act(order) => acting::order(&self.acting, order, caller, reply),
         }
     }
 
@@ -347,6 +363,7 @@ impl Agent {
         if agent_differs || new.export != self.configuration.export {
             self.exporting.configure(&new);
         }
+        self.acting.reload(acting::settings(&new));
         self.configuration = new;
         self.sampler.try_logins_again();
         let targets = self.targets();
@@ -358,13 +375,13 @@ impl Agent {
     async fn end(self) -> Result<(), Fault> {
         tell_manager("STOPPING=1");
         tracing::info!("stopping");
-        let Agent { sampler, stored, stop, judging, sending, store, exporting, .. } = self;
+        let Agent { sampler, stored, stop, judging, sending, changing, store, exporting, .. } = self;
         let flushing = async {
             drop(sampler); // the last sender of cycles: the storing thread ends after the last one
             let _ = stored.await;
             let _ = stop.send(true);
             let _ = judging.await;
-            let _ = sending.await;
+            let _ = tokio::join!(sending, changing);
             let flush = task::blocking("flush", move || store.flush_and_close());
             let (flushed, ()) = tokio::join!(flush, exporting.end(EXPORT_STOP_TIME));
             flushed

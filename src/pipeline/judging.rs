@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::act::Acting;
 use crate::alert::Alerting;
 use crate::config::Configuration;
 use crate::engines;
@@ -88,6 +89,7 @@ pub struct Places {
     pub own: Arc<Own>,
     pub stream: Stream,
     pub alerting: Arc<Alerting>,
+    pub acting: Arc<Acting>,
 }
 
 impl Judging {
@@ -273,6 +275,7 @@ impl Judging {
             changes.extend(self.findings.observe(fact, now));
         }
         self.tell(changes, &[], now).await;
+        self.places.acting.judged(); // what fires and what has ended is on disk
         self.show(now);
     }
 
@@ -305,6 +308,10 @@ impl Judging {
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));
         changes.extend(self.findings.observe(Fact::SeriesRefused { why: why_refused }, now));
+        if self.rules.groups.is_empty() {
+            self.places.acting.judged(); // findings are all there is
+        }
+        changes.extend(self.findings.changes(&self.places.acting.troubles(), now));
         self.refused = refused;
         self.tell(changes, &[], now).await;
         self.show(now);
@@ -325,6 +332,9 @@ impl Judging {
                 let name = change.labels.value("alertname");
                 tracing::info!("{name} {target} is {}: {}", change.to.word(), change.reason);
             }
+        }
+        if changes.iter().any(|change| matches!(change.to, Phase::Firing | Phase::Resolved)) {
+            self.places.acting.wake();
         }
         self.show(now);
         for change in changes {

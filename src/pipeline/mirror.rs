@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use prometheus::proto::MetricFamily;
 
+use crate::act::Acting;
+use crate::act::Statistics as Acts;
 use crate::alert::Alerting;
 use crate::alert::statistics::Statistics as Alerts;
 use crate::export::statistics::{Counters as ExportCounters, Statistics as Exports};
@@ -28,6 +30,7 @@ pub struct Snapshot {
     outcomes_unheard: u64,
     /// Serve is built after the board that shows these metrics.
     shared: Option<Arc<Shared>>,
+    acts: Acts,
 }
 
 impl Snapshot {
@@ -102,6 +105,8 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_export_rejected_points_total", "Points and spans that it rejected from requests that it took.", |at| float(at.exports.rejected)),
     total("watchward_export_unfit_points_total", "Samples that cannot be pushed: sums that are no number, second values for one time.", |at| float(at.exports.unfit)),
     total("watchward_export_dropped_cycles_total", "Whole cycles dropped because the encoding did not keep up.", |at| float(at.exports.dropped_cycles)),
+    level("watchward_act_under_way", "Targets on which a change, or the look at one, is under way.", |at| float(at.acts.under_way)),
+    level("watchward_act_undo_due", "Changes whose cause has ended and that still stand.", |at| float(at.acts.undo_due)),
     total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
     total("watchward_serve_wrong_tokens_total", "Requests and logins with a token that is not known, or has expired.", |at| at.served(|count| &count.wrong_tokens)),
@@ -126,6 +131,7 @@ pub struct Mirror {
     cycles_dropped: Arc<AtomicU64>,
     unheard: Arc<AtomicU64>,
     shared: OnceLock<Arc<Shared>>,
+    acting: OnceLock<Arc<Acting>>,
 }
 
 impl Mirror {
@@ -146,11 +152,16 @@ impl Mirror {
             cycles_dropped: sampler.dropped.clone(),
             unheard: unheard.clone(),
             shared: OnceLock::new(),
+            acting: OnceLock::new(),
         }
     }
 
     pub fn attach(&self, shared: Arc<Shared>) {
         let _ = self.shared.set(shared); // once, by the agent
+    }
+
+    pub fn attach_acting(&self, acting: Arc<Acting>) {
+        let _ = self.acting.set(acting); // once, by the agent
     }
 
     /// What exporting counts into.
@@ -180,6 +191,7 @@ impl Mirror {
             cycles_dropped: self.cycles_dropped.load(Ordering::Relaxed),
             outcomes_unheard: self.unheard.load(Ordering::Relaxed),
             shared: self.shared.get().cloned(),
+            acts: self.acting.get().map(|acting| acting.statistics()).unwrap_or_default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The pipeline: the one place where the stages meet. Begin reading at `agent.rs`.
 
+pub mod acting;
 pub mod agent;
 pub mod board;
 pub mod judging;

@@ -24,6 +24,8 @@ pub struct Own {
     pub transitions: IntCounterVec,
     pub reloads: IntCounterVec,
     pub panics: IntCounter,
+    pub actions: IntCounterVec,
+    pub actions_refused: IntCounterVec,
     figures: Vec<(&'static Figure, Shown)>,
     asking: Mutex<()>,
 }
@@ -99,6 +101,16 @@ impl Own {
             transitions: counted("watchward_judge_transitions_total", "Transitions, by the phase they lead to.", "to")?,
             reloads: counted("watchward_config_reloads_total", "Reloads of the configuration, by outcome.", "outcome")?,
             panics: count("watchward_pipeline_panics_total", "Tasks that panicked and were begun anew.")?,
+            actions: counted(
+                "watchward_act_actions_total",
+                "What policies did, planned and left, by outcome.",
+                "outcome",
+            )?,
+            actions_refused: counted(
+                "watchward_act_refusals_total",
+                "Reasons for which policies were held back, by code; each is counted when it is told.",
+                "reason",
+            )?,
             figures: figures.collect::<Result<_, prometheus::Error>>()?,
             asking: Mutex::default(),
             registry,

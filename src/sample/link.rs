@@ -4,14 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::sync::mpsc;
 
 use crate::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
-use crate::model::secret::Secret;
 use crate::model::target::{SecretSource, Target};
 use crate::sample::schedule::retry_after;
 use crate::sys::clock::Stopwatch;
@@ -227,7 +224,7 @@ async fn work(
         Some(mut open) => match open.session.probe().await {
             // A server or a proxy may close an idle session; that alone is no outage, so look again before saying so.
             Err(_) if open.session.is_broken() => self::open(engine, &target).await,
-            Err(fault) => Err(concealed(fault, &target, &open.access)),
+            Err(fault) => Err(open.access.concealed(&target.url.user, fault)),
             Ok(()) => Ok(open),
         },
         None => self::open(engine, &target).await,
@@ -254,7 +251,7 @@ async fn work(
             let asked = session.ask(row, left / 2).await;
             asked.map_err(|Unknown { kind, reason }| {
                 let granted = if kind == UnknownKind::Privilege { grant(row) } else { String::new() };
-                Unknown { kind, reason: conceal(&reason, &target, &access) + &granted }
+                Unknown { kind, reason: access.conceal(&target.url.user, &reason) + &granted }
             })
         };
         let took = watch.elapsed().saturating_sub(began);
@@ -277,24 +274,6 @@ async fn open(engine: &'static dyn Engine, target: &Target) -> Result<Boxed, Fau
     };
     match opened.await {
         Ok(session) => Ok(Boxed { session, access }),
-        Err(fault) => Err(concealed(fault, target, &access)),
+        Err(fault) => Err(access.concealed(&target.url.user, fault)),
     }
-}
-
-/// The shortest secret that is looked for: taking a shorter one out would maul the words around it.
-const SECRET_BYTES_MIN: usize = 4;
-
-/// A server's words may repeat what it was told: they are shown without our secrets, be it as HTTP writes a login.
-fn conceal(words: &str, target: &Target, access: &Access) -> String {
-    let long = |secret: &&Secret| secret.expose().len() >= SECRET_BYTES_MIN;
-    let secrets = [&access.password, &access.api_key].into_iter().flatten().filter(long);
-    secrets.fold(words.to_string(), |words, secret| {
-        let login = BASE64.encode(format!("{}:{}", target.url.user, secret.expose()));
-        words.replace(secret.expose(), "***").replace(&login, "***")
-    })
-}
-
-fn concealed(fault: Fault, target: &Target, access: &Access) -> Fault {
-    let (what, detail) = (conceal(&fault.what, target, access), conceal(&fault.detail, target, access));
-    Fault { what, detail, ..fault }
 }

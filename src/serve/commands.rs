@@ -68,6 +68,7 @@ fn status(fault: &Fault) -> StatusCode {
     match fault.code {
         BUSY => StatusCode::SERVICE_UNAVAILABLE,
         LATE => StatusCode::GATEWAY_TIMEOUT,
+        "act-40" | "act-42" => StatusCode::NOT_FOUND,
         _ => StatusCode::CONFLICT,
     }
 }

@@ -41,13 +41,18 @@ pub async fn pass(State(shared): State<Arc<Shared>>, mut request: Request, next:
         }
         Err(refusal) => Err(refusal),
     };
-    match passed {
+    let mut response = match passed {
         Ok(request) => next.run(request).await,
         Err((status, fault)) => {
             shared.counters.refused.fetch_add(1, Ordering::Relaxed);
             refused(status, &fault)
         }
-    }
+    };
+    // What is somebody's must not be found in a cache by somebody else.
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }
 
 /// A refusal as an answer, with the headers that its status calls for.

@@ -17,6 +17,7 @@ pub mod login;
 pub mod administer;
 pub mod commands;
 pub mod page;
+pub mod policies;
 pub mod reply;
 pub mod metrics;
 pub mod health;

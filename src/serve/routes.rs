@@ -19,6 +19,7 @@ use crate::serve::health;
 use crate::serve::login;
 use crate::serve::metrics;
 use crate::serve::page;
+use crate::serve::policies;
 use crate::serve::query;
 use crate::serve::reply;
 use crate::serve::shared::Shared;
@@ -92,6 +93,16 @@ pub static ROUTES: &[Route] = &[
     Route { verb: Method::GET, path: "/api/v1/tokens", needs: Need::Administer, handler: |verb| on(verb, administer::list) },
     Route { verb: Method::POST, path: "/api/v1/tokens", needs: Need::Administer, handler: |verb| on(verb, administer::create) },
     Route { verb: Method::DELETE, path: "/api/v1/tokens/{token_id}", needs: Need::Administer, handler: |verb| on(verb, administer::revoke) },
+    Route { verb: Method::GET, path: "/api/v1/policies", needs: Need::Read, handler: |verb| on(verb, policies::list) },
+    Route { verb: Method::POST, path: "/api/v1/policies/{name}/run", needs: Need::Operate, handler: |verb| on(verb, policies::run) },
+    Route { verb: Method::POST, path: "/api/v1/policies/{name}/arm", needs: Need::Administer, handler: |verb| on(verb, policies::arm) },
+    Route { verb: Method::POST, path: "/api/v1/policies/{name}/disarm", needs: Need::Operate, handler: |verb| on(verb, policies::disarm) },
+    Route { verb: Method::POST, path: "/api/v1/actions/stop", needs: Need::Operate, handler: |verb| on(verb, policies::stop) },
+    Route { verb: Method::POST, path: "/api/v1/actions/start", needs: Need::AdministerAll, handler: |verb| on(verb, policies::start) },
+    Route { verb: Method::GET, path: "/api/v1/journal", needs: Need::Read, handler: |verb| on(verb, policies::journal) },
+    Route { verb: Method::GET, path: "/api/v1/journal/{change_id}", needs: Need::Read, handler: |verb| on(verb, policies::change) },
+    Route { verb: Method::POST, path: "/api/v1/journal/{change_id}/undo", needs: Need::Operate, handler: |verb| on(verb, policies::undo) },
+    Route { verb: Method::POST, path: "/api/v1/journal/{change_id}/close", needs: Need::Operate, handler: |verb| on(verb, policies::close) },
     Route { verb: Method::GET, path: "/api/v1/config", needs: Need::AdministerAll, handler: |verb| on(verb, config::effective) },
 ];
 

@@ -8,6 +8,7 @@ use crate::model::status::Event;
 use crate::state::State;
 use crate::state::error::StateError;
 use crate::state::text;
+use crate::state::write::Job;
 
 impl State {
     /// The newest events that a reader may see, newest first.
@@ -25,6 +26,24 @@ impl State {
         .await;
         let read = rows.and_then(|rows| rows.iter().map(from_row).collect());
         read.map_err(|error| StateError::from_driver(&error))
+    }
+}
+
+impl State {
+    /// Keeps one event that no other change comes with.
+    ///
+    /// # Errors
+    /// As `State::write`.
+    pub async fn note(&self, event: &Event) -> Result<(), StateError> {
+        self.write(event).await
+    }
+}
+
+impl Job for Event {
+    type Out = ();
+
+    async fn run(&self, connection: &mut SqliteConnection) -> sqlx::Result<()> {
+        append(connection, self).await
     }
 }
 

@@ -15,6 +15,7 @@ pub const ALL: &[&str] = &[
     include_str!("migrations/0001_instances.sql"),
     include_str!("migrations/0002_outbox.sql"),
     include_str!("migrations/0003_tokens.sql"),
+    include_str!("migrations/0004_journal.sql"),
 ];
 
 /// Marks the file as ours, in SQLite's `application_id`: "WtWd".

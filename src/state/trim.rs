@@ -1,9 +1,10 @@
-//! Trimming: logs are bounded by age and by rows; groups that hold and await nothing are forgotten.
+//! Trimming: logs are bounded by age and by rows; changes that stand are kept; groups that hold and await nothing are forgotten.
 
 use sqlx::sqlite::SqliteConnection;
 
 use crate::state::State;
 use crate::state::error::StateError;
+use crate::state::journal;
 use crate::state::write::Job;
 
 /// What the logs may keep.
@@ -57,6 +58,8 @@ impl Job for Trim {
                 .await?;
             removed += done.rows_affected();
         }
+        let before_ms = self.now_ms.saturating_sub(self.keep.age_ms);
+        removed += journal::trim(connection, before_ms, self.keep.rows_max).await?;
         sqlx::query(
             "DELETE FROM groups WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.group_id = groups.id)
              AND NOT EXISTS (SELECT 1 FROM members m WHERE m.group_id = groups.id)",

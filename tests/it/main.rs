@@ -10,6 +10,7 @@ mod sample;
 mod store;
 mod judge;
 mod alert;
+mod act;
 mod serve;
 mod export;
 mod config;

@@ -24,10 +24,13 @@ mod faulty;
 mod trust;
 mod weather;
 mod failover;
+mod first_run;
 mod durability;
 mod clock;
 #[allow(dead_code)]
 mod single;
 mod set;
+mod act;
 mod export;
 mod service;
+mod doors;

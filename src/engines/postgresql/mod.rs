@@ -32,6 +32,10 @@ static CARD: Card = Card {
 };
 
 impl Engine for Postgresql {
+    fn can_set(&self) -> bool {
+        true
+    }
+
     fn card(&self) -> &'static Card {
         &CARD
     }

@@ -10,7 +10,7 @@ use watchward::model::target::SecretSource;
 
 /// A table as the configuration hands it over, every value at its own line.
 fn table(entries: impl IntoIterator<Item = (&'static str, Value)>) -> Table {
-    let at = |line| Origin { file: "agent.toml".to_string(), line, column: 1 };
+    let at = |line| Origin { file: "agent.toml".to_string(), line, column: 1, ..Origin::default() };
     let numbered = entries.into_iter().enumerate().map(|(line, (key, value))| (key.to_string(), (value, at(line + 1))));
     Table { entries: numbered.collect::<BTreeMap<_, _>>(), origin: at(99) }
 }

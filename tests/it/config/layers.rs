@@ -1,6 +1,6 @@
 //! Several files, and the agent's environment.
 
-use watchward::config::layers::Document;
+use watchward::config::layers::{Document, Outside};
 use watchward::config::problem::Problem;
 use watchward::config::render::render;
 use watchward::config::{self, Loaded};
@@ -27,7 +27,7 @@ sample.interval = \"1s\"
 fn documents(texts: &[(&str, &str)]) -> Result<Loaded, Vec<Problem>> {
     let all: Vec<Document> =
         texts.iter().map(|(file, text)| Document { file: file.to_string(), text: text.to_string() }).collect();
-    config::read_documents(&all, &here())
+    config::read_documents(&all, &here(), &Outside::default())
 }
 
 #[test]
@@ -64,6 +64,123 @@ fn every_overlay_is_checked_and_not_only_the_one_in_force() {
 #[test]
 fn the_environments_name_alone_is_no_error() {
     assert_eq!(sound("[agent]\nenvironment = \"production\"\n").configuration.agent.environment, "production");
+}
+
+const STAGED: &str = "
+[agent]
+environment = \"production\"
+[[tenant]]
+id = \"acme\"
+thresholds = { cpu_usage = 70, memory_usage = 70 }
+[[target]]
+name = \"a\"
+engine = \"redis\"
+url = \"redis://127.0.0.1:1\"
+labels = { region = \"eu\", tier = \"x\" }
+[[target]]
+name = \"a\"
+tenant = \"acme\"
+engine = \"host\"
+[[alert.receiver]]
+name = \"dba\"
+webhook = { url = \"https://a.example.org/x\", timeout = \"3s\" }
+";
+
+/// `STAGED` with an overlay.
+fn staged(overlay: &str) -> Loaded {
+    sound(&format!("{STAGED}{overlay}"))
+}
+
+#[test]
+fn sections_of_a_list_are_laid_over_those_of_the_same_name() {
+    let it = staged(
+        "[[environment.production.target]]\nname = \"a\"\nurl = \"redis://127.0.0.1:2\"\nlabels = { region = \"us\" }\n\
+         [[environment.production.target]]\nname = \"a\"\ntenant = \"acme\"\ninterval = \"7s\"\n\
+         [[environment.production.target]]\nname = \"b\"\nengine = \"host\"\n\
+         [[environment.production.tenant]]\nid = \"acme\"\nthresholds = { cpu_usage = 80 }\n\
+         [[environment.production.alert.receiver]]\nname = \"dba\"\nwebhook = { url = \"https://b.example.org/y\" }\n\
+         [environment.production.features]\nai_optimization = false\n",
+    )
+    .configuration;
+    let targets: Vec<(&str, &str, u16, u64)> = it
+        .targets
+        .iter()
+        .map(|one| (one.tenant.as_str(), one.name.as_str(), one.url.port, one.interval.as_secs()))
+        .collect();
+    assert_eq!(targets, [("default", "a", 2, 15), ("acme", "a", 0, 7), ("default", "b", 0, 15)]);
+    let labels: Vec<(&str, &str)> =
+        it.targets[0].labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(labels, [("region", "us"), ("tier", "x")]);
+    let limits: Vec<f64> = it.thresholds.tenants["acme"].values().copied().collect();
+    assert_eq!(limits, [80.0, 70.0]);
+    let webhook = &it.alert.receivers[0].webhook;
+    assert_eq!((webhook.endpoint.host.as_str(), webhook.timeout.as_secs()), ("b.example.org", 3));
+    assert!(!it.features.ai_optimization && it.features.automated_failover);
+}
+
+#[test]
+fn an_overlay_that_adds_a_section_must_make_it_whole() {
+    check(
+        &format!("{STAGED}[[environment.production.target]]\nname = \"c\"\ninterval = \"7s\"\n"),
+        &["agent.toml:19:1: [[target]] has no 'engine' [config-06] | hint: It must be a text."],
+    );
+    check(
+        &format!("{STAGED}[environment.production]\ntarget = \"x\"\ntenant = [{{ id = \"acme\", idd = 1 }}]\n"),
+        &[
+            "agent.toml:20:10: target is 'x', not a list of sections [config-04]",
+            "agent.toml:21:26: unknown key 'idd' in [[environment.production.tenant]] [config-03] | hint: Did you mean 'id'?",
+        ],
+    );
+}
+
+#[test]
+fn lists_that_have_no_names_are_replaced_as_a_whole() {
+    let it = sound(
+        "[agent]\nenvironment = \"p\"\n[alert.route]\ngroup_by = [\"tenant\", \"job\"]\n\
+         [environment.p]\nalert.route = { group_by = [\"target\"] }\n",
+    );
+    let route = it.effective.table("alert").and_then(|alert| alert.table("route")).expect("a route");
+    assert_eq!(route.texts("group_by"), ["target"]);
+}
+
+#[test]
+fn what_one_environment_says_in_two_files_is_told_with_both_places() {
+    let overlay = |seconds| format!("[environment.p.sample]\ninterval = \"{seconds}s\"\n");
+    let problems = documents(&[("agent.toml", &overlay(1)), ("conf.d/1.toml", &overlay(2))]).expect_err("twice");
+    assert_eq!(
+        lines(&problems),
+        [
+            "conf.d/1.toml:2:12: 'interval' is given in two files [config-07] | detail: It is also on line 2 of agent.toml."
+        ]
+    );
+    let problems = documents(&[
+        ("agent.toml", "[alert.thresholds]\ncpu_usage = 1\n"),
+        ("2.toml", "alert.thresholds = { cpu_usage = 2 }"),
+    ]);
+    assert_eq!(
+        lines(&problems.expect_err("twice")),
+        ["2.toml:1:34: 'cpu_usage' is given in two files [config-07] | detail: It is also on line 2 of agent.toml."]
+    );
+}
+
+#[test]
+fn fragments_beside_a_file_that_was_named_are_not_read_and_that_is_said() {
+    let folder = Folder::new();
+    let main = folder.file("agent.toml", "");
+    let source = config::Source { file: Some(main.clone().into()), environment: None };
+    assert!(config::load(&source, &here()).expect("sound").warnings.is_empty());
+    std::fs::create_dir(folder.0.join("conf.d")).expect("a folder");
+    assert!(config::load(&source, &here()).expect("sound").warnings.is_empty(), "an empty folder hides nothing");
+    folder.file("conf.d/1.toml", "nonsense");
+    let path = folder.0.display();
+    assert_eq!(
+        lines(&config::load(&source, &here()).expect("sound").warnings),
+        [format!(
+            "{main}: the files of {path}/conf.d are not read [config-16] \
+             | detail: Fragments belong to /etc/watchward/agent.toml alone; --config names one whole file. \
+             | hint: Put all into the one file, or keep it as /etc/watchward/agent.toml and leave --config out."
+        )]
+    );
 }
 
 #[test]

@@ -1,14 +1,20 @@
 //! Tests of `src/config`: a text goes in, a configuration or every problem with its place comes out.
 
 mod alerts;
+mod example;
+mod features;
+mod doors;
 mod files;
 mod layers;
+mod policies;
 mod problems;
 mod reference;
 mod secrets;
 mod targets;
+mod thresholds;
 mod url;
 mod values;
+mod variables;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

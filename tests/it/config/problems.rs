@@ -69,8 +69,8 @@ listen = "0.0.0.0:80"
             "agent.toml:13:1: [[target]] has no 'name' [config-06] | hint: It must be a text.",
             "agent.toml:19:10: unknown tenant 'acme' [config-08] | hint: Known: default.",
             "agent.toml:22:10: listen is '0.0.0.0:80', which other machines can reach [config-11] \
-             | detail: The agent serves on loopback only: it has neither TLS nor tokens yet. \
-             | hint: Listen on 127.0.0.1 or [::1], and let a proxy with TLS and a login stand before it.",
+             | detail: Without TLS, whoever is on the way reads what is asked and answered, tokens too. \
+             | hint: Give tls_cert and tls_key, or listen on 127.0.0.1 or [::1].",
         ],
     );
 }
@@ -98,8 +98,9 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
             "2:1: unknown key 'retention' in [serve] [config-03] | hint: 'retention' is a key of [store].",
         ),
         (
-            "[serve]\nxyzzy = 1",
-            "2:1: unknown key 'xyzzy' in [serve] [config-03] | hint: Known here: listen, anonymous, naming, stream_clients_max.",
+            "[sample]\nxyzzy = 1",
+            "2:1: unknown key 'xyzzy' in [sample] [config-03] | hint: Known here: interval, deadline, sessions_max, \
+             series_max_per_row, discovery_interval.",
         ),
         (
             "[[target]]\nname = \"a\"\nengine = \"host\"\npassword = \"x\"",
@@ -135,7 +136,8 @@ fn a_section_and_a_list_of_sections_are_told_apart() {
 fn a_problem_without_a_place_names_the_file_alone() {
     use watchward::config::{Source, load};
     let path = std::path::PathBuf::from("/nonexistent/agent.toml");
-    let problems = load(&Source::File(path), &super::here()).expect_err("there is no such file");
+    let problems =
+        load(&Source { file: Some(path), ..Source::default() }, &super::here()).expect_err("there is no such file");
     assert_eq!(
         super::lines(&problems),
         [
@@ -148,7 +150,7 @@ fn a_problem_without_a_place_names_the_file_alone() {
 #[test]
 fn without_a_file_the_host_is_watched_and_what_is_found_on_it() {
     use watchward::config::{Source, load};
-    let loaded = load(&Source::BuiltIn, &super::here()).expect("the built-in default is sound");
+    let loaded = load(&Source::default(), &super::here()).expect("the built-in default is sound");
     assert!(loaded.configuration.discovers);
     let [target] = loaded.configuration.targets.as_slice() else { panic!("one target") };
     assert_eq!((target.name.as_str(), target.engine.as_str()), ("this-host", "host"));
@@ -159,5 +161,6 @@ fn without_a_file_the_host_is_watched_and_what_is_found_on_it() {
 fn a_named_file_goes_before_the_usual_one() {
     use watchward::config::Source;
     let named = std::path::PathBuf::from("/x/agent.toml");
-    assert_eq!(Source::find(Some(named.clone())), Source::File(named));
+    let source = Source::find(Some(named.clone()), Some("test".to_string()));
+    assert_eq!(source, Source { file: Some(named), environment: Some("test".to_string()) });
 }

@@ -74,11 +74,45 @@ fn what_is_in_force_is_shown_with_where_it_comes_from() {
         "max_bytes = \"2GiB\" # default",
         "[[target]]",
         "url = \"redis://u:***@127.0.0.1:6379/0\" # agent.toml:8:7",
-        "labels = { region = \"eu-1\" } # agent.toml:9:10",
+        "labels.region = \"eu-1\" # agent.toml:9:21",
     ] {
         assert!(shown.iter().any(|line| line == expected), "no '{expected}' in\n{text}");
     }
     assert!(shown.iter().filter(|line| *line == "interval = \"30s\" # agent.toml:2:12").count() == 2, "{text}");
+}
+
+#[test]
+fn what_is_in_force_is_said_to_machines_too() {
+    use serde_json::json;
+    let loaded = read(
+        "[agent]\nenvironment = \"p\"\n[store]\nmin_free = \"7%\"\n[[target]]\nname = \"cache\"\nengine = \"redis\"\n\
+         url = \"redis://u:s3cret@127.0.0.1:6379/0\"\nlabels = { region = \"eu-1\" }\n[environment.p]\nsample.interval = \"30s\"\n",
+    );
+    let answer = watchward::cli::check::answer(&loaded);
+    assert_eq!(
+        (&answer["sound"], &answer["problems"], &answer["effective"]["file"]),
+        (&json!(true), &json!([]), &json!("agent.toml"))
+    );
+    let values = answer["effective"]["values"].as_array().expect("a list");
+    let find =
+        |key: &str| values.iter().find(|one| one["key"] == key).unwrap_or_else(|| panic!("no {key} in {answer:#}"));
+    let at = |line: u32, column: u32| json!({ "from": "file", "file": "agent.toml", "line": line, "column": column });
+    assert_eq!(find("store.min_free"), &json!({ "key": "store.min_free", "value": "7%", "origin": at(4, 12) }));
+    assert_eq!(find("store.max_bytes")["value"], "2GiB");
+    let switch = json!({ "key": "features.ai_optimization", "value": true, "origin": { "from": "default" } });
+    assert_eq!(find("features.ai_optimization"), &switch);
+    assert_eq!(find("target[0].url")["value"], "redis://u:***@127.0.0.1:6379/0");
+    assert_eq!(find("target[0].labels.region")["origin"], at(9, 21));
+    assert_eq!(find("sample.interval")["origin"]["environment"], "p");
+    assert_eq!(find("sample.interval")["value"], "30s");
+    assert_eq!(answer["effective"]["warnings"][0]["code"], "config-13");
+
+    let refused = watchward::cli::check::answer(&read("[sample]\nintervall = 1\n"));
+    let expected = json!({ "sound": false, "problems": [{
+        "file": "agent.toml", "line": 2, "column": 1, "code": "config-03", "what": "unknown key 'intervall' in [sample]",
+        "detail": "", "hint": "Did you mean 'interval'?",
+    }] });
+    assert_eq!(refused, expected);
 }
 
 #[test]
@@ -111,7 +145,7 @@ fn every_key_is_read_by_its_name_and_no_name_is_misspelt() {
     names(watchward::config::schema(), &mut known);
 
     let mut read = BTreeSet::new();
-    for folder in ["config", "store", "judge", "alert", "sample", "serve", "export"] {
+    for folder in ["config", "store", "judge", "alert", "sample", "serve", "export", "act"] {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
         for entry in std::fs::read_dir(&folder).expect("the folder").flatten() {
             let of_stage = !folder.ends_with("config");

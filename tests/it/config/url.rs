@@ -94,6 +94,9 @@ fn a_url_is_shown_without_its_password_and_a_hook_without_its_path() {
     assert_eq!(shown("postgres://u:p@h:1/db?sslmode=require"), "postgres://u:***@h:1/db?sslmode=require");
     assert_eq!(shown("redis://:p@h"), "redis://:***@h");
     assert_eq!(shown("https://hooks.example.org/T0/B0/s3cret?x=1"), "https://hooks.example.org/***");
+    assert_eq!(shown("https://u:p@hooks.example.org/?token=s3cret"), "https://u:***@hooks.example.org/***");
+    assert_eq!(shown("https://k3y@hooks.example.org/x"), "https://***@hooks.example.org/***");
+    assert_eq!(shown("https://elastic@es:9200"), "https://elastic@es:9200");
     assert_eq!(shown("http://es:9200"), "http://es:9200");
 }
 

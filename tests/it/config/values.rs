@@ -1,6 +1,6 @@
 //! Single values: each kind with what it takes and what it refuses, in words.
 
-use watchward::config::layers::{self, Document};
+use watchward::config::layers::{self, Document, Outside};
 use watchward::config::problem::Problem;
 use watchward::config::value;
 use watchward::model::schema::{Key, Kind, Table};
@@ -17,6 +17,9 @@ const ALL: &[Key] = &[
     Key::new("path", Kind::Path, "\"/x\"", ""),
     Key::new("url", Kind::Url, "", ""),
     Key::new("choice", Kind::Choice(&["red", "green"]), "\"red\"", ""),
+    Key::new("zone", Kind::Zone, "\"UTC\"", ""),
+    Key::new("cron", Kind::Cron, "\"@daily\"", ""),
+    Key::new("window", Kind::Window, "\"22:00-05:00\"", ""),
     Key::new("texts", Kind::Texts, "[\"a\", \"b\"]", ""),
     Key::new("paths", Kind::Paths, "[]", ""),
     Key::new("numbers", Kind::Numbers, "{ a = 1 }", ""),
@@ -30,7 +33,7 @@ const INNER: &[Key] = &[Key::new("a", Kind::Text, "\"inner\"", ""), Key::require
 
 fn read(toml: &str) -> (Table, Vec<Problem>) {
     let documents = [Document { file: "x.toml".to_string(), text: toml.to_string() }];
-    let (table, report) = layers::read(ALL, &documents).expect("TOML");
+    let (table, report) = layers::read(ALL, &documents, &Outside::default()).expect("TOML");
     (table, report.problems)
 }
 
@@ -51,7 +54,8 @@ fn refused(toml: &str) -> String {
 fn each_kind_takes_what_it_says() {
     let table = table(
         "flag = true\nwhole = -1\nnumber = 1\nduration = \"1h\"\nbytes = 512\nshare = \"2GB\"\npath = \"/etc\"\n\
-         url = \"http://a:1\"\nchoice = \"green\"\ntexts = [\"x\"]\npaths = [\"/a/*.yml\"]\nnumbers = { x = 2.5, y = 3 }\n\
+         url = \"http://a:1\"\nchoice = \"green\"\n\
+         zone = \"Europe/Berlin\"\ncron = \"30 2 * * Mon-Fri\"\nwindow = \"Sat 10:00-12:00 UTC\"\ntexts = [\"x\"]\npaths = [\"/a/*.yml\"]\nnumbers = { x = 2.5, y = 3 }\n\
          map = { k = \"v\" }\nsection = { b = true }\n[[sections]]\nb = false\n[[sections]]\na = \"2\"\nb = true\n",
     );
     assert!(table.flag("flag"));
@@ -63,6 +67,8 @@ fn each_kind_takes_what_it_says() {
     assert_eq!(table.path("path").expect("a path").to_str(), Some("/etc"));
     assert_eq!(table.text("url"), "http://a:1");
     assert_eq!(table.text("choice"), "green");
+    assert_eq!(table.text("zone"), "Europe/Berlin");
+    assert_eq!((table.text("cron"), table.text("window")), ("30 2 * * Mon-Fri", "Sat 10:00-12:00 UTC"));
     assert_eq!(table.texts("texts"), ["x"]);
     assert_eq!(table.texts("paths"), ["/a/*.yml"]);
     assert_eq!(
@@ -126,6 +132,24 @@ fn each_kind_refuses_the_rest_in_words() {
             "1:10: choice is 'gren', not one of 'red', 'green' [config-05] | hint: Did you mean 'green'?",
         ),
         ("choice = \"blue\"", "1:10: choice is 'blue', not one of 'red', 'green' [config-05]"),
+        (
+            "zone = \"Berlin\"",
+            "1:8: zone: unknown time zone 'Berlin' [calendar-01] | hint: Did you mean 'Europe/Berlin'?",
+        ),
+        ("zone = 1", "1:8: zone is 1, not a time zone, like \"UTC\" or \"Europe/Berlin\" [config-04]"),
+        (
+            "cron = \"0 25 * * *\"",
+            "1:8: cron: '0 25 * * *' is not a schedule: its hour is '25', not from 0 to 23 [calendar-02] \
+             | hint: Write minute, hour, day of the month, month and day of the week, like \"30 2 * * Mon-Fri\", or \"@daily\"; \
+             a time zone may follow.",
+        ),
+        ("cron = 5", "1:8: cron is 5, not a schedule, like \"30 2 * * Mon-Fri\" or \"@daily\" [config-04]"),
+        (
+            "window = \"22-05\"",
+            "1:10: window: '22-05' is not a window: it has no times [calendar-03] \
+             | hint: Write it like \"22:00-05:00\" or \"Mon-Fri 22:00-05:00 Europe/Berlin\".",
+        ),
+        ("window = true", "1:10: window is true, not a window of time, like \"Mon-Fri 22:00-05:00\" [config-04]"),
         ("texts = \"a\"", "1:9: texts is 'a', not a list of texts [config-04] | hint: Put it in brackets: [\"…\"]."),
         ("texts = [1]", "1:9: an entry of texts is 1, not a text [config-04]"),
         (

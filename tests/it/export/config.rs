@@ -85,7 +85,7 @@ fn values_of_headers_are_shown_by_nothing() {
     );
     let loaded = read(&keys).expect("sound");
     let shown = watchward::config::render::render(&loaded);
-    assert!(shown.contains("headers = { \"b\" = \"***\", \"x-any\" = \"***\" }"), "{shown}");
+    assert!(shown.contains("headers.b = \"***\"") && shown.contains("headers.x-any = \"***\""), "{shown}");
     for text in [shown, format!("{loaded:?}"), format!("{:?}", loaded.configuration.export)] {
         assert!(!text.contains(PLANTED), "{text}");
     }

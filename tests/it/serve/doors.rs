@@ -1,11 +1,10 @@
 //! The doors: both of them, health and readiness, and requests that a foreign page made a browser send.
 
 use hyper::Method;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use watchward::serve::gate::is_loopback_name;
+use watchward::serve::names::is_loopback_name;
 use watchward::sys::net::Address;
 
-use crate::serve::Served;
+use crate::serve::{Folder, Served, defaults};
 
 #[tokio::test]
 async fn health_readiness_and_the_page_answer() {
@@ -18,7 +17,7 @@ async fn health_readiness_and_the_page_answer() {
     let missing = served.get("/nowhere").await;
     assert_eq!(missing.status, 404);
     assert!(missing.text().contains("there is nothing at /nowhere"));
-    let waiting = Served::begin_with("*", 1, Err("the store is opened".to_string())).await;
+    let waiting = Served::begin_with(Folder::new(), defaults(), Err("the store is opened".to_string())).await;
     let ready = waiting.get("/readyz").await;
     assert_eq!((ready.status, ready.text().as_str()), (503, "not ready: the store is opened\n"));
 }
@@ -73,19 +72,6 @@ fn loopback_has_many_names_and_others_do_not_pass_for_it() {
     {
         assert!(!is_loopback_name(bad), "{bad}");
     }
-}
-
-#[tokio::test]
-async fn a_head_that_is_too_large_or_never_ends_is_bounded() {
-    let served = Served::begin("*", 1).await;
-    let mut socket = tokio::net::TcpStream::connect(served.address).await.unwrap();
-    let head = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(200_000));
-    let _ = socket.write_all(head.as_bytes()).await; // it may be cut off while we still write
-    let mut answer = Vec::new();
-    let _ = socket.read_to_end(&mut answer).await;
-    let answer = String::from_utf8_lossy(&answer);
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    assert_eq!(served.get("/healthz").await.status, 200);
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Tests of `src/serve`: a real listener, a real store, and a board made by hand.
 
+mod authority;
 mod commands;
 mod doors;
+mod limits;
 mod matrix;
 mod metrics;
+mod peers;
 mod query;
+mod remote;
+mod sessions;
 mod stream;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +21,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hyper::Method;
 use serde_json::Value;
 use tokio::sync::{broadcast, mpsc, watch};
-use watchward::model::caller::{Caller, Role};
 use watchward::model::catalogue::Catalogue;
 use watchward::model::features::Features;
 use watchward::model::finding::Finding;
@@ -25,14 +30,22 @@ use watchward::model::scope::Scope;
 use watchward::model::series::Series;
 use watchward::model::status::{Board, TargetStatus};
 use watchward::model::transition::Transition;
+use watchward::serve;
+use watchward::serve::body::Bodies;
 use watchward::serve::commands::{Asked, WAITING_MAX};
 use watchward::serve::listen::Doors;
-use watchward::serve::routes;
+use watchward::serve::peers::Peers;
+use watchward::serve::sessions::Sessions;
 use watchward::serve::shared::{Counters, Shared, Stream};
+use watchward::serve::tokens::Tokens;
+use watchward::state::State;
 use watchward::store::{Config, Store};
 use watchward::sys::clock::Clock;
 use watchward::sys::http::{Base, Client, Response};
 use watchward::sys::net::Address;
+use watchward::sys::tls::{self, Trust, Wish};
+
+use crate::serve::authority::Authority;
 
 static METRICS: [Metric; 2] =
     [Metric::gauge("db_size_bytes", "How large.\nIn bytes."), Metric::counter("db_commits", "Commits.")];
@@ -108,79 +121,156 @@ fn status(tenant: &str, name: &str) -> TargetStatus {
 /// A running server with two tenants, `acme` and `zeta`, each with a target `orders`.
 pub struct Served {
     address: SocketAddr,
+    health: Option<SocketAddr>,
     socket: PathBuf,
     stream: Stream,
     shared: Arc<Shared>,
     features: watch::Sender<Features>,
     stop: watch::Sender<bool>,
-    _folder: Folder,
+    state: State,
+    /// What clients believe, where the server speaks TLS.
+    ca_file: Option<PathBuf>,
+    folder: Folder,
+}
+
+/// `[serve]` as it is without any key, but for the port.
+pub fn defaults() -> serve::config::Config {
+    serve::config::Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        anonymous: "*".to_string(),
+        tls: None,
+        hosts: Vec::new(),
+        health_listen: None,
+        socket_group: "watchward".to_string(),
+        naming: "compat".to_string(),
+        stream_clients_max: 4,
+        connections_max: 256,
+        connections_per_peer_max: 64,
+        body_bytes_max: 1 << 20,
+    }
 }
 
 impl Served {
     pub async fn begin(anonymous: &str, stream_clients_max: usize) -> Served {
-        Served::begin_with(anonymous, stream_clients_max, Ok(())).await
+        let config = serve::config::Config { anonymous: anonymous.to_string(), stream_clients_max, ..defaults() };
+        Served::begin_with(Folder::new(), config, Ok(())).await
     }
 
-    pub async fn begin_with(anonymous: &str, stream_clients_max: usize, ready: Result<(), String>) -> Served {
+    /// One that other machines can reach, with a certificate for `localhost` and `db1.example.org`.
+    pub async fn begin_remote(change: impl FnOnce(&mut serve::config::Config)) -> Served {
+        tls::install_provider();
         let folder = Folder::new();
+        let authority = Authority::new(&folder.0);
+        let tls = Some(authority.write("own", &["localhost", "db1.example.org"], 2099));
+        let mut config = serve::config::Config { listen: "0.0.0.0:0".parse().unwrap(), tls, ..defaults() };
+        change(&mut config);
+        Served::begin_with(folder, config, Ok(())).await
+    }
+
+    pub async fn begin_with(folder: Folder, config: serve::config::Config, ready: Result<(), String>) -> Served {
         let clock = Arc::new(Clock::begin(None));
-        let now_ms = clock.now().stored_ms;
-        let (store, _) = Store::open(Config { dir: folder.0.join("store"), ..Config::default() }, now_ms).unwrap();
-        fill(&store, now_ms);
+        let now = clock.now();
+        let (store, _) =
+            Store::open(Config { dir: folder.0.join("store"), ..Config::default() }, now.stored_ms).unwrap();
+        fill(&store, now.stored_ms);
+        let (state, _) = State::open(&folder.0.join("state"), now).await.unwrap();
         let mut catalogue = Catalogue::new();
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
-        let (features, switches) = watch::channel(Features::default());
         let (commands, asked) = mpsc::channel(WAITING_MAX);
         tokio::spawn(answer(asked));
+        let (features, switches) = watch::channel(Features::default());
+        let socket = folder.0.join("agent.sock");
+        let doors = Doors::open(&config, Some(&socket)).await.unwrap();
         let shared = Arc::new(Shared {
             board: Arc::new(Shown { targets: vec![status("acme", "orders"), status("zeta", "orders")], ready }),
             store,
             catalogue: Arc::new(catalogue),
             clock,
             stream: stream.clone(),
-            stream_clients_max,
+            stream_clients_max: config.stream_clients_max,
             counters: Counters::default(),
+            anonymous: config.anonymous(),
+            tokens: Tokens::load(state.clone()).await.unwrap(),
+            sessions: Sessions::default(),
+            peers: Peers::default(),
+            bodies: Bodies::new(config.body_bytes_max),
+            identity: doors.identity(),
+            hosts: config.hosts.clone(),
             features: switches,
-            anonymous: Caller {
-                scope: Scope::from_anonymous(anonymous),
-                role: Role::Viewer,
-                name: "anonymous".to_string(),
-            },
             commands: commands.clone(),
             stopping: stopping.clone(),
         });
-        let socket = folder.0.join("agent.sock");
-        let doors = Doors::open("127.0.0.1:0".parse().unwrap(), Some(&socket)).await.unwrap();
-        let address = doors.address().unwrap();
-        tokio::spawn(doors.serve(routes::router(shared.clone()), shared.clone(), stopping));
-        Served { address, socket, stream, shared, features, stop, _folder: folder }
+        let (address, health) = (doors.address().unwrap(), doors.health_address());
+        let ca_file = config.tls.map(|_| folder.0.join("ca.pem"));
+        tokio::spawn(doors.serve(shared.clone(), stopping));
+        Served { address, health, socket, stream, shared, features, stop, state, ca_file, folder }
     }
 
     fn client(&self, address: Address, host: &str) -> Client {
+        let is_tcp = matches!(address, Address::Tcp { .. });
+        let tls = self.ca_file.clone().filter(|_| is_tcp).map(|ca_file| Wish {
+            server_name: "localhost".to_string(),
+            trust: Trust::File(ca_file),
+            only_13: true,
+            ..Wish::default()
+        });
         Client::new(Base {
             address,
             host: host.to_string(),
-            tls: None,
+            tls,
             user_agent: "test".to_string(),
             answer_bytes_max: 1 << 20,
         })
     }
 
     fn tcp(&self) -> Address {
-        Address::Tcp { host: self.address.ip().to_string(), port: self.address.port() }
+        Address::Tcp { host: "127.0.0.1".to_string(), port: self.address.port() }
+    }
+
+    /// How a client names the TCP door.
+    fn host(&self) -> String {
+        format!("localhost:{}", self.address.port())
+    }
+
+    /// Asks over TCP, with further headers and a body.
+    async fn ask(&self, verb: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        let verb = Method::from_bytes(verb.as_bytes()).unwrap();
+        let mut client = self.client(self.tcp(), &self.host());
+        client.send(verb, path, headers, body.as_bytes().to_vec()).await.unwrap()
+    }
+
+    /// Asks over the socket.
+    async fn ask_socket(&self, verb: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        let verb = Method::from_bytes(verb.as_bytes()).unwrap();
+        let mut client = self.client(Address::Unix(self.socket.clone()), "localhost");
+        client.send(verb, path, headers, body.as_bytes().to_vec()).await.unwrap()
+    }
+
+    /// Makes a token over the socket.
+    async fn token(&self, body: Value) -> Value {
+        let answer = self.ask_socket("POST", "/api/v1/tokens", &[JSON], &body.to_string()).await;
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
     }
 
     pub async fn get(&self, path: &str) -> Response {
-        let host = self.address.to_string();
-        self.client(self.tcp(), &host).send(Method::GET, path, &[], Vec::new()).await.unwrap()
+        self.ask("GET", path, &[], "").await
     }
 
     pub async fn json(&self, path: &str) -> Value {
         serde_json::from_slice(&self.get(path).await.body).unwrap()
     }
 }
+
+/// What an answer's fault says.
+fn what(answer: &Response) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    body["error"]["what"].as_str().unwrap_or("").to_string()
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// Stands for the agent.
 async fn answer(mut asked: mpsc::Receiver<Asked>) {

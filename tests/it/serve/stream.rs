@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use watchward::model::features::Features;
 use watchward::model::status::{Body, Event, Message};
 use watchward::serve::shared::Published;
 use watchward::serve::stream::Filter;
 
-use crate::serve::Served;
+use crate::serve::{JSON, Served};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -160,4 +161,60 @@ async fn what_is_switched_off_is_refused_with_that_reason_and_its_clients_are_to
     let mut again = connect(&served, "").await;
     tell(&served, "acme", "orders", "target.up", "back");
     assert_eq!(next(&mut again).await["body"]["summary"], "back");
+}
+
+#[tokio::test]
+async fn a_stream_ends_within_seconds_of_its_token_or_its_session() {
+    let served = Served::begin("", 8).await;
+    let open = async |header: &'static str, value: String| {
+        let mut request = format!("ws://{}/api/v1/stream", served.address).into_client_request().unwrap();
+        request.headers_mut().insert(header, value.parse().unwrap());
+        connect_async(request).await.unwrap().0
+    };
+    let made = |name: &'static str, expires: Value| {
+        served.token(json!({ "tenants": "acme", "role": "viewer", "name": name, "expires": expires }))
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_string();
+    let (revoked, logged_out, expiring) =
+        (made("a", Value::Null).await, made("b", Value::Null).await, made("c", json!("1h")).await);
+    let stays = made("d", Value::Null).await;
+    let bearer = |made: &Value| format!("Bearer {}", text(&made["token"]));
+    let login = json!({ "token": text(&logged_out["token"]) }).to_string();
+    let cookie = served.ask("POST", "/login", &[JSON], &login).await.header("set-cookie").to_string();
+    let cookie = cookie.split(';').next().unwrap().to_string();
+    let mut sockets = [
+        open("authorization", bearer(&revoked)).await,
+        open("cookie", cookie.clone()).await,
+        open("authorization", bearer(&expiring)).await,
+    ];
+    let mut staying = open("authorization", bearer(&stays)).await;
+    let closed = json!({ "closed": 1008, "reason": "the token or the session has ended" });
+    served.ask_socket("DELETE", &format!("/api/v1/tokens/{}", text(&revoked["id"])), &[], "").await;
+    let heard = timeout(Duration::from_secs(3), ended(&mut sockets[0])).await.expect("within seconds");
+    assert_eq!(heard, closed);
+    let origin = format!("http://{}", served.host());
+    served.ask("POST", "/logout", &[("cookie", &cookie), ("origin", &origin), JSON], "").await;
+    let heard = timeout(Duration::from_secs(3), ended(&mut sockets[1])).await.expect("within seconds");
+    assert_eq!(heard, closed);
+    served.shared.clock.step_wall(3_600_000);
+    let heard = timeout(Duration::from_secs(3), ended(&mut sockets[2])).await.expect("within seconds");
+    assert_eq!(heard, closed);
+    tell(&served, "acme", "orders", "target.up", "still here");
+    loop {
+        let heard = next(&mut staying).await;
+        assert_eq!(heard.get("closed"), None, "{heard}");
+        if heard["body"]["summary"] == "still here" {
+            break;
+        }
+    }
+}
+
+/// The end of a stream, past all it tells before.
+async fn ended(socket: &mut Socket) -> Value {
+    loop {
+        let heard = next(socket).await;
+        if heard.get("closed").is_some() {
+            return heard;
+        }
+    }
 }

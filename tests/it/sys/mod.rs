@@ -3,6 +3,7 @@
 mod binding;
 mod clock;
 mod files;
+mod groups;
 mod http;
 mod log;
 mod net;
