@@ -6,15 +6,12 @@ use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
 use crate::cli::completions::Shell;
-use crate::cli::grants::Grants;
-use crate::cli::query::Question;
-use crate::cli::seen::Wanted;
-use crate::cli::top::Table;
 use crate::cli::discover::Discover;
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
 use crate::cli::token::Token;
+use crate::cli::top::Table;
 use crate::cli::{journal, policy};
 use crate::sys::log::Form;
 
@@ -59,7 +56,6 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    Rules,
     /// Find the servers on this machine, and say what is to be typed for those that want a login
     Discover(Discover),
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password

@@ -47,12 +47,9 @@ pub fn main() -> u8 {
     let source = Source::find(arguments.config, arguments.environment);
     match arguments.verb.unwrap_or(Verb::Run) {
         Verb::Run => run(source, arguments.verbose, arguments.log.as_deref().map(Form::of)),
-        Verb::CheckConfig => check(&source),
+        Verb::CheckConfig { json } => check::print(&source, json),
         Verb::Rules { json } => with_configuration(&source, |loaded| {
             print!("{}", show::rules(loaded, json));
-        Verb::CheckConfig { json } => check::print(&source, json),
-        Verb::Rules => with_configuration(&source, |loaded| {
-            print!("{}", show::rules(loaded));
             WELL
         }),
         Verb::Discover(wanted) => discover::print(&wanted),

@@ -130,7 +130,7 @@ async fn whether_it_is_read_only_is_what_the_first_process_sees() {
         Ok(FIGURES)
     }
     let folder = Folder::new();
-    folder.file("proc/1/mounts", "dev / ext4 rw,relatime 0 0\ndev /old iso9660 noatime,ro 0 0\n");
+    folder.file("proc/1/mounts", "dev / ext4 rw,relatime 0 0\ndev /old ext3 noatime,ro 0 0\n");
     folder.file("proc/self/mounts", "dev / ext4 ro 0 0\n"); // ours, as of a service that may write nowhere
     let answer = Mounts::asking(probe).ask(&folder.0, Duration::from_secs(4)).await.expect("a table");
     let seen = lines_of(&answer, "node_filesystem_readonly");
