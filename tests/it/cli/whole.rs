@@ -67,7 +67,7 @@ fn sidecar() -> Folder {
         std::os::unix::fs::symlink("/proc", root.join("proc")).unwrap();
     }
     let text = format!(
-        "[agent]\nname = \"orders-0\"\nstate_dir = \"{}\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[judge]\nbuiltin_rules = false\n\
+        "[agent]\nname = \"orders-0\"\nstate_dir = \"{}\"\n[serve]\nlisten = \"127.0.0.1:0\"\n[store]\nmin_free = \"1%\"\n[judge]\nbuiltin_rules = false\n\
          [[target]]\nname = \"node\"\nengine = \"host\"\nroot = \"{}\"\ninterval = \"1s\"\n",
         folder.0.join("state").display(),
         root.display()

@@ -11,14 +11,8 @@ use watchward::sys::files::FileSystem;
 
 use super::{Folder, points, row};
 
-const FIGURES: FileSystem = FileSystem {
-    block_bytes: 4096,
-    blocks: 100,
-    blocks_free: 50,
-    blocks_available: 40,
-    files: 10,
-    files_free: 5,
-};
+const FIGURES: FileSystem =
+    FileSystem { block_bytes: 4096, blocks: 100, blocks_free: 50, blocks_available: 40, files: 10, files_free: 5 };
 
 fn tree(points: &[&str]) -> Folder {
     let folder = Folder::new();
