@@ -90,8 +90,7 @@ impl Postgresql {
             "--locale=C",
             "--no-sync",
         ]));
-        let mut server =
-            Postgresql { version, port: free_port(), folder, programs: programs.to_path_buf(), child: None };
+        let mut server = Postgresql { version, port: free_port(), folder, programs: programs.to_path_buf(), child: None };
         server.start(arguments);
         server
     }
