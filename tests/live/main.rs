@@ -30,4 +30,5 @@ mod clock;
 mod single;
 mod set;
 mod act;
+mod kills;
 mod export;

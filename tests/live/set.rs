@@ -342,13 +342,8 @@ async fn what_postgresql_cannot_change_is_refused_with_the_reason() {
          [postgresql-24]\ndetail: The server said so when it was tried in a transaction that was taken back.",
     )
     .await;
-    check(
-        "work_mem",
-        "4096",
-        "'work_mem' is '4MB' already [postgresql-28]\n\
-         detail: There is nothing to change, and so nothing to take back.",
-    )
-    .await;
+    let step = hand.plan("work_mem", "4096").await.expect("planned");
+    assert!(step.before == step.after && step.before.written.is_none(), "there is nothing to change: {step:?}");
     drop(hand);
 
     server.psql(&format!("ALTER ROLE {LOGIN} SET work_mem = '5MB'"));
@@ -604,11 +599,13 @@ async fn every_parameter(version: &str) {
     let mut ours = 0;
     for pair in lines.chunks_exact(2) {
         let (key, now) = (pair[0], pair[1]);
-        let code = hand.plan(key, now).await.map(|step| panic!("planned: {step:?}")).expect_err("nothing to do").code;
-        let is_ours = code == "redis-28";
+        let (is_ours, code) = match hand.plan(key, now).await {
+            Ok(step) => (step.before == step.after, ""),
+            Err(fault) => (false, fault.code),
+        };
         let answer = server.cli(&["CONFIG", "SET", key, now]);
         assert!(!is_ours || answer == "OK", "{key}: {answer}");
-        assert!(matches!(code, "redis-22" | "redis-23" | "redis-28" | "redis-30"), "{key} = {now}: {code}");
+        assert!(is_ours || matches!(code, "redis-22" | "redis-23" | "redis-30"), "{key} = {now}: {code}");
         // Each number too large for the server is refused by us before.
         if is_ours && now.parse::<i64>().is_ok() {
             for wrong in ["-99999999999999999999", "99999999999999999999", "1e3", "5x", "", " 7"] {
@@ -705,13 +702,8 @@ async fn what_redis_cannot_change_is_refused_with_the_reason() {
          …' [redis-24]",
     )
     .await;
-    check(
-        "maxmemory",
-        "200mb",
-        "'maxmemory' is '209715200' already [redis-28]\n\
-         detail: There is nothing to change, and so nothing to take back.",
-    )
-    .await;
+    let step = hand.plan("maxmemory", "200mb").await.expect("planned");
+    assert_eq!(step.before, step.after, "there is nothing to change");
     drop(hand);
     server.cli(&["ACL", "SETUSER", LOGIN, "-config|set"]);
     let mut hand = reach(&server.target()).await;

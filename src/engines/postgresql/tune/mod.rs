@@ -101,10 +101,8 @@ impl Tuner {
         } else {
             Held { written: Some(value.to_string()), effective: shown }
         };
-        if after.effective == before.effective {
-            return Err(Fault::new("postgresql-28", format!("'{name}' is '{}' already", before.effective))
-                .detail("There is nothing to change, and so nothing to take back."));
-        }
+        // It is so already, from wherever: there is nothing to write, and nothing to take back.
+        let after = if after.effective == before.effective { before.clone() } else { after };
         self.is_exact(&setting, &before).await?;
         let words = |held: &Held| match &held.written {
             Some(text) => value_text(name, text).map(|text| format!("ALTER SYSTEM SET {} = {text}", plain(name))),
