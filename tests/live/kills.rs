@@ -1,6 +1,6 @@
 //! Two hundred kill -9 while policies act: no change without its undo on record, no undo without its record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, Row};
 use watchward::model::plan::{Held, Step};
 
 use crate::act::{Stage, watchward};
-use crate::agent::{Agent, Folder, configure, free_port, wait};
+use crate::agent::{Agent, configure, free_port, wait};
 use crate::single::LOGIN;
 
 const KILLS: usize = 200;
@@ -125,6 +125,8 @@ struct Record {
     phase: String,
     /// Every phase with its words, in order.
     story: Vec<(String, String)>,
+    /// The kinds of the events that told of it.
+    events: Vec<String>,
 }
 
 /// Reads the journal of an agent that is dead, from a copy: nothing is repaired by looking.
@@ -145,7 +147,7 @@ fn records(state: &Path, copy: &Path) -> Vec<Record> {
             let step: String = row.get("step");
             let step = serde_json::from_str(&step).expect("a step");
             let (id, target, phase) = (row.get("id"), row.get("target"), row.get("phase"));
-            all.push(Record { id, target, step, phase, story: Vec::new() });
+            all.push(Record { id, target, step, phase, story: Vec::new(), events: Vec::new() });
         }
         let lines =
             sqlx::query("SELECT entry, phase, words FROM journal_log ORDER BY id").fetch_all(&mut database).await;
@@ -153,6 +155,12 @@ fn records(state: &Path, copy: &Path) -> Vec<Record> {
             let entry: i64 = line.get("entry");
             let record = all.iter_mut().find(|one| one.id == entry).expect("a story belongs to a change");
             record.story.push((line.get("phase"), line.get("words")));
+        }
+        let told = sqlx::query("SELECT kind, detail FROM events WHERE kind LIKE 'policy.%' ORDER BY id");
+        for event in told.fetch_all(&mut database).await.expect("the events are read") {
+            let detail: String = event.get("detail");
+            let detail: serde_json::Value = serde_json::from_str(&detail).expect("JSON");
+            all.iter_mut().filter(|one| detail["entry"] == one.id).for_each(|one| one.events.push(event.get("kind")));
         }
         all
     })
@@ -248,8 +256,6 @@ struct Tally {
     found: BTreeMap<(Found, &'static str), usize>,
     /// How often a kill left a record under way.
     interrupted: usize,
-    /// These records.
-    open: BTreeSet<i64>,
     /// How these ended, in the words of the next start.
     settled: BTreeMap<String, usize>,
     changes: usize,
@@ -305,10 +311,7 @@ fn lane(number: usize, kills: usize) -> Tally {
             seen[at] = judge(&first[at], &held(&stage, target), newest);
             *tally.found.entry((seen[at], target)).or_default() += 1;
         }
-        for record in records.iter().filter(|one| matches!(one.phase.as_str(), "begun" | "undoing")) {
-            tally.interrupted += 1;
-            tally.open.insert(record.id);
-        }
+        tally.interrupted += records.iter().filter(|one| matches!(one.phase.as_str(), "begun" | "undoing")).count();
     }
     finish(&stage, &config, port, &state, &copy, &mut tally);
     assert_eq!(TARGETS.map(|target| held(&stage, target)), first);
@@ -328,11 +331,7 @@ fn finish(stage: &Stage, config: &PathBuf, port: u16, state: &Path, copy: &Path,
     let metrics = agent.get("/metrics");
     agent.kill();
     assert!(metrics.contains("watchward_act_"), "{metrics}");
-    let said = logs(&stage.folder);
     for record in records(state, copy) {
-        let told = [format!("(entry {})", record.id), format!("(entry {} of policy", record.id)];
-        let is_told = told.iter().any(|words| said.contains(words));
-        assert!(is_told || !tally.open.contains(&record.id), "nobody said what became of {record:?}");
         let phases: Vec<&str> = record.story.iter().map(|(phase, _)| phase.as_str()).collect();
         let is_whole = matches!(
             phases[..],
@@ -342,19 +341,20 @@ fn finish(stage: &Stage, config: &PathBuf, port: u16, state: &Path, copy: &Path,
                 | ["begun", "failed"]
         );
         assert!(is_whole, "a story with a hole in it: {record:?}");
+        // What became of it is told in the transaction that records it, so that no kill comes between.
+        let told: Vec<String> = phases
+            .iter()
+            .filter(|phase| !matches!(**phase, "begun" | "undoing"))
+            .map(|phase| format!("policy.{phase}"))
+            .collect();
+        assert_eq!(record.events, told, "{record:?}");
+        assert!(record.story.iter().all(|(_, words)| !words.is_empty()), "{record:?}");
         tally.changes += usize::from(phases.contains(&"done"));
         for (_, words) in record.story.iter().filter(|(_, words)| words.starts_with("found ")) {
             let kind = words.split(':').next().unwrap_or("").to_string();
             *tally.settled.entry(kind).or_default() += 1;
         }
     }
-}
-
-/// All that the agent said in all its lives.
-fn logs(folder: &Folder) -> String {
-    let files = fs::read_dir(&folder.0).expect("the folder").flatten();
-    let logs = files.filter(|file| file.path().extension().is_some_and(|extension| extension == "log"));
-    logs.map(|file| fs::read_to_string(file.path()).unwrap_or_default()).collect()
 }
 
 #[test]
@@ -391,4 +391,33 @@ fn two_hundred_kills_leave_no_change_without_its_undo_and_no_undo_without_its_re
     for words in ["found finished", "found not begun", "found undone"] {
         assert!(all.settled.contains_key(words), "nobody said '{words}': {:?}", all.settled);
     }
+}
+
+#[test]
+fn the_law_finds_what_breaks_it() {
+    let side = |text: &str| Held { written: Some(text.to_string()), effective: text.to_string() };
+    let check = |now: &str, phase: &str, expected: Option<Found>| {
+        let step = Step {
+            key: "k".to_string(),
+            before: side("1"),
+            after: side("2"),
+            words: String::new(),
+            undo_words: String::new(),
+        };
+        let (target, phase) = ("cache".to_string(), phase.to_string());
+        let record = Record { id: 1, target, step, phase, story: Vec::new(), events: Vec::new() };
+        let judged = std::panic::catch_unwind(|| judge(&side("1"), &side(now), Some(&record))).ok();
+        assert_eq!(judged, expected, "{now} {}", record.phase);
+    };
+    check("2", "done", Some(Found::Done));
+    check("1", "done", None); // taken back without a record
+    check("2", "undone", None); // stands, and nothing would take it back
+    check("2", "void", None);
+    check("1", "undone", Some(Found::Idle));
+    check("2", "begun", Some(Found::BegunMade));
+    check("3", "begun", None); // nobody wrote that
+    check("1", "undoing", Some(Found::UndoingMade));
+    check("1", "unclear", None);
+    assert!(std::panic::catch_unwind(|| judge(&side("1"), &side("2"), None)).is_err(), "changed without a record");
+    assert!(std::panic::catch_unwind(|| judge(&side("0"), &side("1"), None)).is_err());
 }

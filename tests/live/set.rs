@@ -1,5 +1,6 @@
 //! Changing settings on real servers of every version: looked at, planned, put, read back, and put back byte for byte.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use watchward::engines::contract::{Access, Hand};
@@ -780,4 +781,38 @@ async fn a_sentinel_has_nothing_to_set() {
             server.port
         )
     );
+}
+
+#[tokio::test]
+async fn a_standby_is_changed_as_a_primary_is() {
+    let mut server = single(16, &[]);
+    server.login(&["work_mem"]);
+    server.crash();
+    std::fs::write(server.folder.join("data/standby.signal"), "").expect("written");
+    server.start(&[]);
+    assert_eq!(server.psql("SELECT pg_is_in_recovery()"), "t");
+    half_done(&server).await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_write_its_file_is_told_in_its_words_and_stays_as_it_is() {
+    let server = single(16, &[]);
+    server.login(&["work_mem"]);
+    let mut hand = reach(&server.target()).await;
+    let step = hand.plan("work_mem", "8MB").await.expect("planned");
+    let data = server.folder.join("data");
+    let mode = |bits| std::fs::set_permissions(&data, std::fs::Permissions::from_mode(bits)).expect("its mode");
+    mode(0o500);
+    let fault = hand.put("work_mem", &step.after).await.expect_err("refused").to_string();
+    mode(0o700);
+    assert_eq!(
+        fault.replace(&server.port.to_string(), "PORT"),
+        "could not change 'work_mem' at 127.0.0.1:PORT as 'watchward_act': could not open file \
+         \"postgresql.auto.conf.tmp\": Permission denied [postgresql-30]\ndetail: The server said 42501.\n\
+         hint: May the login change it (GRANT ALTER SYSTEM ON PARAMETER work_mem TO watchward_act;), and can the server \
+         write postgresql.auto.conf?"
+    );
+    assert_eq!(look(&mut *hand, "work_mem").await, step.before);
+    hand.put("work_mem", &step.after).await.expect("put");
+    until(&mut *hand, "work_mem", &step.after).await;
 }

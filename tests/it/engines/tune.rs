@@ -4,11 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use watchward::engines::contract::{Engine, Facts, Table, Version};
-use watchward::engines::postgresql::tune::judge::{Asker, Setting, files_are_sound};
+use watchward::engines::contract::{Access, Engine, Facts, Table, Version};
+use watchward::engines::postgresql::tune::setting::{Asker, Setting, files_are_sound};
 use watchward::engines::postgresql::tune::{keys, text, units};
 use watchward::engines::redis::tune::kinds::{self, Kind, Load, is_harmless, would_show};
 use watchward::engines::{ALL, find};
+
+use crate::engines::targets::target;
 
 fn engine(word: &str) -> &'static dyn Engine {
     find(word).expect("registered")
@@ -311,4 +313,16 @@ fn the_login_for_actions_is_made_with_exactly_what_is_printed() {
     assert!(odd.contains("CREATE ROLE \"O''Neil\" LOGIN' WHERE") && odd.contains("rolname = 'O''Neil')"), "{odd}");
     let none = engine("redis").action_grants("x", Some((5, 0))).expect("a script");
     assert!(none.starts_with("# Redis 5 knows no users:"), "{none}");
+}
+
+#[tokio::test]
+async fn the_console_of_a_pooler_has_no_settings_of_the_server() {
+    let mut target = target("postgresql", "postgres", 1);
+    target.url.path = "pgbouncer".to_string();
+    let refused = engine("postgresql").reach(&target, &Access::default()).await.map(|_| ()).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "the console of PgBouncer has no settings of PostgreSQL [postgresql-32]\n\
+         hint: Name a database of the server in the target's url."
+    );
 }

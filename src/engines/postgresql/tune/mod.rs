@@ -1,16 +1,16 @@
 //! Changes settings that a reload puts into effect: ALTER SYSTEM, pg_reload_conf(), and reading back.
 
-pub mod judge;
 pub mod keys;
+pub mod setting;
 pub mod text;
 pub mod units;
 
 use crate::engines::contract::{Access, Engine, Facts, Hand, Task, Version, named};
 use crate::engines::postgresql::session::{self, Open, Said};
-use crate::engines::postgresql::tune::judge::{
+use crate::engines::postgresql::tune::keys::never;
+use crate::engines::postgresql::tune::setting::{
     Asker, PARAMETER_GRANTS_SINCE, Setting, files_are_sound, never_set, unknown,
 };
-use crate::engines::postgresql::tune::keys::never;
 use crate::engines::postgresql::tune::text::{identifier, literal, value as value_text};
 use crate::model::fault::Fault;
 use crate::model::plan::{Held, Refusal, Step};
