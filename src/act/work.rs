@@ -156,7 +156,7 @@ impl Acting {
             work.arrive(&entry, Phase::Void, &fault.what, AGENT).await?;
             return Err(fault);
         }
-        work.carry(entry, Next::PutAfter, AGENT).await
+        work.carry(entry, Next::PutAfter, actor).await
     }
 
     /// The last look before something is written: nobody has stopped everything, or changed the setting since the plan.

@@ -308,6 +308,9 @@ impl Judging {
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));
         changes.extend(self.findings.observe(Fact::SeriesRefused { why: why_refused }, now));
+        if self.rules.groups.is_empty() {
+            self.places.acting.judged(); // findings are all there is
+        }
         changes.extend(self.findings.changes(&self.places.acting.troubles(), now));
         self.refused = refused;
         self.tell(changes, &[], now).await;
