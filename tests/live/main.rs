@@ -30,4 +30,6 @@ mod clock;
 #[allow(dead_code)]
 mod single;
 mod set;
+mod act;
+mod kills;
 mod export;

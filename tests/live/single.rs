@@ -90,7 +90,8 @@ impl Postgresql {
             "--locale=C",
             "--no-sync",
         ]));
-        let mut server = Postgresql { version, port: free_port(), folder, programs: programs.to_path_buf(), child: None };
+        let mut server =
+            Postgresql { version, port: free_port(), folder, programs: programs.to_path_buf(), child: None };
         server.start(arguments);
         server
     }
@@ -204,6 +205,21 @@ impl Redis {
         }
         let mut server = Redis { port: free_port(), folder, program: program.to_path_buf(), child: None };
         server.start(arguments);
+        server
+    }
+
+    /// A Sentinel that watches nothing.
+    pub fn begin_sentinel(program: &Path) -> Redis {
+        let folder = folder_of("redis");
+        let port = free_port();
+        let file = folder.join("sentinel.conf");
+        fs::write(&file, format!("port {port}\nbind 127.0.0.1\ndir {}\n", folder.display())).expect("a file");
+        if is_root() {
+            done(Command::new("chown").arg("redis").arg(&file));
+        }
+        let child = as_user("redis", program).arg(&file).arg("--sentinel").stdout(Stdio::null()).spawn();
+        let server = Redis { port, folder, program: program.to_path_buf(), child: Some(child.expect("it starts")) };
+        wait("Sentinel answers", Duration::from_secs(30), || server.cli(&["PING"]) == "PONG");
         server
     }
 

@@ -10,6 +10,7 @@ mod discovery;
 mod host;
 mod postgresql;
 mod redis;
+mod tune;
 mod mongodb_fake;
 mod mongodb;
 mod clickhouse;

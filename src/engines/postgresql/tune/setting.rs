@@ -81,7 +81,8 @@ impl Setting {
     /// # Errors
     /// `postgresql-24`: it cannot be that.
     pub fn would_show(&self, value: &str) -> Result<String, Refusal> {
-        let wrong = |why: &str| Fault::new("postgresql-24", format!("'{}' cannot be '{value}': {why}", self.name));
+        let told = if value.contains(char::is_control) { value.escape_debug().to_string() } else { value.to_string() };
+        let wrong = |why: &str| Fault::new("postgresql-24", format!("'{}' cannot be '{told}': {why}", self.name));
         if let Some(control) = value.chars().find(|c| c.is_control()) {
             return Err(wrong(&format!("it has the character U+{:04X} in it", control as u32)));
         }
@@ -273,11 +274,10 @@ pub fn files_are_sound(mistakes: &Table, name: &str) -> Result<(), Refusal> {
         if cell(error) == "setting could not be applied" && cell(of) != name {
             continue;
         }
-        return Err(Fault::new(
-            "postgresql-25",
-            format!("a reload would not take '{name}' in: {} ({}, line {})", cell(error), cell(file), cell(line)),
-        )
-        .hint("Put that right first; pg_file_settings shows every mistake in the files."));
+        let whose = if cell(of).is_empty() { String::new() } else { format!(" '{}'", cell(of)) };
+        let what = format!("{}{whose} ({}, line {})", cell(error), cell(file), cell(line));
+        return Err(Fault::new("postgresql-25", format!("a reload would not take '{name}' in: {what}"))
+            .hint("Put that right first; pg_file_settings shows every mistake in the files."));
     }
     Ok(())
 }
