@@ -141,10 +141,8 @@ fn a_firing_alert_changes_both_servers_and_its_end_takes_both_back() {
     for word in ["begun", "done", "undoing", "undone", "resolved"] {
         assert!(story.contains(word), "no '{word}' in the story:\n{story}");
     }
-    for secret in [PASSWORD] {
-        let said = format!("{}{story}{}", agent.log(), agent.get("/metrics"));
-        assert!(!said.contains(secret), "a secret was said");
-    }
+    let said = format!("{}{story}{}", agent.log(), agent.get("/metrics"));
+    assert!(!said.contains(PASSWORD), "a secret was said");
 }
 
 #[test]

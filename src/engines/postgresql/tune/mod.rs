@@ -226,7 +226,8 @@ fn plain(name: &str) -> String {
 }
 
 /// All that is to be known of one setting, in one row. Nothing is set for this transaction, not even a limit: it would
-/// show up as the setting's value.
+/// show up as the setting's value. Numbers are taken from `reset_val`: of tcp_keepalives_idle and its kind `setting` shows
+/// what our own socket does. Texts are taken from `setting`, which has them as SHOW writes them.
 fn question(key: &str, facts: &Facts) -> String {
     let granted = |right: &str| {
         if facts.version.0 < PARAMETER_GRANTS_SINCE {
@@ -236,7 +237,8 @@ fn question(key: &str, facts: &Facts) -> String {
         }
     };
     format!(
-        "SELECT s.name, s.setting, s.unit, s.context, s.vartype, s.source, s.min_val, s.max_val, \
+        "SELECT s.name, CASE s.vartype WHEN 'string' THEN s.setting ELSE s.reset_val END AS setting, \
+         s.unit, s.context, s.vartype, s.source, s.min_val, s.max_val, \
          array_to_string(s.enumvals, E'\\n') AS words, \
          current_setting('is_superuser') = 'on'{} AS may_alter, \
          s.context = 'user' OR s.context = 'superuser' AND (current_setting('is_superuser') = 'on'{}) AS may_rehearse, \
