@@ -12,7 +12,7 @@ use crate::model::schema::{Key, Kind, Origin, Table};
 
 pub const KEYS: &[Key] = &[
     Key::required("name", Kind::Text, "What it is called in commands and records.")
-        .example("\"more memory for the cache\""),
+        .example("\"more memory for sorting\""),
     Key::new("tenant", Kind::Text, "\"default\"", "The tenant it belongs to; it hears and touches only that one's."),
     Key::required(
         "when",
@@ -20,7 +20,7 @@ pub const KEYS: &[Key] = &[
         "What it waits for: `alert:NAME`, or `alert:NAME{label=\"value\"}` for some of them, or `schedule:` and a \
          cron expression, with a time zone behind it if need be.",
     )
-    .example("\"alert:CacheMemoryHigh{target=\\\"cache\\\"}\""),
+    .example("\"alert:TempFilesHigh{target=\\\"orders\\\"}\""),
     Key::required("do", Kind::Section(DO_KEYS), "What it does."),
     Key::new(
         "mode",
@@ -42,9 +42,9 @@ pub const DO_KEYS: &[Key] =
     &[Key::new("set", Kind::Section(SET_KEYS), "", "Gives a setting of a server a value, without a restart.")];
 
 pub const SET_KEYS: &[Key] = &[
-    Key::required("target", Kind::Text, "The target, one of the policy's tenant.").example("\"cache\""),
-    Key::required("key", Kind::Text, "The setting, as the server calls it.").example("\"maxmemory\""),
-    Key::required("value", Kind::Text, "The value, as one would write it for the server.").example("\"2gb\""),
+    Key::required("target", Kind::Text, "The target, one of the policy's tenant.").example("\"orders\""),
+    Key::required("key", Kind::Text, "The setting, as the server calls it.").example("\"work_mem\""),
+    Key::required("value", Kind::Text, "The value, as one would write it for the server.").example("\"64MB\""),
 ];
 
 pub const GUARD_KEYS: &[Key] = &[

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Parser, Subcommand};
 
+use crate::cli::discover::Discover;
 use crate::cli::grants::Grants;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
@@ -41,6 +42,8 @@ pub enum Verb {
     CheckConfig,
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules,
+    /// Find the servers on this machine, and say what is to be typed for those that want a login
+    Discover(Discover),
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password
     Grants(Grants),
     /// Say in one line how all is, as a monitoring plug-in, and then each target and alert

@@ -79,7 +79,8 @@ fn script(wanted: &Grants) -> Result<(&str, String), Fault> {
 fn engine(word: &str) -> Result<&'static dyn Engine, Fault> {
     engines::find(word).ok_or_else(|| {
         let known: Vec<&str> = engines::ALL.iter().map(|engine| engine.word()).collect();
-        let near = nearest(word, &known);
+        let begun: Vec<&str> = known.iter().copied().filter(|one| word.len() > 1 && one.starts_with(word)).collect();
+        let near = if begun.is_empty() { nearest(word, &known) } else { begun };
         let meant = if near.is_empty() { String::new() } else { format!("Did you mean {}? ", near.join(" or ")) };
         Fault::new("cli-20", format!("there is no engine '{word}'"))
             .hint(format!("{meant}Known are {}.", known.join(", ")))

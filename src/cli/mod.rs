@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod ask;
 pub mod journal;
 pub mod policy;
+pub mod discover;
 pub mod grants;
 pub mod query;
 pub mod seen;
@@ -47,6 +48,7 @@ pub fn main() -> u8 {
             print!("{}", show::rules(loaded));
             WELL
         }),
+        Verb::Discover(wanted) => discover::print(&wanted),
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
         Verb::Query { question, json } => query::run(&source, &question, json),

@@ -15,8 +15,9 @@ pub fn read(root: &Table, timezone: &str, targets: &[Target], tenants: &[Tenant]
     let tables = root.tables("policy");
     let zone = Zone::find(timezone).unwrap_or(Zone::UTC);
     for table in &tables {
-        check_tenant(table, tenants, report);
-        check_target(table, root, targets, report);
+        if check_tenant(table, tenants, report) {
+            check_target(table, root, targets, report);
+        }
     }
     act::config::read(&tables, &zone).unwrap_or_else(|mistakes| {
         // A value that the walk refused looks absent to its stage: it is told once.
@@ -27,11 +28,13 @@ pub fn read(root: &Table, timezone: &str, targets: &[Target], tenants: &[Tenant]
     })
 }
 
-fn check_tenant(table: &Table, tenants: &[Tenant], report: &mut Report) {
+/// Whether its tenant is one.
+fn check_tenant(table: &Table, tenants: &[Tenant], report: &mut Report) -> bool {
     let (tenant, known) = (table.text("tenant"), tenant_names(tenants));
     if let (false, Some(origin)) = (known.contains(&tenant), table.origin("tenant")) {
         report.problem(origin, unknown("tenant", tenant, &known));
     }
+    known.contains(&tenant)
 }
 
 /// A policy touches targets of its own tenant, whose engine has something to set, and with a login for that.
@@ -42,7 +45,9 @@ fn check_target(table: &Table, root: &Table, targets: &[Target], report: &mut Re
     let known: Vec<&str> = of_tenant.map(|one| one.text("name")).collect();
     if !known.contains(&name) {
         let noun = format!("target of tenant '{}'", shown_name(tenant));
-        return report.problem(origin, unknown(&noun, name, &known));
+        let fault = unknown(&noun, name, &known);
+        let fault = if known.is_empty() { fault.hint("The tenant has no targets.") } else { fault };
+        return report.problem(origin, fault);
     }
     // One that has a problem of its own is not among them; that is told there.
     let Some(target) = targets.iter().find(|one| one.tenant == tenant && one.name == name) else { return };

@@ -264,6 +264,8 @@ pub struct Found {
     pub login_url: String,
     /// As far as the program tells without being asked; else empty.
     pub version: String,
+    /// One of the card's kinds, as far as the program tells; else empty.
+    pub kind: &'static str,
     /// The system's user that the server runs as; empty where it is not known.
     pub owner: String,
 }

@@ -66,6 +66,9 @@ pub enum Ruling<'a> {
     },
 }
 
+type ArmedRow = (String, String, String, i64, String);
+type PlannedRow = (String, String, String, i64, String, String, i64);
+
 struct Told<'a> {
     ruling: &'a Ruling<'a>,
     event: Option<&'a Event>,
@@ -85,7 +88,7 @@ impl State {
     /// # Errors
     /// As the driver says.
     pub async fn armed(&self) -> Result<Vec<Armed>, StateError> {
-        let rows: sqlx::Result<Vec<(String, String, String, i64, String)>> =
+        let rows: sqlx::Result<Vec<ArmedRow>> =
             sqlx::query_as("SELECT tenant, policy, definition, at_ms, actor FROM armed ORDER BY tenant, policy")
                 .fetch_all(&mut *self.reader().await)
                 .await;
@@ -123,12 +126,12 @@ impl State {
     /// # Errors
     /// As the driver says.
     pub async fn plans(&self) -> Result<Vec<Planned>, StateError> {
-        let rows: sqlx::Result<Vec<(String, String, String, i64, String, String, i64)>> = sqlx::query_as(
+        let rows: sqlx::Result<Vec<PlannedRow>> = sqlx::query_as(
             "SELECT tenant, policy, instance, since_ms, cause, step, at_ms FROM plans ORDER BY tenant, policy, instance",
         )
         .fetch_all(&mut *self.reader().await)
         .await;
-        let planned = |(tenant, policy, instance, since_ms, cause, step, at_ms): (_, _, _, _, _, String, _)| {
+        let planned = |(tenant, policy, instance, since_ms, cause, step, at_ms): PlannedRow| {
             let step = serde_json::from_str(&step).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
             Ok(Planned { tenant, policy, instance, since_ms, cause, step, at_ms })
         };

@@ -57,6 +57,27 @@ pub fn create_to_append(path: &Path) -> io::Result<File> {
     OpenOptions::new().create_new(true).read(true).append(true).open(path)
 }
 
+/// Makes a file that was not there, which its owner alone may read, with this content.
+///
+/// # Errors
+/// As the system says; a file that could not be written whole is removed.
+pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if written.is_err() {
+        let _ = fs::remove_file(path); // what went wrong with the writing is what counts
+    }
+    written
+}
+
+/// A path from the root on, whatever the working folder is later.
+///
+/// # Errors
+/// As the system says.
+pub fn absolute(path: &Path) -> io::Result<PathBuf> {
+    std::path::absolute(path)
+}
+
 /// Removes a file.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ mod faulty;
 mod trust;
 mod weather;
 mod failover;
+mod first_run;
 mod durability;
 mod clock;
 #[allow(dead_code)]

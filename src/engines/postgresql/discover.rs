@@ -45,6 +45,7 @@ pub fn targets(sight: &Sight) -> Vec<Found> {
             login_url: format!("postgres://{SESSION_NAME}@{login}:{port}/postgres"),
             version: program.map(version).unwrap_or_default(),
             owner: program.map(|program| program.user.clone()).unwrap_or_default(),
+            ..Found::default()
         }
     };
     ports.into_iter().map(found).collect()

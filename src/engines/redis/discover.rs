@@ -18,12 +18,17 @@ fn told(program: &Program) -> Option<u16> {
     program.words().nth(1)?.rsplit_once(':')?.1.parse().ok()
 }
 
+fn is_sentinel(program: &Program) -> bool {
+    program.name().ends_with("-sentinel") || program.words().any(|word| word == "[sentinel]" || word == "--sentinel")
+}
+
 /// One target for each server. Sockets count only where no port answers: nearly every server with a socket has both.
 pub fn targets(sight: &Sight) -> Vec<Found> {
     let found = |(port, program): (u16, Option<&Program>)| Found {
         name: format!("redis-{port}"),
         url: format!("redis://localhost:{port}"),
         login_url: format!("redis://{SESSION_NAME}@localhost:{port}"),
+        kind: if program.is_some_and(is_sentinel) { "sentinel" } else { "" },
         owner: program.map(|program| program.user.clone()).unwrap_or_default(),
         ..Found::default()
     };

@@ -44,6 +44,10 @@ pub fn line(place: &Place<'_>) -> String {
     } else if url.port != 0 && url.port != 6379 {
         client.push_str(&format!(" -p {}", url.port));
     }
-    // redis-cli takes a comment for a command; whoever needs a login himself is asked for it, or gives --user.
-    format!("{{ {script} | grep ^ACL; printf 'ACL SETUSER {login} on >%s\\n' \"$(cat {password_file})\"; }} | {client}")
+    // redis-cli takes a comment for a command, and reads its own password from this variable.
+    format!(
+        "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && {{ {script} | grep ^ACL; \
+         printf 'ACL SETUSER {login} on >%s\\n' \"$(cat {password_file})\"; }} | {client}   \
+         # first type the password that redis-cli needs"
+    )
 }

@@ -20,8 +20,9 @@ fn stage(state: State, world: &Fake) -> Stage {
     Stage::on(state, world, vec![policy(Mode::Auto, Undo::OnResolve)])
 }
 
-/// The alert fires and ends, in a life that is cut after so many polls; whether it came to its end.
-async fn live(folder: &Folder, world: &Fake, polls: usize) -> bool {
+/// The alert fires and ends, in a life that is cut after so many polls. Leaves what stood on disk then (while the life
+/// still has its files open: nothing is tidied up by a kill), and whether it came to its end.
+async fn live(folder: &Folder, world: &Fake, polls: usize) -> (Folder, bool) {
     let stage = stage(open(folder).await, world);
     let life = async {
         stage.alert("CacheFull", 0, Phase::Firing).await;
@@ -29,7 +30,8 @@ async fn live(folder: &Folder, world: &Fake, polls: usize) -> bool {
         stage.alert("CacheFull", 0, Phase::Resolved).await;
         stage.sweep().await;
     };
-    cut(life, polls).await.is_some()
+    let is_whole = cut(life, polls).await.is_some();
+    (folder.image(), is_whole)
 }
 
 /// What must be true at every moment, of what stands on disk and at the server.
@@ -87,8 +89,7 @@ async fn cut_everywhere(mood: Mood, stride: usize, salt: usize) -> usize {
         let world = Fake::new();
         world.server(|server| server.mood = mood);
         let first = armed.image();
-        let is_whole = live(&first, &world, polls).await;
-        let image = first.image();
+        let (image, is_whole) = live(&first, &world, polls).await;
         world.server(|server| server.mood = Mood::Well);
         let at = format!("{mood:?}, cut after {polls} polls");
         let second = stage(open(&image).await, &world);

@@ -1,5 +1,7 @@
 //! Tests of `src/cli`: what verbs print, and the program itself against an agent that says what the test wants.
 
+mod discover;
+mod grants;
 mod query;
 mod status;
 mod table;
@@ -118,4 +120,12 @@ pub fn alert(to: &str, severity: &str, name: &str, target: &str) -> Value {
         "labels": { "alertname": name, "severity": severity, "target": target, "tenant": "default" },
         "annotations": { "summary": format!("{name} | on\n{target}") },
     })
+}
+
+/// Runs the program to its end: exit code, standard output, standard error.
+fn program(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchward"));
+    let output = command.args(arguments).stdin(Stdio::null()).output().expect("the program runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }

@@ -20,7 +20,7 @@ url = "redis://127.0.0.1:6379"
 name = "orders"
 engine = "postgresql"
 url = "postgres://watchward@db1/postgres?sslmode=verify-full"
-action = { user = "watchward_act", password_env = "ACT" }
+action = { user = "watchward_act", password_env = "PATH" }
 
 [[target]]
 name = "orders"
@@ -72,7 +72,7 @@ fn a_policy_has_what_its_section_says_and_is_careful_where_it_says_nothing() {
     assert_eq!(night.limits.cooldown, Duration::from_secs(6 * 3600));
     assert_eq!(night.limits.window.as_ref().unwrap().zone().name(), "Europe/Berlin");
     let login = loaded.configuration.targets[1].action.as_ref().unwrap();
-    assert_eq!((login.user.as_str(), &login.password), ("watchward_act", &SecretSource::Environment("ACT".into())));
+    assert_eq!((login.user.as_str(), &login.password), ("watchward_act", &SecretSource::Environment("PATH".into())));
 }
 
 #[test]
@@ -93,7 +93,9 @@ fn what_a_policy_waits_for_is_an_alert_or_a_schedule() {
     );
     check_policy(
         &with("\"schedule:0 4 * * * Mars/Olympus\"", ""),
-        &["3:8: unknown time zone 'Mars/Olympus' [calendar-01]"],
+        &[
+            "3:8: unknown time zone 'Mars/Olympus' [calendar-01] | hint: Write an IANA name, like \"UTC\" or \"Europe/Berlin\".",
+        ],
     );
 }
 
@@ -118,29 +120,32 @@ fn a_policy_touches_its_own_tenants_targets_which_can_be_set_with_a_login_for_th
     check_policy(&policy("default", "cache"), &[]);
     check_policy(
         &policy("default", "cach"),
-        &["5:23: unknown target of tenant 'default' 'cach' [config-08] | hint: Did you mean 'cache'?"],
+        &["5:25: unknown target of tenant 'default' 'cach' [config-08] | hint: Did you mean 'cache'?"],
     );
     check_policy(
         &policy("acme", "cache"),
-        &["5:23: unknown target of tenant 'acme' 'cache' [config-08] | hint: Known: orders."],
+        &["5:25: unknown target of tenant 'acme' 'cache' [config-08] | hint: Known: orders."],
     );
     check_policy(
         &policy("acme", "orders"),
         &[
-            "5:23: target 'orders' has no login with which a policy could change it [config-10] | hint: Give it action = { \
+            "5:25: target 'orders' has no login with which a policy could change it [config-10] | hint: Give it action = { \
            user = \"…\", password_file = \"…\" }: a login of its own, for changes alone.",
         ],
     );
     check_policy(
         &policy("default", "this-host"),
-        &["5:23: target 'this-host' has engine 'host', which has nothing that a policy could set [config-10]"],
+        &["5:25: target 'this-host' has engine 'host', which has nothing that a policy could set [config-10]"],
     );
-    check_policy(
-        &policy("acne", "orders"),
-        &[
-            "4:10: unknown tenant 'acne' [config-08] | hint: Did you mean 'acme'?",
-            "5:23: unknown target of tenant 'acne' 'orders' [config-08] | hint: Known: .",
-        ],
+    check_policy(&policy("acne", "orders"), &["4:10: unknown tenant 'acne' [config-08] | hint: Did you mean 'acme'?"]);
+}
+
+#[test]
+fn a_tenant_without_targets_has_nothing_to_set() {
+    check(
+        "[[tenant]]\nid = \"bare\"\n[[policy]]\nname = \"p\"\nwhen = \"alert:A\"\ntenant = \"bare\"\n\
+         do = { set = { target = \"x\", key = \"k\", value = \"v\" } }\n",
+        &["agent.toml:7:25: unknown target of tenant 'bare' 'x' [config-08] | hint: The tenant has no targets."],
     );
 }
 

@@ -111,7 +111,7 @@ fn every_key_is_read_by_its_name_and_no_name_is_misspelt() {
     names(watchward::config::schema(), &mut known);
 
     let mut read = BTreeSet::new();
-    for folder in ["config", "store", "judge", "alert", "sample", "serve", "export"] {
+    for folder in ["config", "store", "judge", "alert", "sample", "serve", "export", "act"] {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src").join(folder);
         for entry in std::fs::read_dir(&folder).expect("the folder").flatten() {
             let of_stage = !folder.ends_with("config");

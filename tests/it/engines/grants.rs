@@ -121,8 +121,9 @@ fn the_shell_line_finds_the_server_where_it_was_found() {
         ),
         (
             line("redis", "localhost", 6380),
-            "{ watchward grants redis 1 | grep ^ACL; printf 'ACL SETUSER watchward on >%s\\n' \"$(cat /etc/w/pw)\"; } \
-             | redis-cli -p 6380",
+            "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && { watchward grants redis 1 | grep ^ACL; \
+             printf 'ACL SETUSER watchward on >%s\\n' \"$(cat /etc/w/pw)\"; } | redis-cli -p 6380   \
+             # first type the password that redis-cli needs",
         ),
         (
             line("mongodb", "127.0.0.1", 27018),

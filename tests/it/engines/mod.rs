@@ -6,6 +6,7 @@ mod targets;
 mod http_answers;
 mod tables;
 mod grants;
+mod discovery;
 mod host;
 mod postgresql;
 mod redis;

@@ -113,6 +113,7 @@ pub fn cycle(target: &str, at_ms: i64, points: Points) -> Cycle {
         points,
         rows: Vec::new(),
         up: true,
+        needs_credentials: false,
         removed: false,
         points_dropped: 0,
         fault: None,

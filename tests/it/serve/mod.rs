@@ -200,11 +200,6 @@ impl Served {
             identity: doors.identity(),
             hosts: config.hosts.clone(),
             features: switches,
-            anonymous: Caller {
-                scope: Scope::from_anonymous(anonymous),
-                role: Role::Viewer,
-                name: "anonymous".to_string(),
-            },
             commands: commands.clone(),
             stopping: stopping.clone(),
         });

@@ -1,6 +1,7 @@
 //! Tests of `src/state`: stories on a real file in a folder of their own.
 
 mod full;
+mod journal;
 mod open;
 mod outbox;
 mod records;
