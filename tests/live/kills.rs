@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -320,9 +320,9 @@ fn lane(number: usize, kills: usize) -> Tally {
 }
 
 /// The last life: whatever is open comes to its end; then the stories are read.
-fn finish(stage: &Stage, config: &PathBuf, port: u16, state: &Path, copy: &Path, tally: &mut Tally) {
+fn finish(stage: &Stage, config: &Path, port: u16, state: &Path, copy: &Path, tally: &mut Tally) {
     stage.unwish();
-    let agent = Agent::start(config.clone(), port, &stage.folder, &[]);
+    let agent = Agent::start(config.to_path_buf(), port, &stage.folder, &[]);
     wait("everything is taken back", Duration::from_secs(60), || {
         let (code, text) = watchward(config, &["journal", "--json"]);
         let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Changes parameters that CONFIG SET takes at once, and reads back. What is written in the server's file stays as it is.
+//! Changes parameters that CONFIG SET takes at once, and reads back. The server's file stays as it is.
 
 pub mod kinds;
 
@@ -223,8 +223,8 @@ pub fn grants(login: &str, version: Option<Version>) -> String {
         "# The login with which Watchward changes parameters of {server}: CONFIG, and no key.\n\
          # It is off until it gets a password, from a file so that no history has it:\n\
          #   printf 'ACL SETUSER {login} on >%s\\n' \"$(cat PASSWORD_FILE)\" | redis-cli\n\
-         # To outlive a restart: ACL SAVE where aclfile is set, else CONFIG REWRITE. What the agent sets does not outlive one:\n\
-         # it writes no file, and the server then goes by its own again.\n\
+         # To outlive a restart: ACL SAVE where aclfile is set, else CONFIG REWRITE.\n\
+         # What the agent sets does not outlive one: the server then goes by its own file again.\n\
          ACL SETUSER {login} reset{channels} -@all +ping +client|setname +info +config|get +config|set\n"
     )
 }
