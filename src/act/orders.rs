@@ -111,7 +111,10 @@ impl Acting {
     /// What a run would do now, and everything that speaks against it: by hand, and by itself.
     async fn rehearse(&self, policy: &Arc<Policy>) -> Result<Value, Fault> {
         let trigger = self.trigger(policy).await?;
-        let planned = self.rehearsed(policy).await;
+        let planned = timeout(ANSWER_TIME, self.rehearsed(policy)).await.unwrap_or_else(|_| {
+            let what = format!("target '{}' gave no answer within {} s", policy.set.target, ANSWER_TIME.as_secs());
+            Err(Fault::new("act-22", what))
+        });
         let key = planned.as_ref().map_or(&policy.set.key, |step| &step.key);
         let known = self.known(policy).await?;
         Ok(json!({

@@ -30,7 +30,9 @@ mod clock;
 #[allow(dead_code)]
 mod single;
 mod set;
+mod set_redis;
 mod act;
+mod kills;
 mod export;
 mod service;
 mod doors;

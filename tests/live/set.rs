@@ -1,5 +1,6 @@
-//! Changing settings on real servers of every version: looked at, planned, put, read back, and put back byte for byte.
+//! Changing settings of PostgreSQL, every version: looked at, planned, put, read back, and put back byte for byte.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use watchward::engines::contract::{Access, Hand};
@@ -8,14 +9,14 @@ use watchward::model::secret::Secret;
 use watchward::model::target::Target;
 
 use crate::servers::engine;
-use crate::single::{LOGIN, PASSWORD, Postgresql, Redis, postgresql_versions, redis_versions};
+use crate::single::{LOGIN, PASSWORD, Postgresql, postgresql_versions};
 
-async fn reach(target: &Target) -> Box<dyn Hand> {
+pub async fn reach(target: &Target) -> Box<dyn Hand> {
     let access = Access { password: Some(Secret::new(PASSWORD)), api_key: None };
     engine(&target.engine).reach(target, &access).await.unwrap_or_else(|fault| panic!("{fault}"))
 }
 
-async fn look(hand: &mut dyn Hand, key: &str) -> Held {
+pub async fn look(hand: &mut dyn Hand, key: &str) -> Held {
     hand.look(key).await.unwrap_or_else(|fault| panic!("{fault}"))
 }
 
@@ -37,8 +38,8 @@ fn single(version: u32, arguments: &[&str]) -> Postgresql {
     Postgresql::begin(version, &programs, arguments)
 }
 
-/// What is said when something is not planned, without what differs from run to run.
-async fn refusal(hand: &mut dyn Hand, key: &str, value: &str) -> String {
+/// What is said when something is not planned.
+pub async fn refusal(hand: &mut dyn Hand, key: &str, value: &str) -> String {
     hand.plan(key, value).await.map(|step| panic!("planned: {step:?}")).expect_err("refused").to_string()
 }
 
@@ -112,7 +113,7 @@ async fn changes(server: &Postgresql) {
     for from_written in [false, true] {
         for (key, value, shown) in CHANGES {
             if from_written {
-                // The server writes a name as it was given: "TimeZone", as an agent or a person who knows its name does.
+                // The server writes a name as it was given; this is how it is spelled.
                 let name = match *key {
                     "timezone" => "\"TimeZone\"",
                     "DATESTYLE" => "\"DateStyle\"",
@@ -167,6 +168,31 @@ async fn matrix(version: u32) {
     server.login(&settings());
     half_done(&server).await;
     changes(&server).await;
+    every_setting(&server).await;
+}
+
+/// Every setting that a version has: what SHOW says of it is read as what holds already, or it is refused.
+async fn every_setting(server: &Postgresql) {
+    server.psql(&format!("ALTER ROLE {LOGIN} SUPERUSER"));
+    let mut hand = reach(&server.target()).await;
+    let (mut ours, mut refused) = (0, 0);
+    for name in server.psql("SELECT name FROM pg_settings ORDER BY name").lines() {
+        let shown = server.psql(&format!("SHOW {name}"));
+        match hand.plan(name, &shown).await {
+            Ok(step) => {
+                assert_eq!(step.before, step.after, "{name} = '{shown}' on {}", server.version);
+                ours += 1;
+            }
+            Err(fault) => {
+                let is_known = matches!(fault.code, "postgresql-21" | "postgresql-22" | "postgresql-23");
+                // A list of names that is empty cannot be written.
+                let is_empty = fault.code == "postgresql-24" && shown.is_empty();
+                assert!(is_known || is_empty, "{name} = '{shown}' on {}: {fault}", server.version);
+                refused += 1;
+            }
+        }
+    }
+    assert!(ours > 180 && refused > 120, "{ours} can be set, {refused} cannot");
 }
 
 #[tokio::test]
@@ -202,7 +228,7 @@ async fn postgresql_18_is_changed_and_put_back_byte_for_byte() {
 #[tokio::test]
 async fn what_postgresql_cannot_change_is_refused_with_the_reason() {
     let server = single(16, &["-c", "max_parallel_workers=4"]);
-    server.login(&["ALL_OF_THEM"][..0]);
+    server.login(&[]);
     let grant = |name: &str| server.psql(&format!("GRANT ALTER SYSTEM ON PARAMETER {name} TO {LOGIN}"));
     let mut hand = reach(&server.target()).await;
     let version = server.psql("SHOW server_version");
@@ -342,13 +368,8 @@ async fn what_postgresql_cannot_change_is_refused_with_the_reason() {
          [postgresql-24]\ndetail: The server said so when it was tried in a transaction that was taken back.",
     )
     .await;
-    check(
-        "work_mem",
-        "4096",
-        "'work_mem' is '4MB' already [postgresql-28]\n\
-         detail: There is nothing to change, and so nothing to take back.",
-    )
-    .await;
+    let step = hand.plan("work_mem", "4096").await.expect("planned");
+    assert!(step.before == step.after && step.before.written.is_none(), "there is nothing to change: {step:?}");
     drop(hand);
 
     server.psql(&format!("ALTER ROLE {LOGIN} SET work_mem = '5MB'"));
@@ -459,7 +480,7 @@ async fn before_version_15_only_a_superuser_changes_settings() {
     assert_eq!(
         refusal(&mut *hand, "work_mem", "8MB").await,
         "'watchward_act' may not change 'work_mem': PostgreSQL 14 lets only superusers [postgresql-26]\n\
-         hint: Give the target's action a superuser's login; from PostgreSQL 15 on single settings can be granted."
+         hint: Give the target's action a superuser's login; from version 15 on single settings can be granted."
     );
 }
 
@@ -506,286 +527,36 @@ async fn hostile_values_are_values_and_nothing_else() {
     assert_eq!(server.psql("SELECT count(*) FROM pg_class WHERE relname = 'held'"), "1");
 }
 
-fn redis(version: &str, arguments: &[&str]) -> Redis {
-    let all = redis_versions();
-    let found = all.iter().find(|(one, _)| one == version);
-    let server = Redis::begin(&found.unwrap_or_else(|| panic!("no Redis {version}")).1, arguments);
-    server.login();
-    server
-}
-
-/// One change of each kind: the parameter, what is wished, what CONFIG GET shows then.
-const PARAMETERS: &[(&str, &str, &str)] = &[
-    ("maxmemory", "1gb", "1073741824"),
-    ("maxmemory", "100M", "100000000"),
-    ("maxmemory-policy", "ALLKEYS-LRU", "allkeys-lru"),
-    ("maxmemory-clients", "5%", "5%"),
-    ("maxmemory-clients", "64mb", "67108864"),
-    ("maxmemory-samples", "10", "10"),
-    ("hz", "50", "50"),
-    ("Timeout", "300", "300"),
-    ("slowlog-log-slower-than", "-1", "-1"),
-    ("repl-backlog-size", "2mb", "2097152"),
-    ("activerehashing", "NO", "no"),
-    ("lazyfree-lazy-eviction", "yes", "yes"),
-    ("appendfsync", "always", "always"),
-    ("loglevel", "Verbose", "verbose"),
-    ("notify-keyspace-events", "gnEx$", "g$xnE"),
-    ("notify-keyspace-events", "nmAKE", "AKEm"),
-    (
-        "client-output-buffer-limit",
-        "replica 512mb 128mb 90",
-        "normal 0 0 0 slave 536870912 134217728 90 pubsub 33554432 8388608 60",
-    ),
-    ("hash-max-listpack-value", "1kb", "1024"),
-    ("list-max-listpack-size", "-4", "-4"),
-    ("maxclients", "9000", "9000"),
-];
-
-async fn redis_changes(version: &str) {
-    let server = redis(version, &[]);
-    let mut hand = reach(&server.target()).await;
-    for (key, value, shown) in PARAMETERS {
-        let step = hand.plan(key, value).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
-        let name = step.key.as_str();
-        assert_eq!(
-            (look(&mut *hand, key).await, server.config(name)),
-            (step.before.clone(), step.before.effective.clone())
-        );
-        assert_eq!(step.after.effective, *shown, "{key} = {value}");
-        for _ in 0..2 {
-            hand.put(name, &step.after).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
-            assert_eq!((look(&mut *hand, key).await, server.config(name)), (step.after.clone(), (*shown).to_string()));
-        }
-        hand.put(name, &step.before).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
-        assert_eq!(
-            (look(&mut *hand, key).await, server.config(name)),
-            (step.before.clone(), step.before.effective.clone())
-        );
-    }
-    let step = hand.plan("maxmemory", "2gb").await.expect("planned");
-    assert_eq!(
-        (step.words.as_str(), step.undo_words.as_str()),
-        ("CONFIG SET maxmemory 2147483648", "CONFIG SET maxmemory 0")
-    );
-}
-
 #[tokio::test]
-async fn redis_7_0_is_changed_and_put_back() {
-    redis_changes("7.0").await;
-}
-
-#[tokio::test]
-async fn redis_8_2_is_changed_and_put_back() {
-    redis_changes("8.2").await;
-}
-
-#[tokio::test]
-async fn a_restart_of_redis_brings_back_what_its_file_says() {
-    let mut server = redis("7.0", &[]);
-    let mut hand = reach(&server.target()).await;
-    let step = hand.plan("maxmemory", "512mb").await.expect("planned");
-    hand.put("maxmemory", &step.after).await.expect("put");
+async fn a_standby_is_changed_as_a_primary_is() {
+    let mut server = single(16, &[]);
+    server.login(&["work_mem"]);
     server.crash();
+    std::fs::write(server.folder.join("data/standby.signal"), "").expect("written");
     server.start(&[]);
-    let fault = hand.look("maxmemory").await.expect_err("the connection has ended");
-    assert_eq!(fault.code, "redis-26");
-    let mut hand = reach(&server.target()).await;
-    assert_eq!(look(&mut *hand, "maxmemory").await, step.before);
-}
-
-/// Every parameter that a version has is either the agent's to set, with what the server itself takes and shows, or
-/// refused with a reason; and none that the server takes only at its start is taken for one to set.
-async fn every_parameter(version: &str) {
-    let server = redis(version, &[]);
-    let mut hand = reach(&server.target()).await;
-    let all = server.cli(&["CONFIG", "GET", "*"]);
-    let lines: Vec<&str> = all.split('\n').collect();
-    let mut ours = 0;
-    for pair in lines.chunks_exact(2) {
-        let (key, now) = (pair[0], pair[1]);
-        let code = hand.plan(key, now).await.map(|step| panic!("planned: {step:?}")).expect_err("nothing to do").code;
-        let is_ours = code == "redis-28";
-        let answer = server.cli(&["CONFIG", "SET", key, now]);
-        assert!(!is_ours || answer == "OK", "{key}: {answer}");
-        assert!(matches!(code, "redis-22" | "redis-23" | "redis-28" | "redis-30"), "{key} = {now}: {code}");
-        // Each number too large for the server is refused by us before.
-        if is_ours && now.parse::<i64>().is_ok() {
-            for wrong in ["-99999999999999999999", "99999999999999999999", "1e3", "5x", "", " 7"] {
-                let code = hand.plan(key, wrong).await.map(|step| panic!("planned: {step:?}")).expect_err("wrong").code;
-                assert_eq!(code, "redis-24", "{key} = {wrong}");
-                // The server takes what is too large for the largest that there is, and nothing for no bytes.
-                let answer = server.cli(&["CONFIG", "SET", key, wrong]);
-                assert!(wrong.len() == 20 || wrong.is_empty() || answer.starts_with("ERR"), "{key} = {wrong} is right");
-                server.cli(&["CONFIG", "SET", key, now]);
-            }
-        }
-        ours += usize::from(is_ours);
-    }
-    assert!(ours > 70, "only {ours} parameters of Redis {version} can be set");
+    assert_eq!(server.psql("SELECT pg_is_in_recovery()"), "t");
+    half_done(&server).await;
 }
 
 #[tokio::test]
-async fn every_parameter_of_redis_7_0_has_its_place() {
-    every_parameter("7.0").await;
-}
-
-#[tokio::test]
-async fn every_parameter_of_redis_8_2_has_its_place() {
-    every_parameter("8.2").await;
-}
-
-#[tokio::test]
-async fn what_redis_cannot_change_is_refused_with_the_reason() {
-    let server = redis("7.0", &["--maxmemory", "200mb", "--maxmemory-policy", "allkeys-lru"]);
+async fn a_server_that_cannot_write_its_file_is_told_in_its_words_and_stays_as_it_is() {
+    let server = single(16, &[]);
+    server.login(&["work_mem"]);
     let mut hand = reach(&server.target()).await;
-    let port = server.port.to_string();
-    let version = server.cli(&["INFO", "server"]);
-    let version = version.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("a version").trim();
-    let mut check = async |key: &str, value: &str, expected: &str| {
-        let said = refusal(&mut *hand, key, value).await.replace(&port, "PORT").replace(version, "VERSION");
-        assert_eq!(said, expected, "{key} = {value}");
-    };
-    check(
-        "maxmemry",
-        "1gb",
-        "the server knows no parameter 'maxmemry' [redis-21]\ndetail: Asked of redis VERSION at 127.0.0.1:PORT.\n\
-         hint: Did you mean maxmemory?",
-    )
-    .await;
-    check(
-        "max*",
-        "1gb",
-        "the server knows no parameter 'max*' [redis-21]\ndetail: Asked of redis VERSION at 127.0.0.1:PORT.\n\
-         hint: CONFIG GET * lists what there is.",
-    )
-    .await;
-    check(
-        "requirepass",
-        "x",
-        "'requirepass' is not for a program to set [redis-30]\ndetail: The reason: it holds a secret.\n\
-         hint: Set it yourself, with CONFIG SET or in the server's file.",
-    )
-    .await;
-    check(
-        "databases",
-        "32",
-        "'databases' needs a restart [redis-22]\ndetail: The server takes it only when it starts.\n\
-         hint: Set it in the server's file, and restart when it suits you.",
-    )
-    .await;
-    check(
-        "latency-tracking-info-percentiles",
-        "50",
-        "'latency-tracking-info-percentiles' is not among what the agent sets [redis-23]\n\
-         detail: It does not know what the parameter takes, and so not what the server would show then.\n\
-         hint: Set it yourself, with CONFIG SET.",
-    )
-    .await;
-    check(
-        "maxmemory",
-        "1 gb",
-        "'maxmemory' cannot be '1 gb': it is no amount of memory; write 1073741824, 1024mb or 1gb [redis-24]",
-    )
-    .await;
-    check("hz", "501", "'hz' cannot be '501': it is not from 1 to 500 [redis-24]").await;
-    check("hz", "fast\n", "'hz' cannot be 'fast\\n': it is not a whole number [redis-24]").await;
-    check("acllog-max-len", "-1", "'acllog-max-len' cannot be '-1': it is below 0 [redis-24]").await;
-    check("activedefrag", "on", "'activedefrag' cannot be 'on': it is none of yes, no [redis-24]").await;
-    check(
-        "notify-keyspace-events",
-        "KEq",
-        "'notify-keyspace-events' cannot be 'KEq': it has the letter 'q', which names no kind of event [redis-24]",
-    )
-    .await;
-    check(
-        "client-output-buffer-limit",
-        "replica 1gb",
-        "'client-output-buffer-limit' cannot be 'replica 1gb': it is not of the form 'normal|replica|pubsub HARD SOFT SECONDS \
-         …' [redis-24]",
-    )
-    .await;
-    check(
-        "maxmemory",
-        "200mb",
-        "'maxmemory' is '209715200' already [redis-28]\n\
-         detail: There is nothing to change, and so nothing to take back.",
-    )
-    .await;
-    drop(hand);
-    server.cli(&["ACL", "SETUSER", LOGIN, "-config|set"]);
-    let mut hand = reach(&server.target()).await;
-    let step = hand.plan("hz", "20").await.expect("planned");
-    let fault = hand.put("hz", &step.after).await.expect_err("refused").to_string();
+    let step = hand.plan("work_mem", "8MB").await.expect("planned");
+    let data = server.folder.join("data");
+    let mode = |bits| std::fs::set_permissions(&data, std::fs::Permissions::from_mode(bits)).expect("its mode");
+    mode(0o500);
+    let fault = hand.put("work_mem", &step.after).await.expect_err("refused").to_string();
+    mode(0o700);
     assert_eq!(
-        fault.replace(&port, "PORT"),
-        format!(
-            "could not change 'hz' at 127.0.0.1:PORT as '{LOGIN}': NOPERM this user has no permissions to run the \
-             'config|set' command [redis-26]\n\
-             hint: ACL SETUSER for the action's user: +config|get +config|set +info."
-        )
+        fault.replace(&server.port.to_string(), "PORT"),
+        "could not change 'work_mem' at 127.0.0.1:PORT as 'watchward_act': could not open file \
+         \"postgresql.auto.conf.tmp\": Permission denied [postgresql-30]\ndetail: The server said 42501.\n\
+         hint: May the login change it (GRANT ALTER SYSTEM ON PARAMETER work_mem TO watchward_act;), and can the server \
+         write postgresql.auto.conf?"
     );
-}
-
-#[tokio::test]
-async fn what_would_throw_data_away_is_refused_even_as_an_undo() {
-    let server = redis("8.2", &["--maxmemory", "20mb"]);
-    let mut hand = reach(&server.target()).await;
-    let held_bytes = || {
-        let info = server.cli(&["INFO", "memory"]);
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).map(str::trim).map(str::to_string);
-        used.expect("said")
-    };
-    let told = |said: String| said.replace(&held_bytes(), "USED");
-    let step = hand.plan("maxmemory", "200mb").await.expect("planned");
-    hand.put("maxmemory", &step.after).await.expect("put");
-    let fill = "for n = 1, 64 do redis.call('SET', 'key:' .. n, string.rep('x', 524288)) end";
-    server.cli(&["EVAL", fill, "0"]);
-    assert_eq!(server.cli(&["DBSIZE"]), "64");
-    let would_refuse = hand.put("maxmemory", &step.before).await.expect_err("refused");
-    assert!(would_refuse.detail.ends_with(" bytes: it would refuse writes at once."), "{would_refuse}");
-    assert_eq!(would_refuse.what, "'maxmemory' is not set to '20971520': that would do harm at once");
-    server.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
-    let would_lose = told(hand.put("maxmemory", &step.before).await.expect_err("refused").to_string());
-    assert!(would_lose.starts_with("'maxmemory' is not set to '20971520': that would do harm at once [redis-25]\n"));
-    assert!(
-        would_lose.ends_with(
-            " bytes: with maxmemory-policy allkeys-lru it would throw data away at once.\n\
-             hint: Make room first, or set it yourself."
-        ),
-        "{would_lose}"
-    );
-    // No limit at all throws nothing away.
-    let step = hand.plan("maxmemory", "0").await.expect("planned");
-    hand.put("maxmemory", &step.after).await.expect("put");
-    server.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
-    server.cli(&["CONFIG", "SET", "maxmemory", "1mb"]);
-    let fault = hand.plan("maxmemory-policy", "volatile-lru").await.expect_err("refused");
-    assert!(fault.detail.ends_with("and may hold 1048576: it would throw data away at once."), "{fault}");
-    assert_eq!(server.cli(&["DBSIZE"]), "64", "nothing was lost");
-    let fault = hand.plan("maxclients", "1").await.expect_err("refused");
-    assert_eq!(
-        fault.to_string(),
-        "'maxclients' is not set to '1': that would do harm at once [redis-25]\n\
-         detail: Connected clients: 1, the agent among them. It would turn the next one away.\n\
-         hint: Make room first, or set it yourself."
-    );
-}
-
-#[tokio::test]
-async fn a_sentinel_has_nothing_to_set() {
-    let (_, program) = redis_versions().into_iter().next().expect("a version");
-    let server = Redis::begin_sentinel(&program);
-    let access = Access::default();
-    let mut target = server.target();
-    target.url.user = String::new();
-    let fault = engine("redis").reach(&target, &access).await.map(|_| ()).expect_err("refused").to_string();
-    assert_eq!(
-        fault,
-        format!(
-            "127.0.0.1:{} is a Sentinel: it has no settings that the agent could set [redis-20]\n\
-             hint: Name the server that holds the data as the target.",
-            server.port
-        )
-    );
+    assert_eq!(look(&mut *hand, "work_mem").await, step.before);
+    hand.put("work_mem", &step.after).await.expect("put");
+    until(&mut *hand, "work_mem", &step.after).await;
 }

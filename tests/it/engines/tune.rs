@@ -4,11 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use watchward::engines::contract::{Engine, Facts, Table, Version};
-use watchward::engines::postgresql::tune::judge::{Asker, Setting, files_are_sound};
+use watchward::engines::contract::{Access, Engine, Facts, Table, Version};
+use watchward::engines::postgresql::tune::setting::{Asker, Setting, files_are_sound};
 use watchward::engines::postgresql::tune::{keys, text, units};
 use watchward::engines::redis::tune::kinds::{self, Kind, Load, is_harmless, would_show};
 use watchward::engines::{ALL, find};
+
+use crate::engines::targets::target;
 
 fn engine(word: &str) -> &'static dyn Engine {
     find(word).expect("registered")
@@ -59,8 +61,10 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(value in any::<String>(), unit in prop::sample::select(UNITS)) {
-        let _ = (units::integer(&value, unit), units::real(&value, unit), units::flag(&value), text::identifiers(&value));
-        for kind in [Kind::Flag, Kind::Whole(0, 9), Kind::Memory(0), Kind::MemoryOrPercent, Kind::Buffers, Kind::Events] {
+        let _ = (units::integer(&value, unit), units::real(&value, unit), units::flag(&value));
+        let _ = text::identifiers(&value);
+        use Kind::{Buffers, Events, Flag, Memory, MemoryOrPercent, Whole};
+        for kind in [Flag, Whole(0, 9), Memory(0), MemoryOrPercent, Buffers, Events] {
             let _ = would_show(kind, &value, &value);
         }
     }
@@ -69,22 +73,26 @@ proptest! {
     fn a_literal_ends_where_it_ends_with_and_without_escapes(value in "[a'\\\\\"$; ]{0,12}") {
         let sent = text::literal(&value);
         let escapes = sent.strip_prefix('E');
-        let body = escapes.unwrap_or(&sent).strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).expect("quoted");
-        prop_assert!(escapes.is_some() == value.contains('\\'), "a plain literal has no backslash to be taken for an escape");
+        let quoted = escapes.unwrap_or(&sent);
+        let body = quoted.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).expect("quoted");
+        prop_assert!(escapes.is_some() == value.contains('\\'), "a backslash is an escape or not, by the session");
         let read = body.replace("''", "\0").replace("\\\\", "\\");
         prop_assert!(!read.contains('\''), "{} would end early", sent);
         prop_assert_eq!(read.replace('\0', "'"), value);
     }
 
     #[test]
-    fn a_list_of_names_comes_apart_as_it_was_put_together(names in prop::collection::vec("[a-zA-Z\", $'.]{1,8}", 1..5)) {
+    fn a_list_of_names_comes_apart_as_it_was_put_together(
+        names in prop::collection::vec("[a-zA-Z\", $'.]{1,8}", 1..5),
+    ) {
         let quoted: Vec<String> = names.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         prop_assert_eq!(text::identifiers(&quoted.join(" ,\t")), Some(names));
     }
 
     #[test]
     fn memory_of_redis_is_what_its_unit_says(count in 0..1_000_000_u64) {
-        for (unit, size) in [("", 1), ("B", 1), ("k", 1000), ("Kb", 1 << 10), ("m", 1_000_000), ("MB", 1 << 20), ("gb", 1 << 30)] {
+        let units = [("", 1), ("B", 1), ("k", 1000), ("Kb", 1 << 10), ("m", 1_000_000), ("MB", 1 << 20), ("gb", 1 << 30)];
+        for (unit, size) in units {
             prop_assert_eq!(kinds::bytes(&format!("{count}{unit}")), Some(count * size));
         }
     }
@@ -184,9 +192,8 @@ fn what_runs_programs_names_files_holds_secrets_or_locks_out_is_set_by_no_progra
         "pg_stat_statements.track",
         "archive_timeout",
         "statement_timeout",
-        "password_checker.min_length",
     ] {
-        assert_eq!(keys::never(name).filter(|_| name != "password_checker.min_length"), None, "{name}");
+        assert_eq!(keys::never(name), None, "{name}");
     }
 }
 
@@ -311,4 +318,16 @@ fn the_login_for_actions_is_made_with_exactly_what_is_printed() {
     assert!(odd.contains("CREATE ROLE \"O''Neil\" LOGIN' WHERE") && odd.contains("rolname = 'O''Neil')"), "{odd}");
     let none = engine("redis").action_grants("x", Some((5, 0))).expect("a script");
     assert!(none.starts_with("# Redis 5 knows no users:"), "{none}");
+}
+
+#[tokio::test]
+async fn the_console_of_a_pooler_has_no_settings_of_the_server() {
+    let mut target = target("postgresql", "postgres", 1);
+    target.url.path = "pgbouncer".to_string();
+    let refused = engine("postgresql").reach(&target, &Access::default()).await.map(|_| ()).expect_err("refused");
+    assert_eq!(
+        refused.to_string(),
+        "the console of PgBouncer has no settings of PostgreSQL [postgresql-32]\n\
+         hint: Name a database of the server in the target's url."
+    );
 }

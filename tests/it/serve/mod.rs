@@ -7,6 +7,7 @@ mod limits;
 mod matrix;
 mod metrics;
 mod peers;
+mod policies;
 mod query;
 mod remote;
 mod sessions;

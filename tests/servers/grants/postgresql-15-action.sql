@@ -1,6 +1,6 @@
 -- The login with which Watchward changes settings of PostgreSQL 15, and nothing else.
--- For psql as a superuser, in the database that the target's url names. At its end \password asks twice for the
--- password, and sends only its SCRAM hash.
+-- For psql as a superuser, in the database that the target's url names. At its end \password asks twice for
+-- the password, and sends only its SCRAM hash.
 \set ON_ERROR_STOP on
 SELECT 'CREATE ROLE watchward_act LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'watchward_act') \gexec
 ALTER ROLE watchward_act CONNECTION LIMIT 5;

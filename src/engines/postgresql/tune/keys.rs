@@ -95,8 +95,8 @@ pub fn never(name: &str) -> Option<&'static str> {
     NEVER.iter().find(|(names, _)| fits(names)).map(|(_, reason)| *reason)
 }
 
-/// Settings that are lists of identifiers. The server quotes each part when it writes them; a list given as one text would
-/// become one identifier. (GUC_LIST_QUOTE of guc_tables.c, of which extensions have none.)
+/// Settings that are lists of identifiers. The server quotes each part when it writes them; a list given as one text
+/// would become one identifier. (GUC_LIST_QUOTE of guc_tables.c, of which extensions have none.)
 pub fn is_list_of_identifiers(name: &str) -> bool {
     matches!(name, "search_path" | "temp_tablespaces")
 }

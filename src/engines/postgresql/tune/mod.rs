@@ -1,16 +1,16 @@
 //! Changes settings that a reload puts into effect: ALTER SYSTEM, pg_reload_conf(), and reading back.
 
-pub mod judge;
 pub mod keys;
+pub mod setting;
 pub mod text;
 pub mod units;
 
 use crate::engines::contract::{Access, Engine, Facts, Hand, Task, Version, named};
 use crate::engines::postgresql::session::{self, Open, Said};
-use crate::engines::postgresql::tune::judge::{
+use crate::engines::postgresql::tune::keys::never;
+use crate::engines::postgresql::tune::setting::{
     Asker, PARAMETER_GRANTS_SINCE, Setting, files_are_sound, never_set, unknown,
 };
-use crate::engines::postgresql::tune::keys::never;
 use crate::engines::postgresql::tune::text::{identifier, literal, value as value_text};
 use crate::model::fault::Fault;
 use crate::model::plan::{Held, Refusal, Step};
@@ -101,10 +101,8 @@ impl Tuner {
         } else {
             Held { written: Some(value.to_string()), effective: shown }
         };
-        if after.effective == before.effective {
-            return Err(Fault::new("postgresql-28", format!("'{name}' is '{}' already", before.effective))
-                .detail("There is nothing to change, and so nothing to take back."));
-        }
+        // It is so already, from wherever: there is nothing to write, and nothing to take back.
+        let after = if after.effective == before.effective { before.clone() } else { after };
         self.is_exact(&setting, &before).await?;
         let words = |held: &Held| match &held.written {
             Some(text) => value_text(name, text).map(|text| format!("ALTER SYSTEM SET {} = {text}", plain(name))),
@@ -141,8 +139,8 @@ impl Tuner {
                 .detail("The server said so when it was tried in a transaction that was taken back."),
         })?;
         let shown = table.rows.into_iter().next().and_then(|row| row.into_iter().next()?).unwrap_or_default();
-        // The server writes lists of identifiers in its own way, and other texts as they are. One it completes only where a
-        // transaction lets it look into its catalogue, which a reload does not.
+        // The server writes lists of identifiers in its own way, and other texts as they are. One it completes only where
+        // a transaction lets it look into its catalogue, which a reload does not.
         let written = if keys::is_list_of_identifiers(name) { shown.clone() } else { value.to_string() };
         let effective = if name == "default_text_search_config" { written.clone() } else { shown };
         Ok(Held { written: Some(written), effective })
@@ -228,7 +226,8 @@ fn plain(name: &str) -> String {
 }
 
 /// All that is to be known of one setting, in one row. Nothing is set for this transaction, not even a limit: it would
-/// show up as the setting's value.
+/// show up as the setting's value. Numbers are taken from `reset_val`: of tcp_keepalives_idle and its kind `setting`
+/// shows what our own socket does. Texts are taken from `setting`, which has them as SHOW writes them.
 fn question(key: &str, facts: &Facts) -> String {
     let granted = |right: &str| {
         if facts.version.0 < PARAMETER_GRANTS_SINCE {
@@ -238,7 +237,8 @@ fn question(key: &str, facts: &Facts) -> String {
         }
     };
     format!(
-        "SELECT s.name, s.setting, s.unit, s.context, s.vartype, s.source, s.min_val, s.max_val, \
+        "SELECT s.name, CASE s.vartype WHEN 'string' THEN s.setting ELSE s.reset_val END AS setting, \
+         s.unit, s.context, s.vartype, s.source, s.min_val, s.max_val, \
          array_to_string(s.enumvals, E'\\n') AS words, \
          current_setting('is_superuser') = 'on'{} AS may_alter, \
          s.context = 'user' OR s.context = 'superuser' AND (current_setting('is_superuser') = 'on'{}) AS may_rehearse, \
@@ -275,8 +275,8 @@ pub fn grants(login: &str, version: Option<Version>) -> String {
     };
     format!(
         "-- The login with which Watchward changes settings of {server}, and nothing else.\n\
-         -- For psql as a superuser, in the database that the target's url names. At its end \\password asks twice for the\n\
-         -- password, and sends only its SCRAM hash.\n\
+         -- For psql as a superuser, in the database that the target's url names. At its end \\password asks twice for\n\
+         -- the password, and sends only its SCRAM hash.\n\
          \\set ON_ERROR_STOP on\n\
          SELECT {create} WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec\n\
          {rights}\

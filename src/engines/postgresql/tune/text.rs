@@ -25,7 +25,7 @@ pub fn value(name: &str, text: &str) -> Option<String> {
     (!literals.is_empty()).then(|| literals.join(", "))
 }
 
-/// The parts of a list of identifiers, as the server takes it apart (`SplitIdentifierString` of varlena.c): `"$user", b`.
+/// The parts of a list of identifiers (`"$user", b`), as the server takes it apart: `SplitIdentifierString`, varlena.c.
 /// `None`: the server would refuse it.
 pub fn identifiers(list: &str) -> Option<Vec<String>> {
     let is_space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';

@@ -1,4 +1,4 @@
-//! What parameters take and how the server shows it then; which no program sets. Source: src/config.c of Redis 6.2 to 8.2.
+//! What parameters take and how the server shows it then; which no program sets. Source: src/config.c of Redis.
 
 /// What a parameter takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -361,8 +361,8 @@ pub struct Load {
     pub is_replica: bool,
 }
 
-/// Whether a change would hurt at once and for good: throw data away, refuse writes or clients. The value is as CONFIG GET
-/// would show it.
+/// Whether a change would hurt at once and for good: throw data away, refuse writes or clients. The value is as CONFIG
+/// GET would show it.
 ///
 /// # Errors
 /// What would happen, as a sentence.

@@ -1,4 +1,4 @@
-//! Changes parameters that CONFIG SET takes at once, and reads back. What is written in the server's file stays as it is.
+//! Changes parameters that CONFIG SET takes at once, and reads back. The server's file stays as it is.
 
 pub mod kinds;
 
@@ -108,11 +108,9 @@ impl Tuner {
             return Err(Fault::new("redis-24", format!("'{name}' cannot be what was given: it {why}")));
         }
         let shown = would_show(kind, &now, value).map_err(wrong)?;
-        if shown == now {
-            return Err(Fault::new("redis-28", format!("'{name}' is '{now}' already"))
-                .detail("There is nothing to change, and so nothing to take back."));
+        if shown != now {
+            self.is_harmless(&name, &shown).await?;
         }
-        self.is_harmless(&name, &shown).await?;
         let words = |text: &str| format!("CONFIG SET {name} {}", quoted(text));
         Ok(Step { words: words(&shown), undo_words: words(&now), before: held(now), after: held(shown), key: name })
     }
@@ -225,8 +223,8 @@ pub fn grants(login: &str, version: Option<Version>) -> String {
         "# The login with which Watchward changes parameters of {server}: CONFIG, and no key.\n\
          # It is off until it gets a password, from a file so that no history has it:\n\
          #   printf 'ACL SETUSER {login} on >%s\\n' \"$(cat PASSWORD_FILE)\" | redis-cli\n\
-         # To outlive a restart: ACL SAVE where aclfile is set, else CONFIG REWRITE. What the agent sets does not outlive one:\n\
-         # it writes no file, and the server then goes by its own again.\n\
+         # To outlive a restart: ACL SAVE where aclfile is set, else CONFIG REWRITE.\n\
+         # What the agent sets does not outlive one: the server then goes by its own file again.\n\
          ACL SETUSER {login} reset{channels} -@all +ping +client|setname +info +config|get +config|set\n"
     )
 }

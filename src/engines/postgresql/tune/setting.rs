@@ -216,7 +216,9 @@ impl Setting {
         }
         if !self.may_alter && major < PARAMETER_GRANTS_SINCE {
             return Err(refused(format!("'{login}' may not change '{name}': PostgreSQL {major} lets only superusers"))
-                .hint("Give the target's action a superuser's login; from PostgreSQL 15 on single settings can be granted."));
+                .hint(
+                    "Give the target's action a superuser's login; from version 15 on single settings can be granted.",
+                ));
         }
         if !self.may_alter {
             return Err(refused(format!("'{login}' may not change '{name}'"))
