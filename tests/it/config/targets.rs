@@ -216,11 +216,11 @@ fn only_a_faultless_section_becomes_a_target_but_all_are_checked() {
 fn a_server_that_was_found_becomes_a_target_that_pages_nobody() {
     let configuration = sound("").configuration;
     let engine = engines::find("redis").expect("registered");
-    let found = Found { name: "redis-6380".to_string(), url: "redis://127.0.0.1:6380".to_string() };
+    let found = Found { name: "redis-6380".to_string(), url: "redis://127.0.0.1:6380".to_string(), ..Found::default() };
     let target = configuration.target_found(&found, engine).expect("a target");
     assert!(target.discovered);
     assert_eq!((target.identity().as_str(), target.url.port), ("default/redis-6380", 6380));
-    let found = Found { name: "x".to_string(), url: "nonsense".to_string() };
+    let found = Found { name: "x".to_string(), url: "nonsense".to_string(), ..Found::default() };
     assert_eq!(
         configuration.target_found(&found, engine).expect_err("no URL").what,
         "what was found as 'x' has no usable URL: it does not begin with a scheme and '://'"

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use watchward::engines;
-use watchward::engines::contract::{Access, Answer, Engine, Facts, Found, Sight, Table};
+use watchward::engines::contract::{Access, Answer, Engine, Facts, Table};
 use watchward::engines::postgresql::session::facts;
 use watchward::model::secret::Secret;
 use watchward::model::target::{SecretSource, Target, Url};
@@ -269,22 +269,4 @@ async fn what_is_no_postgresql_is_told_apart() {
          hint: Is it PostgreSQL that listens there? Its log may say more.",
     )
     .await;
-}
-
-#[test]
-fn servers_are_found_by_their_sockets_and_else_by_their_ports() {
-    let sight = Sight {
-        ports: [22, 5432, 5434, 6379].into(),
-        sockets: ["/run/postgresql/.s.PGSQL.5432", "/run/docker.sock", "/tmp/.s.PGSQL.5499"].map(str::to_string).into(),
-        ..Sight::default()
-    };
-    let found = |name: &str, url: &str| Found { name: name.to_string(), url: url.to_string() };
-    assert_eq!(
-        engine().discover(&sight),
-        [
-            found("postgresql-5432", "postgres://%2Frun%2Fpostgresql:5432/postgres"),
-            found("postgresql-5434", "postgres://localhost:5434/postgres"),
-            found("postgresql-5499", "postgres://%2Ftmp:5499/postgres"),
-        ]
-    );
 }

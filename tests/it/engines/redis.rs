@@ -1,7 +1,7 @@
 //! Redis: recorded answers of a primary, a replica, a Sentinel, a cluster node and a newer version; discovery.
 
 use watchward::engines;
-use watchward::engines::contract::{Access, Answer, Engine, Facts, Found, Sight};
+use watchward::engines::contract::{Access, Answer, Engine, Facts};
 use watchward::engines::redis::monitor::info::Info;
 use watchward::engines::redis::session::facts;
 use watchward::model::target::{SecretSource, Target, Url};
@@ -243,19 +243,4 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
     assert_eq!(engine().instance(&target), "cache1:6379");
     target.url.host = "/run/redis/redis.sock".to_string();
     assert_eq!(engine().instance(&target), "/run/redis/redis.sock");
-}
-
-#[test]
-fn servers_are_found_by_their_ports_and_else_by_their_sockets() {
-    let check = |ports: &[u16], sockets: &[&str], expected: &[(&str, &str)]| {
-        let sockets = sockets.iter().map(ToString::to_string).collect();
-        let sight = Sight { ports: ports.iter().copied().collect(), sockets, ..Sight::default() };
-        let found = |(name, url): &(&str, &str)| Found { name: (*name).to_string(), url: (*url).to_string() };
-        assert_eq!(engine().discover(&sight), expected.iter().map(found).collect::<Vec<_>>());
-    };
-    let socket = "/run/redis/redis-server.sock";
-    check(&[22, 6379], &[socket], &[("redis-6379", "redis://localhost:6379")]);
-    check(&[26379], &[], &[("redis-26379", "redis://localhost:26379")]);
-    check(&[22], &[socket, "/run/docker.sock"], &[("redis-server", "redis://%2Frun%2Fredis%2Fredis-server.sock")]);
-    check(&[5432], &[], &[]);
 }

@@ -12,14 +12,15 @@ const TCP: &str = "\
 
 const TCP6: &str = "\
   sl  local_address                         remote_address                        st tx_queue rx_queue tr
-   0: 00000000000000000000000001000000:23F0 00000000000000000000000000000000:0000 0A 00000000:00000000 00:0
-   1: 0000000000000000FFFF00000100007F:6989 00000000000000000000000000000000:0000 0A 00000000:00000000 00:0
+   0: 00000000000000000000000001000000:23F0 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 25 1 0 100 0
+   1: 0000000000000000FFFF00000100007F:6989 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 26 1 0 100 0
 ";
 
 #[test]
 fn only_listeners_that_loopback_reaches_count() {
-    assert_eq!(listening_ports(TCP).into_iter().collect::<Vec<_>>(), [5432, 6379]);
-    assert_eq!(listening_ports(TCP6).into_iter().collect::<Vec<_>>(), [9200, 27017]);
+    let seen = |table: &str| listening_ports(table).into_iter().map(|one| (one.place, one.inode)).collect::<Vec<_>>();
+    assert_eq!(seen(TCP), [(5432, 21), (6379, 22)]);
+    assert_eq!(seen(TCP6), [(9200, 25), (27017, 26)]);
 }
 
 #[test]
@@ -30,7 +31,8 @@ Num       RefCount Protocol Flags    Type St Inode Path
 0000: 00000002 00000000 00010000 0001 01 22 @hidden
 0000: 00000003 00000000 00000000 0001 03 23 /run/other.sock
 ";
-    assert_eq!(listening_sockets(table).into_iter().collect::<Vec<_>>(), ["/var/run/postgresql/.s.PGSQL.5432"]);
+    let seen: Vec<_> = listening_sockets(table).into_iter().map(|one| (one.place, one.inode)).collect();
+    assert_eq!(seen, [("/var/run/postgresql/.s.PGSQL.5432".to_string(), 21)]);
 }
 
 #[test]

@@ -178,7 +178,6 @@ impl Served {
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
-        let (features, switches) = watch::channel(Features::default());
         let (commands, asked) = mpsc::channel(WAITING_MAX);
         tokio::spawn(answer(asked));
         let (features, switches) = watch::channel(Features::default());
