@@ -87,7 +87,13 @@ impl Agent {
         Agent::start_with(&["--verbose"], config, port, folder, environment)
     }
 
-    pub fn start_with(flags: &[&str], config: PathBuf, port: u16, folder: &Folder, environment: &[(&str, &str)]) -> Agent {
+    pub fn start_with(
+        flags: &[&str],
+        config: PathBuf,
+        port: u16,
+        folder: &Folder,
+        environment: &[(&str, &str)],
+    ) -> Agent {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let log = folder.0.join(format!("agent-{}.log", NEXT.fetch_add(1, Ordering::Relaxed)));
         let child = Command::new(env!("CARGO_BIN_EXE_watchward"))

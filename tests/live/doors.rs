@@ -42,6 +42,8 @@ fn number(file: &str, name: &str) -> u32 {
 /// Somebody of this machine: user, group, further groups.
 #[derive(Clone, Copy, Debug)]
 struct User {
+    /// For the words of a test that fails.
+    #[allow(dead_code)]
     name: &'static str,
     user: u32,
     group: u32,

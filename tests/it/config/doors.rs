@@ -64,6 +64,11 @@ fn each_fault_of_the_certificate_is_told_with_its_place() {
              | hint: Is it a PEM file, and may the agent's user read it?"
         )],
     );
+    std::fs::write(pair.0.join("odd.pem"), "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n").unwrap();
+    let told = lines(&crate::config::read(&pair.serve("odd.pem", "tls.key")).err().unwrap());
+    let expected =
+        format!("agent.toml:3:12: the certificate in {at}/odd.pem cannot be used: invalid peer certificate: ");
+    assert!(told.len() == 1 && told[0].starts_with(&expected) && told[0].ends_with(" [tls-07]"), "{told:?}");
     check(
         &pair.serve("tls.pem", "missing.key"),
         &[&format!(

@@ -122,6 +122,7 @@ pub fn cycle(target: &str, at_ms: i64, points: Points) -> Cycle {
         version: String::new(),
         flavour: String::new(),
         role: String::new(),
+        needs_credentials: false,
     }
 }
 
