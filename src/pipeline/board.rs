@@ -141,11 +141,8 @@ fn unread(target: &Target, now_ms: i64) -> TargetStatus {
 fn changes(before: &TargetStatus, cycle: &Cycle) -> Vec<Change> {
     let mut changes = Vec::new();
     match (before.up, cycle.up) {
-        _ if cycle.needs_credentials => {
-            if !before.needs_credentials {
-                changes.push(Change::NeedsCredentials);
-            }
-        }
+        _ if cycle.needs_credentials && before.needs_credentials => {}
+        _ if cycle.needs_credentials => changes.push(Change::NeedsCredentials),
         (None, true) if before.needs_credentials => changes.push(Change::Up),
         (Some(false), true) => changes.push(Change::Up),
         (Some(true) | None, false) => changes.push(Change::Down),

@@ -19,6 +19,9 @@ use crate::sys::programs;
 /// The most that a table of sockets may weigh, in bytes: a busy host has many.
 const TABLE_BYTES_MAX: usize = 64 << 20;
 
+/// The most servers that are found: a machine with more is no first run, and wants a configuration.
+const SERVERS_MAX: usize = 100;
+
 /// The longest that one server may take to say what it is.
 const QUESTION_MAX: Duration = Duration::from_secs(3);
 
@@ -151,5 +154,8 @@ pub fn servers() -> Vec<(&'static dyn Engine, engines::contract::Found)> {
             all.entry((order, found.name.clone())).or_insert((*engine, found));
         }
     }
-    all.into_values().collect()
+    if all.len() > SERVERS_MAX {
+        tracing::warn!("{} servers were found; only the first {SERVERS_MAX} are taken", all.len());
+    }
+    all.into_values().take(SERVERS_MAX).collect()
 }

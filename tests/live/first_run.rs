@@ -208,15 +208,14 @@ fn a_new_user_gets_from_nothing_to_a_watched_login_by_what_is_printed() {
     let told = machine.log("first.log");
     let words = "postgresql-5432 needs credentials: `watchward discover` prints what to do";
     assert!(told.contains(words), "{told}");
-    let first_ms = machine.target("", "postgresql-5432")["last_cycle_ms"].as_i64().expect("a cycle");
-    wait("a second cycle", Duration::from_secs(20), || {
-        machine.target("", "postgresql-5432")["last_cycle_ms"].as_i64().is_some_and(|at_ms| at_ms > first_ms)
-    });
+    let first = machine.target("", "postgresql-5432")["last_cycle"].clone();
+    assert!(first.is_string(), "{first}");
+    wait("a second cycle", Duration::from_secs(20), || machine.target("", "postgresql-5432")["last_cycle"] != first);
     let wanted = machine.target("", "postgresql-5432");
     assert_eq!((&wanted["up"], &wanted["series"]), (&Value::Null, &Value::from(1)), "{wanted}");
     assert!(wanted["fault"]["hint"].as_str().expect("a hint").starts_with("Run `watchward discover`:"), "{wanted}");
     let (code, table) = machine.types(&format!("{PROGRAM} status"), "");
-    let row = table.lines().find(|line| line.contains("default/postgresql-5432")).expect("a row");
+    let row = table.lines().find(|line| line.contains("  postgresql-5432  ")).expect("a row");
     assert!(code < 2 && row.starts_with("needs credentials  "), "{code}: {table}");
     let refused = machine.log("postgresql.log").matches("Peer authentication failed for user \"watchward\"").count();
     assert_eq!(refused, 1, "one attempt, over and again only when the configuration changes");

@@ -23,7 +23,7 @@ pub fn script(login: &str, version: Option<Version>, kind: &str) -> String {
     let (cluster, indices) = (of("cluster"), of("indices"));
     let (administrator, requests) = if is_opensearch {
         let actions = |name: &&str| ACTIONS.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, own)| *own);
-        let cluster: Vec<&str> = cluster.iter().flat_map(|name| actions(name)).copied().collect();
+        let cluster: Vec<&str> = cluster.iter().flat_map(actions).copied().collect();
         let indices: Vec<String> = indices.iter().map(|name| format!("indices_{name}")).collect();
         let role = json!({ "cluster_permissions": cluster,
             "index_permissions": [{ "index_patterns": ["*"], "allowed_actions": indices }] });
