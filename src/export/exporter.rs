@@ -16,9 +16,11 @@ use crate::export::resource::{Agent, Prepared, Subject};
 use crate::export::sender::{Sender, note_level};
 use crate::export::statistics::Counters;
 use crate::export::streams::Streams;
+use crate::export::traces::{self, Traces};
 use crate::model::catalogue::Catalogue;
 use crate::model::reading::{Cycle, Points};
 use crate::model::series::{Series, SeriesId, is_stale};
+use crate::model::span::Trace;
 use crate::sys::clock::Clock;
 use crate::sys::task::{self, Handle};
 
@@ -38,12 +40,10 @@ pub struct Surroundings {
     pub counters: Arc<Counters>,
 }
 
-/// A cycle on its way out.
-struct Handed {
-    target: Arc<str>,
-    at_ms: i64,
-    removed: bool,
-    points: Points,
+/// What is on its way out.
+enum Handed {
+    Cycle { resource: Arc<Prepared>, at_ms: i64, points: Points, slow: Option<Trace> },
+    Trace(Trace),
 }
 
 type Subjects = Arc<Mutex<HashMap<String, Arc<Prepared>>>>;
@@ -54,6 +54,7 @@ pub struct Exporter {
     subjects: Subjects,
     agent: Agent,
     counters: Arc<Counters>,
+    has_traces: bool,
     stop: watch::Sender<bool>,
     gathering: Handle<()>,
     sending: Handle<()>,
@@ -65,13 +66,17 @@ impl Exporter {
         let (stop, stopping) = watch::channel(false);
         let queue = Arc::new(Queue::new(config.queue_bytes_max));
         let (subjects, agent, counters) = (Subjects::default(), around.agent.clone(), around.counters.clone());
-        let every = config.interval;
+        let (every, has_traces) = (config.interval, config.traces);
         let sender = Sender::new(config, queue.clone(), counters.clone(), around.clock.clone());
         let now = around.clock.now();
+        let traces = has_traces.then(|| Traces::new(&agent, queue.clone(), counters.clone()));
+        let traces = traces.and_then(|made| {
+            made.map_err(|error| tracing::error!("traces cannot be pushed: {error}")).ok() // the metrics still go
+        });
         let gathering = Gathering {
             began_ms: now.stored_ms - i64::try_from(now.since_start.as_millis()).unwrap_or(0),
             around,
-            subjects: subjects.clone(),
+            traces,
             streams: Streams::default(),
             batch: Batch::default(),
             queue,
@@ -81,6 +86,7 @@ impl Exporter {
             subjects,
             agent,
             counters,
+            has_traces,
             stop,
             gathering: task::spawn("exporting", gathering.run(waiting, every)),
             sending: task::spawn("export sending", sender.run(stopping)),
@@ -100,14 +106,25 @@ impl Exporter {
 
     /// Takes a cycle, or counts that there was no room for it. Never waits.
     pub fn hand(&self, cycle: &Cycle) {
-        let handed = Handed {
-            target: cycle.target.clone(),
-            at_ms: cycle.at_ms,
-            removed: cycle.removed,
-            points: cycle.points.clone(),
+        let resource = {
+            let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+            if cycle.removed { known.remove(&*cycle.target) } else { known.get(&*cycle.target).cloned() }
         };
+        let Some(resource) = resource else {
+            return Counters::add(&self.counters.unfit, cycle.points.len() as u64);
+        };
+        let slow = if self.has_traces { traces::of_cycle(cycle, resource.subject.deadline) } else { None };
+        let handed = Handed::Cycle { resource, at_ms: cycle.at_ms, points: cycle.points.clone(), slow };
         if self.cycles.try_send(handed).is_err() {
             Counters::add(&self.counters.dropped_cycles, 1);
+        }
+    }
+
+    /// Takes a trace of something else that the agent did. Never waits.
+    pub fn trace(&self, trace: Trace) {
+        let count = trace.root.count() as u64;
+        if self.has_traces && self.cycles.try_send(Handed::Trace(trace)).is_err() {
+            Counters::add(&self.counters.dropped_spans, count);
         }
     }
 
@@ -131,7 +148,8 @@ struct Gathering {
     around: Surroundings,
     /// When the agent began, and with it its own counters (stored time).
     began_ms: i64,
-    subjects: Subjects,
+    /// `None`: no traces are wanted.
+    traces: Option<Traces>,
     streams: Streams,
     batch: Batch,
     queue: Arc<Queue>,
@@ -145,26 +163,31 @@ impl Gathering {
         loop {
             tokio::select! {
                 handed = cycles.recv() => match handed {
-                    Some(handed) => self.take(&handed),
+                    Some(handed) => self.take(handed),
                     None => break,
                 },
-                _ = tick.tick() => self.flush(),
+                _ = tick.tick() => self.flush().await,
             }
         }
-        self.flush();
+        self.flush().await;
         self.queue.close();
     }
 
-    fn take(&mut self, handed: &Handed) {
-        let prepared = {
-            let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-            if handed.removed { known.remove(&*handed.target) } else { known.get(&*handed.target).cloned() }
-        };
-        let Some(prepared) = prepared else {
-            return Counters::add(&self.around.counters.unfit, handed.points.len() as u64);
-        };
-        for (id, value) in &handed.points {
-            self.add(*id, handed.at_ms, *value, &prepared);
+    fn take(&mut self, handed: Handed) {
+        match handed {
+            Handed::Cycle { resource, at_ms, points, slow } => {
+                for (id, value) in points {
+                    self.add(id, at_ms, value, &resource);
+                }
+                if let (Some(traces), Some(slow)) = (&mut self.traces, slow) {
+                    traces.add(&slow, Some(&resource));
+                }
+            }
+            Handed::Trace(trace) => {
+                if let Some(traces) = &mut self.traces {
+                    traces.add(&trace, None);
+                }
+            }
         }
     }
 
@@ -180,8 +203,8 @@ impl Gathering {
         }
     }
 
-    /// Makes a request of what was gathered and one of the agent's own metrics.
-    fn flush(&mut self) {
+    /// Makes a request of what was gathered, one of the agent's own metrics, and one of traces.
+    async fn flush(&mut self) {
         let now = self.around.clock.now();
         if !self.batch.is_empty() {
             self.seal();
@@ -194,12 +217,17 @@ impl Gathering {
             let body = own::encode(&families, self.around.agent.resource(), self.began_ms, now.stored_ms);
             self.push(body, items);
         }
+        if let Some(traces) = &mut self.traces {
+            traces.flush().await;
+        }
+        note_level(&self.queue, &self.around.counters);
     }
 
     fn seal(&mut self) {
         let items = self.batch.len() as u64;
         let body = self.batch.seal(&self.streams);
         self.push(body, items);
+        note_level(&self.queue, &self.around.counters);
     }
 
     fn push(&self, mut body: Vec<u8>, items: u64) {
@@ -207,6 +235,5 @@ impl Gathering {
         let gone = self.queue.push(Parcel { signal: Signal::Metrics, body: body.into(), items });
         let lost = gone.iter().map(|parcel| parcel.items).sum();
         Counters::add(&self.around.counters.overflowed, lost);
-        note_level(&self.queue, &self.around.counters);
     }
 }

@@ -28,6 +28,8 @@ pub struct Statistics {
     pub unfit: u64,
     /// Whole cycles dropped because the encoding did not keep up.
     pub dropped_cycles: u64,
+    /// Spans dropped because too many came at once.
+    pub dropped_spans: u64,
 }
 
 /// Nothing fails.
@@ -46,6 +48,7 @@ pub struct Counters {
     pub rejected: AtomicU64,
     pub unfit: AtomicU64,
     pub dropped_cycles: AtomicU64,
+    pub dropped_spans: AtomicU64,
     /// Since when attempts fail, in milliseconds since the agent began.
     failing_since_ms: AtomicI64,
 }
@@ -64,6 +67,7 @@ impl Default for Counters {
             rejected: zero(),
             unfit: zero(),
             dropped_cycles: zero(),
+            dropped_spans: zero(),
             failing_since_ms: AtomicI64::new(NEVER),
         }
     }
@@ -102,6 +106,7 @@ impl Counters {
             rejected: of(&self.rejected),
             unfit: of(&self.unfit),
             dropped_cycles: of(&self.dropped_cycles),
+            dropped_spans: of(&self.dropped_spans),
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::export::own::{Family, Figure};
 use crate::export::resource::{Agent, Subject};
 use crate::model::catalogue::Catalogue;
 use crate::model::reading::Cycle;
+use crate::model::span::Trace;
 use crate::model::target::Target;
 use crate::pipeline::mirror::Mirror;
 use crate::store::Store;
@@ -80,6 +81,13 @@ impl Exporting {
         }
     }
 
+    /// Hands on the trace of something else that the agent did. Never waits.
+    pub fn trace(&self, trace: Trace) {
+        if let Some(exporter) = &*self.running.read().unwrap_or_else(PoisonError::into_inner) {
+            exporter.trace(trace);
+        }
+    }
+
     /// Pushes what was gathered, as far as the collector takes it within the limit.
     pub async fn end(&self, limit: Duration) {
         let last = self.running.write().unwrap_or_else(PoisonError::into_inner).take();
@@ -104,6 +112,7 @@ fn subject(target: &Target) -> Option<Subject> {
         port: if address.starts_with('/') { 0 } else { port },
         is_local: !is_server || target.is_local(),
         labels: target.labels.clone(),
+        deadline: target.deadline.min(target.interval),
     })
 }
 

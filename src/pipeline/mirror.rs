@@ -94,6 +94,7 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_export_rejected_points_total", "Points and spans that it rejected from requests that it took.", |at| float(at.exports.rejected)),
     total("watchward_export_unfit_points_total", "Samples that cannot be pushed: sums that are no number, second values for one time.", |at| float(at.exports.unfit)),
     total("watchward_export_dropped_cycles_total", "Whole cycles dropped because the encoding did not keep up.", |at| float(at.exports.dropped_cycles)),
+    total("watchward_export_dropped_spans_total", "Spans dropped because too many came at once.", |at| float(at.exports.dropped_spans)),
     total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
     total("watchward_serve_connections_total", "Connections let in.", |at| at.served(|count| &count.connections)),

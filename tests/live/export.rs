@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::agent::{Agent, Folder, sections, wait};
 use crate::collector::{Answer, Collector};
+use crate::faulty::{Faulty, Weather};
 use crate::servers::servers;
 use crate::strict::Kind;
 
@@ -129,5 +130,25 @@ fn a_reload_begins_changes_and_ends_the_pushing() {
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!((one.seen().len(), other.seen().len()), (first, second));
     assert_eq!((one.faults(), other.faults()), (Vec::new(), Vec::new()));
+    agent.stop();
+}
+
+#[test]
+fn a_server_that_hangs_is_seen_in_the_traces() {
+    servers();
+    let (folder, collector) = (Folder::new(), Collector::begin());
+    let faulty = Faulty::begin("postgresql", Weather::Silent);
+    let export = collector.config("interval = \"1s\"");
+    let host = "[[target]]\nname = \"this-host\"\nengine = \"host\"\n";
+    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{host}{}{export}", faulty.target("hung", "")));
+    agent.wait_up("hung", false, SOON);
+    wait("a trace", SOON, || !collector.spans().is_empty());
+    assert_eq!(collector.faults(), [""; 0]);
+    let span = &collector.spans()[0];
+    assert_eq!(span.name, "sample cycle");
+    let words = span.status.as_ref().map_or("", |status| status.message.as_str());
+    assert!(words.starts_with("no whole answer from 127.0.0.1:"), "{span:?}");
+    let took = Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano);
+    assert!((Duration::from_millis(900)..Duration::from_millis(1600)).contains(&took), "{took:?}");
     agent.stop();
 }

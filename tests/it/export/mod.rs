@@ -10,6 +10,7 @@ mod queue;
 mod resource;
 mod sender;
 mod streams;
+mod traces;
 pub mod strict;
 mod verdict;
 
@@ -81,6 +82,7 @@ pub fn subject() -> Subject {
         port: 6379,
         is_local: false,
         labels: [("region".to_string(), "eu-1".to_string())].into(),
+        deadline: Duration::from_secs(4),
     }
 }
 

@@ -5,9 +5,13 @@ use std::time::{Duration, Instant};
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use prost::Message;
 use watchward::export::config::Otlp;
+use watchward::export::endpoint::Endpoint;
+use watchward::export::sender::read_headers;
 use watchward::export::statistics::Statistics;
 use watchward::model::secret::Secret;
 
+use crate::alert::secrets::Logs;
+use crate::alert::sink;
 use crate::export::collector::{Answer, Collector, count_by_path};
 use crate::export::own::families;
 use crate::export::{Stage, otlp};
@@ -181,4 +185,72 @@ async fn a_cycle_of_a_target_that_is_gone_ends_its_series_and_then_it_is_forgott
     assert_eq!(statistics.queued_items, 0);
     assert_eq!(collector.faults(), [""; 0]);
     assert_eq!(collector.points_of("cache", "up").iter().map(|one| one.value).collect::<Vec<_>>(), [Some(1.0), None]);
+}
+
+const PLANTED: &str = "hunter2-planted";
+
+/// A careless collector repeats what it was sent.
+#[tokio::test]
+async fn what_a_collector_says_is_logged_once_without_secrets() {
+    let logs = Logs::default();
+    let _collecting = tracing::subscriber::set_default(logs.clone());
+    let collector = Collector::begin();
+    let echo = format!("bad token {PLANTED} in `Bearer {PLANTED}`\n\u{1b}[31m of acme{}", "!".repeat(500)).into_bytes();
+    collector.answer([Answer::Full(401, String::new(), echo.clone()), Answer::Full(401, String::new(), echo)]);
+    let headers = [("authorization".to_string(), Secret::new(format!("Bearer {PLANTED}")))].into();
+    let stage = Stage::begin(Otlp { headers, ..otlp(collector.port) });
+    stage.cycle(T, 1.0);
+    stage.wait("a refusal", |now| now.refused == 2).await;
+    stage.cycle(T + 1000, 1.0);
+    stage.wait("another", |now| now.refused == 4).await;
+    let log = logs.0.lock().expect("whole").clone();
+    assert!(!log.contains(PLANTED), "{log}");
+    let begin = format!(
+        "message=the collector 127.0.0.1:{} refused 2 points for good: 401 bad token *** in `***` [31m of acme!!!",
+        collector.port
+    );
+    assert_eq!(log.matches(&begin).count(), 1, "{log}");
+    assert!(log.lines().all(|line| line.len() < 420), "{log}");
+}
+
+#[tokio::test]
+async fn a_file_of_headers_that_is_wrong_says_where_and_not_what() {
+    let path = std::env::temp_dir().join(format!("watchward-bad-headers-{}", std::process::id()));
+    for (text, expected) in [
+        ("a: b\nhunter2-planted\n", "line 2 of {path} is not `name: value`"),
+        ("Content-Type: hunter2-planted\n", "the header in line 1 of {path}: the agent writes it itself"),
+        ("\n\u{e9}: hunter2-planted\n", "the header in line 2 of {path}: its name is not one"),
+    ] {
+        std::fs::write(&path, text).expect("a file");
+        let expected = expected.replace("{path}", &path.display().to_string());
+        assert_eq!(read_headers(&path).expect_err("wrong"), expected);
+    }
+    std::fs::remove_file(&path).expect("it is there");
+    let gone = read_headers(&path).expect_err("gone");
+    assert_eq!(gone, format!("cannot read the headers in {}: No such file or directory (os error 2)", path.display()));
+}
+
+#[tokio::test]
+async fn an_https_collector_is_believed_by_the_authority_that_is_named() {
+    let sink = sink::Sink::start_tls().await;
+    let path = std::env::temp_dir().join(format!("watchward-export-ca-{}.pem", std::process::id()));
+    std::fs::write(&path, sink.authority.as_ref().expect("one")).expect("a file");
+    let endpoint = Endpoint::read(&format!("https://127.0.0.1:{}", sink.port())).expect("a URL");
+    let with = |ca_file: Option<std::path::PathBuf>, insecure: bool| Otlp {
+        endpoint: endpoint.clone(),
+        ca_file,
+        insecure,
+        ..otlp(sink.port())
+    };
+    let stage = Stage::begin(with(None, false));
+    stage.cycle(T, 1.0);
+    stage.wait("a failure", |now| now.failed == 1).await;
+    assert!(sink.seen().is_empty());
+    for config in [with(Some(path.clone()), false), with(None, true)] {
+        let stage = Stage::begin(config);
+        stage.cycle(T, 1.0);
+        stage.wait("an arrival", |now| now.sent == 2).await;
+    }
+    assert_eq!(sink.seen().len(), 2);
+    std::fs::remove_file(&path).expect("it is there");
 }
