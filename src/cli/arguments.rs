@@ -39,13 +39,12 @@ pub enum Verb {
     CheckConfig,
     /// Print the rules that are evaluated, as a Prometheus rule file
     Rules,
+    /// Print the script that makes the login with which a server is watched: the least privilege, and no password
+    Grants(Grants),
     /// Say in one line how all is, as a monitoring plug-in, and then each target and alert
     ///
     /// Exit codes: 0 all is well, 1 a warning, 2 a target is down or something critical fires, 3 the agent does not
     /// answer or has read nothing yet.
-    /// Print the script that makes the login with which a server is watched: the least privilege, and no password
-    Grants(Grants),
-    /// Ask the running agent how its targets are
     Status {
         #[command(flatten)]
         wanted: Wanted,

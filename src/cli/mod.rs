@@ -2,9 +2,9 @@
 
 pub mod arguments;
 pub mod ask;
+pub mod grants;
 pub mod query;
 pub mod seen;
-pub mod grants;
 pub mod show;
 pub mod status;
 pub mod table;

@@ -44,6 +44,8 @@ pub struct Target {
     pub engine: String,
     pub instance: String,
     pub up: Option<bool>,
+    /// It was found, and wants a login that nobody gave.
+    pub needs_credentials: bool,
     /// RFC 3339.
     pub since: Option<String>,
     /// RFC 3339.
@@ -92,11 +94,12 @@ impl Target {
         if self.tenant == "default" { clean(&self.name) } else { clean(&format!("{}/{}", self.tenant, self.name)) }
     }
 
-    /// `up`, `DOWN`, or `...` before the first cycle.
+    /// `up`, `DOWN`, `needs credentials`, or `...` before the first cycle.
     pub fn state(&self) -> &'static str {
         match self.up {
             Some(true) => "up",
             Some(false) => "DOWN",
+            None if self.needs_credentials => "needs credentials",
             None => "...",
         }
     }

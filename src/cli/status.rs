@@ -53,11 +53,13 @@ pub fn judge(seen: &Seen) -> Verdict {
     let firing = |severity: &str| alerts.iter().filter(|one| one.is_firing(severity)).collect::<Vec<_>>();
     let (critical, warning) = (firing("critical"), firing("warning"));
     let down: Vec<&Target> = targets.iter().filter(|one| one.up == Some(false)).collect();
-    let unread: Vec<&Target> = targets.iter().filter(|one| one.up.is_none()).collect();
+    // A server that was found and wants a login nobody gave is no trouble, and no news of it either.
+    let (wanting, unread): (Vec<&Target>, Vec<&Target>) =
+        targets.iter().filter(|one| one.up.is_none()).partition(|one| one.needs_credentials);
     let partly: Vec<&Target> = targets.iter().filter(|one| one.up == Some(true) && one.unread_rows() > 0).collect();
     let code = if !down.is_empty() || !critical.is_empty() {
         REFUSED
-    } else if unread.len() == targets.len() {
+    } else if unread.len() + wanting.len() == targets.len() {
         UNKNOWN
     } else if !warning.is_empty() || !unread.is_empty() || !partly.is_empty() {
         WARNING
@@ -77,10 +79,14 @@ pub fn judge(seen: &Seen) -> Verdict {
     tell(count(warning.len(), "warning"), warning.iter().map(|one| name(one)).collect());
     tell(of(&unread, "not read yet"), titles(&unread));
     tell(of(&partly, "partly unknown"), titles(&partly));
+    let without_login = format!("{} found without a login", wanting.len());
     if targets.is_empty() {
         words.push("nothing is watched".to_string());
     } else if words.is_empty() {
-        words.push(format!("{} up, nothing fires", count(targets.len(), "target")));
+        words.push(format!("{} up, nothing fires", count(targets.len() - wanting.len(), "target")));
+    }
+    if !wanting.is_empty() {
+        words.push(format!("{without_login}: {}", listed(&titles(&wanting))));
     }
     Verdict { code, words: words.join("; ") }
 }
@@ -126,6 +132,8 @@ pub fn text(verdict: &Verdict, seen: &Seen) -> String {
     ];
     let row = |one: &Target| {
         let why = match &one.fault {
+            // What to do says more here than how we were turned away.
+            Some(fault) if one.needs_credentials => clean(&fault.hint),
             Some(fault) => clean(&fault.what),
             None if one.unread_rows() > 0 => format!("{} unknown", count(one.unread_rows(), "row")),
             None => String::new(),

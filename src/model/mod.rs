@@ -1,7 +1,7 @@
 //! Plain data that the stages speak of: labels, samples, rows, findings, transitions, scopes, callers, commands. No I/O, no clock.
 
-pub mod caller;
 pub mod calendar;
+pub mod caller;
 pub mod catalogue;
 pub mod command;
 pub mod duration;

@@ -101,6 +101,8 @@ pub struct Cycle {
     pub points: Points,
     pub rows: Vec<RowReading>,
     pub up: bool,
+    /// The target was only found, and wants a login that nobody has given: neither up nor down.
+    pub needs_credentials: bool,
     /// The target left the configuration: these points only end its series.
     pub removed: bool,
     /// Points dropped because a row or the store had reached its cap.

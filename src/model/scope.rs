@@ -31,6 +31,20 @@ impl Scope {
         Scope(Tenants::Only(BTreeSet::from([tenant.to_string()])))
     }
 
+    /// From a token: its tenants, or all.
+    pub fn of_token(tenants: Option<BTreeSet<String>>) -> Scope {
+        Scope(tenants.map_or(Tenants::All, Tenants::Only))
+    }
+
+    /// Whether all that another may see is within what this one may see.
+    pub fn covers(&self, other: &Scope) -> bool {
+        match (&self.0, &other.0) {
+            (Tenants::All, _) => true,
+            (Tenants::Only(_), Tenants::All) => false,
+            (Tenants::Only(own), Tenants::Only(theirs)) => theirs.is_subset(own),
+        }
+    }
+
     /// Whether this reader may see a tenant's data.
     pub fn sees(&self, tenant: &str) -> bool {
         match &self.0 {

@@ -25,6 +25,8 @@ pub struct TargetStatus {
     pub instance: String,
     /// `None` until the first cycle ended.
     pub up: Option<bool>,
+    /// It was only found, and wants a login that nobody has given: `up` is `None`, and the fault says what to do.
+    pub needs_credentials: bool,
     /// Since when `up` has this value (stored time, milliseconds).
     #[serde(rename = "since", serialize_with = "moment::serialize")]
     pub since_ms: i64,

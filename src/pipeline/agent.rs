@@ -23,15 +23,14 @@ use crate::pipeline::exporting::Exporting;
 use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
+use crate::pipeline::serving::{self, Wires};
 use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
 use crate::sample::sampler::Sampler;
 use crate::serve::commands::{self, Asked};
-use crate::serve::listen::Doors;
-use crate::serve::routes;
-use crate::serve::shared::{Counters, Shared};
 use crate::state::State;
+use crate::store::version;
 use crate::store::{self, Store};
 use crate::sys::clock::Clock;
 use crate::sys::log;
@@ -104,8 +103,14 @@ impl Agent {
         // Listening to signals comes first: a SIGTERM must find somebody from the first moment on.
         let signals = Signals::listen()
             .map_err(|error| Fault::new("agent-03", format!("signals cannot be listened to: {error}")))?;
+        // A folder that a newer build wrote in is refused whole, before anything in it is migrated.
+        version::check(&configuration.store.dir)?;
         // The state holds the folder's lock. The store knows when stored time may begin.
-        let (state, _) = State::open(&configuration.agent.state_dir, Clock::begin(None).now()).await?;
+        let (state, report) = State::open(&configuration.agent.state_dir, Clock::begin(None).now()).await?;
+        if let (Some(from), Some(copy)) = (report.migrated_from, &report.copy) {
+            let (to, copy) = (report.version, copy.display());
+            tracing::info!("state.db was brought from schema version {from} to {to}; as it was before it is {copy}");
+        }
         let (store, newest_sample_ms) = open_store(configuration.store.clone()).await?;
         let clock = Arc::new(Clock::begin(newest_sample_ms));
         let (stop, stopping) = watch::channel(false);
@@ -139,7 +144,7 @@ impl Agent {
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
         let (features, switches) = watch::channel(configuration.features);
         let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
-        let serving = serve(&configuration, &places, catalogue, wires, &mirror).await?;
+        let serving = serving::begin(&configuration, &places, &state, catalogue, wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -252,13 +257,10 @@ impl Agent {
     fn targets(&self) -> Vec<Target> {
         let mut targets = self.configuration.targets.clone();
         if self.configuration.discovers {
-            let sight = discovery::look();
-            for engine in engines::ALL {
-                for found in engine.discover(&sight) {
-                    match self.configuration.target_found(&found, *engine) {
-                        Ok(target) => targets.push(target),
-                        Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
-                    }
+            for (engine, found) in discovery::servers() {
+                match self.configuration.target_found(&found, engine) {
+                    Ok(target) => targets.push(target),
+                    Err(fault) => tracing::warn!("what was found at {} cannot be watched: {fault}", found.url),
                 }
             }
         }
@@ -346,6 +348,7 @@ impl Agent {
             self.exporting.configure(&new);
         }
         self.configuration = new;
+        self.sampler.try_logins_again();
         let targets = self.targets();
         self.watch(&targets).await;
         tracing::info!("the configuration was reloaded; {} targets", targets.len());
@@ -400,39 +403,6 @@ fn catalogue() -> Catalogue {
         catalogue.add_families(std::slice::from_ref(family));
     }
     catalogue
-}
-
-/// What connects the doors with the agent.
-struct Wires {
-    stopping: watch::Receiver<bool>,
-    commands: mpsc::Sender<Asked>,
-    features: watch::Receiver<Features>,
-}
-
-async fn serve(
-    configuration: &Configuration,
-    places: &Places,
-    catalogue: Arc<Catalogue>,
-    wires: Wires,
-    mirror: &Mirror,
-) -> Result<Handle<()>, Fault> {
-    let shared = Arc::new(Shared {
-        board: places.board.clone(),
-        store: places.store.clone(),
-        catalogue,
-        clock: places.clock.clone(),
-        stream: places.stream.clone(),
-        stream_clients_max: configuration.serve.stream_clients_max,
-        counters: Counters::default(),
-        anonymous: configuration.serve.anonymous(),
-        commands: wires.commands,
-        features: wires.features,
-        stopping: wires.stopping.clone(),
-    });
-    mirror.attach(shared.clone());
-    let socket = configuration.agent.state_dir.join("watchward.sock");
-    let doors = Doors::open(configuration.serve.listen, Some(&socket)).await?;
-    Ok(task::spawn("doors", doors.serve(routes::router(shared.clone()), shared, wires.stopping)))
 }
 
 fn timer(every: Duration) -> tokio::time::Interval {

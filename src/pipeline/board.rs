@@ -33,6 +33,7 @@ struct Inner {
 pub enum Change {
     Up,
     Down,
+    NeedsCredentials,
     Role { from: String, to: String },
     Version { from: String, to: String },
 }
@@ -71,8 +72,9 @@ impl Noticeboard {
         let mut inner = self.write();
         let status = inner.targets.get_mut(&*cycle.target)?;
         let changes = changes(status, cycle);
-        if status.up != Some(cycle.up) {
-            status.up = Some(cycle.up);
+        let up = Some(cycle.up).filter(|_| !cycle.needs_credentials);
+        if status.up != up || status.needs_credentials != cycle.needs_credentials {
+            (status.up, status.needs_credentials) = (up, cycle.needs_credentials);
             status.since_ms = cycle.at_ms;
         }
         status.last_cycle_ms = cycle.at_ms;
@@ -121,6 +123,7 @@ fn unread(target: &Target, now_ms: i64) -> TargetStatus {
         engine: target.engine.clone(),
         instance: engines::find(&target.engine).map(|engine| engine.instance(target)).unwrap_or_default(),
         up: None,
+        needs_credentials: false,
         since_ms: now_ms,
         last_cycle_ms: 0,
         cycle_took_s: 0.0,
@@ -138,6 +141,12 @@ fn unread(target: &Target, now_ms: i64) -> TargetStatus {
 fn changes(before: &TargetStatus, cycle: &Cycle) -> Vec<Change> {
     let mut changes = Vec::new();
     match (before.up, cycle.up) {
+        _ if cycle.needs_credentials => {
+            if !before.needs_credentials {
+                changes.push(Change::NeedsCredentials);
+            }
+        }
+        (None, true) if before.needs_credentials => changes.push(Change::Up),
         (Some(false), true) => changes.push(Change::Up),
         (Some(true) | None, false) => changes.push(Change::Down),
         _ => {}

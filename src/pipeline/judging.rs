@@ -195,7 +195,9 @@ impl Judging {
     fn cycle(&mut self, cycle: &Cycle, now: Moment) -> Vec<Transition> {
         let Some((labels, discovered)) = self.targets.get(&*cycle.target) else { return Vec::new() };
         let who = who(labels, *discovered);
-        let fact = Fact::Cycle { who, up: cycle.up, fault: cycle.fault.as_ref(), rows: &cycle.rows };
+        // A server that was only found and lets nobody in is nobody's problem.
+        let up = cycle.up || cycle.needs_credentials;
+        let fact = Fact::Cycle { who, up, fault: cycle.fault.as_ref(), rows: &cycle.rows };
         self.findings.observe(fact, now)
     }
 

@@ -33,6 +33,12 @@ impl Snapshot {
     fn served(&self, counter: fn(&Counters) -> &AtomicU64) -> f64 {
         self.shared.as_ref().map_or(0.0, |shared| float(counter(&shared.counters).load(Ordering::Relaxed)))
     }
+
+    #[allow(clippy::cast_precision_loss)] // milliseconds of this era are exact
+    fn certificate_expiry_s(&self) -> f64 {
+        let identity = self.shared.as_ref().and_then(|shared| shared.identity.as_ref());
+        identity.and_then(|identity| identity.pair().expires_ms).map_or(0.0, |at_ms| at_ms as f64 / 1000.0)
+    }
 }
 
 #[allow(clippy::cast_precision_loss)] // figures for people, far below 2^53
@@ -97,6 +103,13 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_export_dropped_spans_total", "Spans dropped because too many came at once.", |at| float(at.exports.dropped_spans)),
     total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
+    total("watchward_serve_wrong_tokens_total", "Requests and logins with a token that is not known, or has expired.", |at| at.served(|count| &count.wrong_tokens)),
+    total("watchward_serve_failed_handshakes_total", "Connections that came to no agreement on TLS.", |at| at.served(|count| &count.handshakes_failed)),
+    total("watchward_serve_crowded_connections_total", "Connections dropped because their address had all it may have.", |at| at.served(|count| &count.crowded)),
+    total("watchward_serve_refused_certificates_total", "New certificates or keys of the agent's own that could not be used.", |at| at.served(|count| &count.certificates_refused)),
+    level("watchward_serve_certificate_expiry_timestamp_seconds", "When the agent's own certificate ends; 0 without one.", Snapshot::certificate_expiry_s),
+    level("watchward_serve_tokens", "Tokens there are.", |at| at.shared.as_ref().map_or(0.0, |shared| shared.tokens.count() as f64)),
+    level("watchward_serve_sessions", "Sessions of the page.", |at| at.shared.as_ref().map_or(0.0, |shared| shared.sessions.count() as f64)),
     total("watchward_serve_connections_total", "Connections let in.", |at| at.served(|count| &count.connections)),
     level("watchward_serve_stream_clients", "Clients of the live stream.", |at| at.served(|count| &count.stream_clients)),
     total("watchward_serve_stream_cut_off_total", "Clients of the live stream cut off for being too slow.", |at| at.served(|count| &count.stream_cut_off)),

@@ -6,4 +6,5 @@ pub mod judging;
 pub mod mirror;
 pub mod own;
 pub mod exporting;
+pub mod serving;
 pub mod storing;

@@ -86,6 +86,9 @@ impl Storing {
     }
 
     fn count(&self, cycle: &Cycle) {
+        if cycle.needs_credentials {
+            return; // nothing was asked, and nothing is wrong
+        }
         let up = if cycle.up { "1" } else { "0" };
         self.own.cycles.with_label_values(&[up]).inc();
         self.own.cycle_seconds.observe(cycle.took.as_secs_f64());
@@ -142,6 +145,9 @@ fn words(change: &Change, status: &TargetStatus) -> (&'static str, String) {
         Change::Down => {
             let why = status.fault.as_ref().map_or(String::new(), |fault| format!(": {}", fault.what));
             ("target.down", format!("is down{why}"))
+        }
+        Change::NeedsCredentials => {
+            ("target.needs_credentials", "needs credentials: `watchward discover` prints what to do".to_string())
         }
         Change::Role { from, to } => ("target.role_changed", format!("is now {to}, was {from}")),
         Change::Version { from, to } => ("target.version_changed", format!("now runs {to}, was {from}")),

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -26,6 +27,10 @@ static CYCLE_LATE: Metric =
     Metric::gauge("watchward_sample_late_seconds", "How much later than planned the target's last cycle began.")
         .unit("s");
 static CYCLE_SAMPLES: Metric = Metric::gauge("scrape_samples_scraped", "Samples of the target's last cycle.");
+static STATE: Metric = Metric::gauge(
+    "watchward_target_state",
+    "1 in the state that the label names: needs_credentials, where a server was found and wants a login nobody gave.",
+);
 static ROW_SUCCESS: Family = Family::new(
     MetricKind::Gauge,
     "",
@@ -40,7 +45,7 @@ static ROW_SECONDS: Family = Family::new(
 );
 
 /// The metrics that every target has beside its engine's rows.
-pub static COMMON: [&Metric; 4] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE];
+pub static COMMON: [&Metric; 5] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE, &STATE];
 
 /// The families that every target has beside its engine's rows.
 pub static COMMON_FAMILIES: [&Family; 2] = [&ROW_SUCCESS, &ROW_SECONDS];
@@ -71,6 +76,8 @@ struct RowState {
 /// What came of the work before the deadline.
 struct Outcome {
     up: bool,
+    /// A server that was only found wants a login.
+    needs_credentials: bool,
     fault: Option<Fault>,
     readings: Vec<RowReading>,
 }
@@ -81,6 +88,7 @@ impl Watched {
         target: Arc<Target>,
         series: Arc<dyn Series>,
         row_series_max: usize,
+        reloads: Arc<AtomicU64>,
     ) -> Watched {
         let rows = engine.rows().len();
         let base = base_labels(engine, &target);
@@ -88,7 +96,7 @@ impl Watched {
             engine,
             identity: target.identity().into(),
             tenant: target.tenant.as_str().into(),
-            link: Link::new(engine, target.clone()),
+            link: Link::new(engine, target.clone(), reloads),
             ids: Ids::new(series, base, rows + 1, row_series_max),
             rows: vec![RowState::default(); rows],
             cycle_of_session: 0,
@@ -115,7 +123,11 @@ impl Watched {
             self.collector_status.clear();
         }
         let took = watch.elapsed();
-        self.describe(&outcome, took, late, &mut points);
+        if outcome.needs_credentials {
+            self.describe_state("needs_credentials", &mut points);
+        } else {
+            self.describe(&outcome, took, late, &mut points);
+        }
         self.build(began.stored_ms, outcome, points, took, late, false)
     }
 
@@ -133,7 +145,7 @@ impl Watched {
     pub fn farewell(&mut self, clock: &Clock) -> Cycle {
         let mut points = Vec::new();
         self.ids.end_all(&[], &mut points);
-        let outcome = Outcome { up: false, fault: None, readings: Vec::new() };
+        let outcome = Outcome { up: false, needs_credentials: false, fault: None, readings: Vec::new() };
         self.build(clock.now().stored_ms, outcome, points, Duration::ZERO, Duration::ZERO, true)
     }
 
@@ -153,6 +165,7 @@ impl Watched {
             points,
             rows: outcome.readings,
             up: outcome.up,
+            needs_credentials: outcome.needs_credentials,
             removed,
             points_dropped: std::mem::take(&mut self.ids.dropped),
             fault: outcome.fault,
@@ -183,7 +196,7 @@ impl Watched {
         };
         let mut reports = match self.link.begin(now, deadline, due).await {
             Ok(reports) => reports,
-            Err(held) => return Outcome { up: false, fault: Some(self.held(held, now)), readings: Vec::new() },
+            Err(held) => return self.outcome(false, Some(self.held(held, now)), Vec::new()),
         };
         let mut readings = Vec::new();
         let mut alive = false;
@@ -193,13 +206,13 @@ impl Watched {
                 Err(_) => break Some(self.silent(deadline)),
                 Ok(None) => break Some(broke_off()),
                 Ok(Some(Report::Dead(fault))) => {
-                    self.link.note(Err(&fault), now);
+                    let fault = self.link.note(Err(fault), now);
                     self.link.finish().await;
-                    break Some(fault);
+                    break fault;
                 }
                 Ok(Some(Report::Alive(facts))) => {
                     alive = true;
-                    self.link.note(Ok(()), now);
+                    let _ = self.link.note(Ok(()), now); // nothing to tell of
                     let begins = self.link.is_fresh || std::mem::take(&mut self.after_down);
                     self.cycle_of_session = if begins { 0 } else { cycle_of_session };
                     self.facts = facts;
@@ -210,11 +223,32 @@ impl Watched {
                 }
                 Ok(Some(Report::Done)) => {
                     self.link.finish().await;
-                    break None;
+                    break self.shows_nothing(&readings, now);
                 }
             }
         };
-        Outcome { up: alive && fault.is_none(), fault, readings }
+        self.outcome(alive, fault, readings)
+    }
+
+    fn outcome(&self, alive: bool, fault: Option<Fault>, readings: Vec<RowReading>) -> Outcome {
+        let needs_credentials = self.target.discovered && fault.as_ref().is_some_and(|fault| fault.of_login);
+        // That no row was shown to somebody without a login says nothing about the rows.
+        let readings = if needs_credentials { Vec::new() } else { readings };
+        Outcome { up: alive && fault.is_none(), needs_credentials, fault, readings }
+    }
+
+    /// Some servers greet everybody and then show nothing: where one was only found, that is a login it wants.
+    fn shows_nothing(&mut self, readings: &[RowReading], now: Duration) -> Option<Fault> {
+        let is_refused =
+            |reading: &RowReading| reading.result.as_ref().is_err_and(|unknown| unknown.kind == UnknownKind::Privilege);
+        if !self.target.discovered || readings.iter().any(|one| one.result.is_ok()) || !readings.iter().any(is_refused)
+        {
+            return None;
+        }
+        self.link.close();
+        let instance = self.engine.instance(&self.target);
+        let fault = Fault::new("sample-04", format!("{instance} shows nothing without a login")).of_login(true);
+        self.link.note(Err(fault), now)
     }
 
     /// Rows that are not asked in this cycle: repeated while young enough, ended when too old, unknown where the server
@@ -296,6 +330,15 @@ impl Watched {
         });
         debug_assert!(filled.is_ok());
         self.collector_status = status;
+    }
+
+    /// What a target has in place of `up` while it is neither up nor down.
+    fn describe_state(&mut self, state: &str, points: &mut Vec<(SeriesId, f64)>) {
+        let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
+            emit.metric(&STATE, &[("state", state)], 1.0);
+            Ok(())
+        });
+        debug_assert!(filled.is_ok());
     }
 
     fn held(&self, held: Held, now: Duration) -> Fault {

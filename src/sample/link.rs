@@ -1,6 +1,7 @@
 //! The link to one target: at most one session, opened when needed; a hung one is kept rather than doubled.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -57,6 +58,9 @@ pub struct Link {
     refusals: u32,
     retry_at: Duration,
     last_refusal: Option<Fault>,
+    /// Counts how often the configuration was read; and its count when the last session was opened.
+    reloads: Arc<AtomicU64>,
+    reloads_seen: u64,
     /// Sessions opened so far.
     pub opened: u64,
     /// Whether the work under way began by opening a session.
@@ -72,7 +76,7 @@ pub enum Held {
 }
 
 impl Link {
-    pub fn new(engine: &'static dyn Engine, target: Arc<Target>) -> Link {
+    pub fn new(engine: &'static dyn Engine, target: Arc<Target>, reloads: Arc<AtomicU64>) -> Link {
         Link {
             engine,
             target,
@@ -81,6 +85,8 @@ impl Link {
             refusals: 0,
             retry_at: Duration::ZERO,
             last_refusal: None,
+            reloads_seen: reloads.load(Ordering::Relaxed),
+            reloads,
             opened: 0,
             is_fresh: false,
         }
@@ -108,6 +114,7 @@ impl Link {
         if session.is_none()
             && now < self.retry_at
             && self.secret_version == secret_version(&self.target)
+            && self.reloads_seen == self.reloads.load(Ordering::Relaxed)
             && let Some(fault) = &self.last_refusal
         {
             return Err(Held::Waiting(fault.clone()));
@@ -115,6 +122,7 @@ impl Link {
         self.is_fresh = session.is_none();
         self.opened += u64::from(self.is_fresh);
         self.secret_version = secret_version(&self.target);
+        self.reloads_seen = self.reloads.load(Ordering::Relaxed);
         // Room for every report, so that the work never waits for a reader that has given up.
         let (reports, reader) = mpsc::channel(self.engine.rows().len() + 3);
         let work = work(self.engine, self.target.clone(), session, deadline, due, reports);
@@ -144,21 +152,55 @@ impl Link {
         };
     }
 
-    /// Notes how opening and probing went, to space out attempts at a server that refuses us.
-    pub fn note(&mut self, outcome: Result<(), &Fault>, now: Duration) {
-        match outcome {
-            // Unreachable is not a refusal: nobody counts our attempts, and we want to be there when it returns.
-            Err(fault) if !fault.code.starts_with("net-") => {
-                self.refusals = self.refusals.saturating_add(1);
-                self.retry_at = now + retry_after(self.refusals, self.target.interval);
-                self.last_refusal = Some(fault.clone());
+    /// Notes how opening and probing went, to space out attempts at a server that refuses us. Says what to tell of it.
+    pub fn note(&mut self, outcome: Result<(), Fault>, now: Duration) -> Option<Fault> {
+        let fault = match outcome {
+            Err(fault) => fault,
+            Ok(()) => {
+                self.forget_refusals();
+                return None;
             }
-            _ => {
-                self.refusals = 0;
-                self.retry_at = Duration::ZERO;
-                self.last_refusal = None;
-            }
+        };
+        // Unreachable is not a refusal: nobody counts our attempts, and we want to be there when it returns.
+        if fault.code.starts_with("net-") {
+            self.forget_refusals();
+            return Some(fault);
         }
+        self.refusals = self.refusals.saturating_add(1);
+        let fault = if fault.of_login { self.put_off(fault, now) } else { self.refused(fault, now) };
+        self.last_refusal = Some(fault.clone());
+        Some(fault)
+    }
+
+    /// Gives the session up: it is of no use to who is not let in.
+    pub fn close(&mut self) {
+        self.state = State::Closed;
+    }
+
+    fn forget_refusals(&mut self) {
+        self.refusals = 0;
+        self.retry_at = Duration::ZERO;
+        self.last_refusal = None;
+    }
+
+    fn refused(&mut self, fault: Fault, now: Duration) -> Fault {
+        self.retry_at = now + retry_after(self.refusals, self.target.interval, false);
+        fault
+    }
+
+    /// A login that was refused is refused again, until somebody changes something: accounts must not lock over it.
+    fn put_off(&mut self, mut fault: Fault, now: Duration) -> Fault {
+        if self.target.discovered {
+            self.retry_at = Duration::MAX; // nobody has given us a login yet: one attempt was enough
+            return fault
+                .hint("Run `watchward discover`: it prints the grants and the [[target]] block for this server.");
+        }
+        let wait = retry_after(self.refusals, self.target.interval, true);
+        self.retry_at = now + wait;
+        let when = "or at once when the secret's file or the configuration changes.";
+        let next = format!("The next attempt comes after {} s, {when}", wait.as_secs());
+        fault.detail = if fault.detail.is_empty() { next } else { format!("{} {next}", fault.detail) };
+        fault
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Sampler {
     cycles: mpsc::Sender<Cycle>,
     row_series_max: usize,
     running: BTreeMap<String, Running>,
+    /// Counts reloads: after one, logins that were refused are tried again.
+    reloads: Arc<AtomicU64>,
     /// Whole cycles dropped because the store did not keep up.
     pub dropped: Arc<AtomicU64>,
 }
@@ -52,7 +54,7 @@ impl Sampler {
         row_series_max: usize,
     ) -> Sampler {
         let running = BTreeMap::new();
-        Sampler { series, clock, cycles, row_series_max, running, dropped: Arc::default() }
+        Sampler { series, clock, cycles, row_series_max, running, reloads: Arc::default(), dropped: Arc::default() }
     }
 
     /// Makes the watched set equal to `targets`: new ones begin, changed ones begin anew, missing ones end.
@@ -86,7 +88,8 @@ impl Sampler {
     fn begin(&mut self, identity: String, target: Arc<Target>, ids: Option<Ids>) {
         let Some(engine) = engines::find(&target.engine) else { return };
         let (order, orders) = watch::channel(Order::Watch);
-        let mut watched = Watched::new(engine, target.clone(), self.series.clone(), self.row_series_max);
+        let (series, reloads) = (self.series.clone(), self.reloads.clone());
+        let mut watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads);
         if let Some(ids) = ids {
             watched.take_over(ids);
         }
@@ -95,6 +98,12 @@ impl Sampler {
             Beat { schedule, clock: self.clock.clone(), cycles: self.cycles.clone(), dropped: self.dropped.clone() };
         let task = task::spawn("target", beat.run(watched, orders));
         self.running.insert(identity, Running { target, order, task });
+    }
+
+    /// Has refused logins tried again at the next cycle: the configuration was read anew, so somebody may have changed
+    /// what they depend on.
+    pub fn try_logins_again(&self) {
+        self.reloads.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The targets that are watched now.

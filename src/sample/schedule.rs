@@ -48,10 +48,16 @@ pub fn repeats_until(every: u32, interval: Duration) -> Duration {
     interval * every.max(1) * 2
 }
 
+/// The longest that a refusal puts off the next attempt.
+const REFUSED_MAX: Duration = Duration::from_secs(60);
+
+/// The longest that a refused login does: servers count these, and lock accounts.
+const LOGIN_REFUSED_MAX: Duration = Duration::from_secs(300);
+
 /// How long to wait before the next attempt to open a session after `failures` refusals in a row. A server that
-/// cannot be reached is tried every cycle; one that refuses us is asked less and less, so that no account locks.
-pub fn retry_after(failures: u32, interval: Duration) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(60);
-    let factor = 1_u32 << failures.saturating_sub(1).min(6);
-    (interval * factor).min(LONGEST.max(interval))
+/// cannot be reached is tried every cycle; one that refuses us is asked less and less.
+pub fn retry_after(failures: u32, interval: Duration, of_login: bool) -> Duration {
+    let longest = if of_login { LOGIN_REFUSED_MAX } else { REFUSED_MAX };
+    let factor = 1_u32 << failures.saturating_sub(1).min(9);
+    (interval * factor).min(longest.max(interval))
 }

@@ -89,7 +89,7 @@ pub fn word(targets: &[TargetStatus], alerts: &[Transition]) -> Word {
         Word::Critical
     } else if fires(Severity::Warning) || targets.iter().any(could_not_look) {
         Word::Degraded
-    } else if targets.iter().any(|target| target.up.is_none()) {
+    } else if targets.iter().any(|target| target.up.is_none() && !target.needs_credentials) {
         Word::Unknown
     } else {
         Word::Healthy

@@ -8,13 +8,15 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::routing::{MethodFilter, MethodRouter, get, on};
 
 use crate::model::caller::{Caller, Role};
 use crate::model::fault::Fault;
+use crate::serve::administer;
 use crate::serve::config;
 use crate::serve::gate;
 use crate::serve::health;
+use crate::serve::login;
 use crate::serve::metrics;
 use crate::serve::page;
 use crate::serve::query;
@@ -74,6 +76,8 @@ pub struct Route {
 #[rustfmt::skip] // a table is read across
 pub static ROUTES: &[Route] = &[
     Route { verb: Method::GET, path: "/", needs: Need::Open, handler: |verb| on(verb, page::page) },
+    Route { verb: Method::POST, path: "/login", needs: Need::Open, handler: |verb| on(verb, login::login) },
+    Route { verb: Method::POST, path: "/logout", needs: Need::Open, handler: |verb| on(verb, login::logout) },
     Route { verb: Method::GET, path: "/healthz", needs: Need::Read, handler: |verb| on(verb, page::healthz) },
     Route { verb: Method::GET, path: "/readyz", needs: Need::Read, handler: |verb| on(verb, page::readyz) },
     Route { verb: Method::GET, path: "/metrics", needs: Need::Read, handler: |verb| on(verb, metrics::get) },
@@ -84,6 +88,10 @@ pub static ROUTES: &[Route] = &[
     Route { verb: Method::GET, path: "/api/v1/query", needs: Need::Read, handler: |verb| on(verb, query::instant) },
     Route { verb: Method::GET, path: "/api/v1/query_range", needs: Need::Read, handler: |verb| on(verb, query::range) },
     Route { verb: Method::GET, path: "/api/v1/stream", needs: Need::Read, handler: |verb| on(verb, stream::upgrade) },
+    Route { verb: Method::GET, path: "/api/v1/caller", needs: Need::Read, handler: |verb| on(verb, login::caller) },
+    Route { verb: Method::GET, path: "/api/v1/tokens", needs: Need::Administer, handler: |verb| on(verb, administer::list) },
+    Route { verb: Method::POST, path: "/api/v1/tokens", needs: Need::Administer, handler: |verb| on(verb, administer::create) },
+    Route { verb: Method::DELETE, path: "/api/v1/tokens/{token_id}", needs: Need::Administer, handler: |verb| on(verb, administer::revoke) },
     Route { verb: Method::GET, path: "/api/v1/config", needs: Need::AdministerAll, handler: |verb| on(verb, config::effective) },
 ];
 
@@ -91,6 +99,16 @@ pub static ROUTES: &[Route] = &[
 pub fn need(verb: &Method, path: &str) -> Option<Need> {
     let verb = if verb == Method::HEAD { &Method::GET } else { verb };
     ROUTES.iter().find(|route| route.verb == verb && route.path == path).map(|route| route.needs)
+}
+
+/// The router of the door that has nothing but these two, for whoever looks after the process. No gate: there is no data.
+pub fn health_router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/healthz", get(page::healthz))
+        .route("/readyz", get(page::readyz))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(no_such_verb)
+        .with_state(shared)
 }
 
 /// The router of the table, behind the gate.

@@ -10,9 +10,15 @@ use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
 use crate::model::features::{Feature, Features};
 use crate::model::status::{Board, Message};
+use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
+use crate::serve::peers::Peers;
+use crate::serve::sessions::Sessions;
+use crate::serve::tokens::Tokens;
+use crate::serve::visitor::Proof;
 use crate::store::Store;
 use crate::sys::clock::Clock;
+use crate::sys::identity::Identity;
 
 /// A message of the stream with its text, made once however many clients there are.
 pub struct Published {
@@ -42,6 +48,12 @@ pub struct Counters {
     pub stream_clients: AtomicU64,
     pub stream_cut_off: AtomicU64,
     pub connections: AtomicU64,
+    /// Connections dropped because their address had all it may have.
+    pub crowded: AtomicU64,
+    pub handshakes_failed: AtomicU64,
+    pub wrong_tokens: AtomicU64,
+    /// New pairs of certificate and key that could not be used.
+    pub certificates_refused: AtomicU64,
 }
 
 /// Everything a handler needs.
@@ -55,12 +67,34 @@ pub struct Shared {
     pub counters: Counters,
     /// Who asks on loopback without a token. Never more than a viewer.
     pub anonymous: Caller,
+    pub tokens: Tokens,
+    pub sessions: Sessions,
+    pub peers: Peers,
+    pub bodies: Bodies,
+    /// Our certificate, where we speak TLS.
+    pub identity: Option<Arc<Identity>>,
+    /// Names of ours beside those in the certificate and those of loopback.
+    pub hosts: Vec<String>,
     /// The way to the agent, for what handlers cannot do themselves.
     pub commands: mpsc::Sender<Asked>,
     /// Which capabilities are on; a reload may change it.
     pub features: watch::Receiver<Features>,
     /// Turns true when the agent stops: streams then say goodbye.
     pub stopping: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Whether that by which a caller was let in still stands.
+    pub fn stands(&self, proof: &Proof) -> bool {
+        let wall_ms = self.clock.now().wall_ms;
+        match proof {
+            Proof::Door => true,
+            Proof::Token(id) => self.tokens.standing(id, wall_ms).is_some(),
+            Proof::Session(key, id) => {
+                self.sessions.token(key, wall_ms).is_some() && self.tokens.standing(id, wall_ms).is_some()
+            }
+        }
+    }
 }
 
 /// Waits until the agent stops, or whoever would say so is gone.

@@ -27,12 +27,15 @@ use crate::model::scope::Scope;
 use crate::model::status::{Body, Message};
 use crate::serve::reply;
 use crate::serve::shared::{Shared, stopped, switched_off};
+use crate::serve::visitor::Proof;
 use crate::sys::task;
 
 /// How long one message may take to leave before the client counts as too slow.
 const SEND_TIME: Duration = Duration::from_secs(5);
 /// A silent client is asked for a sign of life this often.
 const PING_EVERY: Duration = Duration::from_secs(30);
+/// Whether a client may still listen is looked at this often: a token that is revoked ends its streams.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Clients have nothing to say that is longer.
 const CLIENT_BYTES_MAX: usize = 4 << 10;
 
@@ -90,6 +93,7 @@ pub fn kind(body: &Body) -> &'static str {
 pub async fn upgrade(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    Extension(proof): Extension<Proof>,
     Query(parameters): Query<HashMap<String, String>>,
     mut request: Request,
 ) -> Response {
@@ -122,7 +126,7 @@ pub async fn upgrade(
     let client = async move {
         let _leave = leave;
         if let Ok(upgraded) = upgrading.await {
-            Client { shared, scope: caller.scope, filter }.run(upgraded).await;
+            Client { shared, scope: caller.scope, proof, filter }.run(upgraded).await;
         }
     };
     task::spawn("stream client", client).detach();
@@ -149,6 +153,7 @@ impl Drop for Leave {
 struct Client {
     shared: Arc<Shared>,
     scope: Scope,
+    proof: Proof,
     filter: Filter,
 }
 
@@ -164,6 +169,7 @@ impl Client {
         let mut stopping = self.shared.stopping.clone();
         let mut features = self.shared.features.clone();
         let mut ping = tokio::time::interval(PING_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
         let farewell = loop {
             let frame = tokio::select! {
                 message = messages.recv() => match message {
@@ -181,6 +187,12 @@ impl Client {
                     Some(Ok(_)) => continue, // pongs, and words nobody asked for
                 },
                 _ = ping.tick() => Frame::Ping(Vec::new().into()),
+                _ = look.tick() => {
+                    if self.shared.stands(&self.proof) {
+                        continue;
+                    }
+                    break Some((CloseCode::Policy, "the token or the session has ended".to_string()));
+                }
                 fault = switched_off(&mut features, Feature::RealTimeMonitoring) => {
                     break Some((CloseCode::Away, fault.what));
                 }

@@ -66,8 +66,9 @@ fn newer(version: i64, known: usize, file: &Path) -> Fault {
     let copies = (1..=known + 1).rev().map(|version| copy_path(file, version));
     let way = match copies.into_iter().find(|copy| copy.exists()) {
         Some(copy) => format!(
-            "Install the newer version again; or stop the agent and put back {}, the copy made before the update \
-             (what happened since is not in it).",
+            "Install the newer version again; or stop the agent, remove {0}-wal if it is there, and put back {1} as {0}: \
+             the copy made before the update (what happened since is not in it).",
+            file.display(),
             copy.display()
         ),
         None => "Install the newer version again; no copy from before the update stands beside it.".to_string(),

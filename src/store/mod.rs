@@ -18,6 +18,7 @@ pub mod open;
 pub mod pages;
 pub mod scoped;
 pub mod thin;
+pub mod version;
 pub mod writer;
 
 use std::path::{Path, PathBuf};
@@ -228,8 +229,8 @@ impl Store {
     /// Opens the store of a folder, or makes it: reads what blocks say of themselves and replays the log.
     ///
     /// # Errors
-    /// `store-01`, `store-02`: the folder cannot be made or read. Damaged files are no error: they are set aside and
-    /// reported. A full disk is none either: see `health`.
+    /// `store-01`, `store-02`: the folder cannot be made or read. `store-07`: a newer build wrote it. Damaged files are
+    /// no error: they are set aside and reported. A full disk is none either: see `health`.
     pub fn open(config: Config, now_ms: i64) -> Result<(Arc<Store>, OpenReport), Fault> {
         Store::open_on(Arc::new(SystemDisk), config, now_ms)
     }

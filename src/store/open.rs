@@ -14,12 +14,16 @@ use crate::store::cache::Cache;
 use crate::store::disk::{self, Disk, Found, Kind};
 use crate::store::head::{Appended, Head};
 use crate::store::log::{self, Replay, Segment};
+use crate::store::version;
 use crate::store::writer::{Writer, cannot_write};
 use crate::store::{Config, Counters, OpenReport, Store, read, write};
 use crate::sys::files;
 
 pub fn open(disk: Arc<dyn Disk>, config: Config, now_ms: i64) -> Result<(Arc<Store>, OpenReport), Fault> {
     files::make_folder(&config.dir, 0o750).map_err(|error| cannot_make(&config.dir, &error))?;
+    version::check(&config.dir)?;
+    // Where there is no room for it, it says 1 by not being there.
+    let _ = version::write(&config.dir);
     let found = disk::list(&config.dir).map_err(|error| cannot_read(&config.dir, &error))?;
     let store = Store {
         disk,

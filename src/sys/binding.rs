@@ -2,6 +2,8 @@
 
 use aws_lc_rs::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 
+use crate::sys::certificate::element;
+
 /// 1.2.840.113549.1.1: RSA signatures.
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 /// 1.2.840.10045.4: ECDSA signatures.
@@ -25,19 +27,4 @@ fn hash_of(identifier: &[u8]) -> Option<&'static Algorithm> {
         (Some([13]), _) | (_, Some([3, 4])) => Some(&SHA512),
         _ => None,
     }
-}
-
-/// The content of the first DER element, and what follows the element.
-fn element(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&short, rest) = der.get(1..)?.split_first()?;
-    let (length, rest) = match short {
-        0..=0x7f => (usize::from(short), rest),
-        // Long form: the low bits say how many bytes the length has. Four are enough for any certificate.
-        0x81..=0x84 => {
-            let (bytes, rest) = rest.split_at_checked(usize::from(short & 0x7f))?;
-            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
 }

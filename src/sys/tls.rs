@@ -107,12 +107,17 @@ pub fn client_config(wish: &Wish) -> Result<Arc<ClientConfig>, Fault> {
     Ok(Arc::new(config))
 }
 
-fn unreadable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Fault {
+/// A file of certificates or keys that is no good.
+pub fn unreadable(what: &str, path: &Path, error: &dyn std::fmt::Display) -> Fault {
     Fault::new("tls-03", format!("cannot read the {what} in {}: {error}", path.display()))
         .hint("Is it a PEM file, and may the agent's user read it?")
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+/// All certificates of a PEM file, at least one.
+///
+/// # Errors
+/// `tls-03`: the file cannot be read, or holds none.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let all: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(path).map_err(|error| unreadable("certificates", path, &error))?.collect();
     let all = all.map_err(|error| unreadable("certificates", path, &error))?;

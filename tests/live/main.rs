@@ -26,4 +26,7 @@ mod weather;
 mod failover;
 mod durability;
 mod clock;
+#[allow(dead_code)]
+mod single;
+mod set;
 mod export;

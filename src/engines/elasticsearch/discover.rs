@@ -1,14 +1,23 @@
-//! Finds an Elasticsearch or OpenSearch on its usual port.
+//! Finds Elasticsearch and OpenSearch on their usual port, or on the lowest port of their program: transport is above.
 
-use crate::engines::contract::{Found, Sight};
+use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
 
 const PORT: u16 = 9200;
 
-/// The server on the usual port, if something listens there.
-pub fn discover(sight: &Sight) -> Vec<Found> {
-    let found = sight
-        .ports
-        .contains(&PORT)
-        .then(|| Found { name: format!("elasticsearch-{PORT}"), url: format!("http://127.0.0.1:{PORT}") });
-    found.into_iter().collect()
+/// What Java runs, behind a module's name in newer versions.
+const MAINS: [&str; 2] = ["org.elasticsearch.bootstrap.Elasticsearch", "org.opensearch.bootstrap.OpenSearch"];
+
+pub fn is_server(program: &Program) -> bool {
+    program.name() == "java" && program.words().any(|word| MAINS.iter().any(|main| word.ends_with(main)))
+}
+
+pub fn targets(sight: &Sight) -> Vec<Found> {
+    let found = |(port, program): (u16, Option<&Program>)| Found {
+        name: format!("elasticsearch-{port}"),
+        url: format!("http://127.0.0.1:{port}"),
+        login_url: format!("http://{SESSION_NAME}@127.0.0.1:{port}"),
+        owner: program.map(|program| program.user.clone()).unwrap_or_default(),
+        ..Found::default()
+    };
+    sight.servers(&[PORT], is_server, |_| None).into_iter().map(found).collect()
 }

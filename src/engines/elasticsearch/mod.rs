@@ -5,7 +5,7 @@ mod grants;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Place, Session, Sight, Task, Version};
+use crate::engines::contract::{Access, Card, Engine, Found, Place, Program, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -33,8 +33,12 @@ impl Engine for Elasticsearch {
         &CARD
     }
 
+    fn runs_as(&self, program: &Program) -> bool {
+        discover::is_server(program)
+    }
+
     fn discover(&self, sight: &Sight) -> Vec<Found> {
-        discover::discover(sight)
+        discover::targets(sight)
     }
 
     fn verifies(&self, target: &Target) -> Result<(), String> {

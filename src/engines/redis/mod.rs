@@ -6,7 +6,7 @@ pub mod monitor;
 pub mod session;
 pub mod tune;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Hand, Place, Session, Sight, Task, Version};
+use crate::engines::contract::{Access, Card, Engine, Found, Hand, Place, Program, Session, Sight, Task, Version};
 use crate::model::fault::Fault;
 use crate::model::plan::Refusal;
 use crate::model::row::Metric;
@@ -33,6 +33,10 @@ static CARD: Card = Card {
 impl Engine for Redis {
     fn card(&self) -> &'static Card {
         &CARD
+    }
+
+    fn runs_as(&self, program: &Program) -> bool {
+        discover::is_server(program)
     }
 
     fn discover(&self, sight: &Sight) -> Vec<Found> {
@@ -69,8 +73,8 @@ impl Engine for Redis {
         Box::pin(session::connect(self, target, access))
     }
 
-    fn action_grants(&self, login: &str, _version: Option<Version>) -> Option<String> {
-        Some(tune::grants(login))
+    fn action_grants(&self, login: &str, version: Option<Version>) -> Option<String> {
+        Some(tune::grants(login, version))
     }
 
     fn reach<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Hand>, Refusal>> {

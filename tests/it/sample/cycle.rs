@@ -1,6 +1,7 @@
 //! Cycles against a scripted engine: slow rows, hung calls, lost sessions, refusals, panics.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ fn panics(answer: &Answer, _: &Facts, _: &mut dyn Emit) -> Result<(), Unknown> {
 
 /// What a call to the scripted server does.
 #[derive(Clone, Debug)]
-enum Act {
+pub enum Act {
     Answer(&'static [(&'static str, &'static str)]),
     Fail(UnknownKind),
     /// Answers only when released.
@@ -53,10 +54,12 @@ enum Act {
 }
 
 #[derive(Default)]
-struct Script {
+pub struct Script {
+    /// How often a session was wanted, and how often one was given.
+    pub attempts: u32,
     opened: u32,
     open_now: u32,
-    refuse: Option<Fault>,
+    pub refuse: Option<Fault>,
     /// The next probes: what fails, and whether the session is broken by it.
     probes: VecDeque<bool>,
     acts: VecDeque<(&'static str, Act)>,
@@ -158,6 +161,7 @@ impl Engine for Fake {
     fn connect<'a>(&'a self, _: &'a Target, _: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
         Box::pin(async move {
             let mut script = self.script.lock().unwrap();
+            script.attempts += 1;
             if let Some(fault) = &script.refuse {
                 return Err(fault.clone());
             }
@@ -170,47 +174,59 @@ impl Engine for Fake {
     }
 }
 
-struct Stage {
-    script: Arc<Mutex<Script>>,
+pub struct Stage {
+    pub script: Arc<Mutex<Script>>,
     release: Arc<tokio::sync::Notify>,
     series: Arc<Given>,
     watched: Watched,
     clock: Clock,
+    /// How often the configuration was read anew.
+    pub reloads: Arc<AtomicU64>,
 }
 
 impl Stage {
     fn new() -> Stage {
+        Stage::of(target())
+    }
+
+    pub fn of(target: Target) -> Stage {
         let script: Arc<Mutex<Script>> = Arc::default();
         let release: Arc<tokio::sync::Notify> = Arc::default();
         let engine: &'static Fake = Box::leak(Box::new(Fake { script: script.clone(), release: release.clone() }));
         let series = Given::new(1000);
-        let watched = Watched::new(engine, Arc::new(target()), series.clone(), 100);
-        Stage { script, release, series, watched, clock: Clock::begin(None) }
+        let reloads: Arc<AtomicU64> = Arc::default();
+        let watched = Watched::new(engine, Arc::new(target), series.clone(), 100, reloads.clone());
+        Stage { script, release, series, watched, clock: Clock::begin(None), reloads }
     }
 
-    fn next(&self, row: &'static str, act: Act) {
+    pub fn next(&self, row: &'static str, act: Act) {
         self.script.lock().unwrap().acts.push_back((row, act));
     }
 
-    async fn cycle(&mut self) -> Cycle {
+    pub async fn cycle(&mut self) -> Cycle {
         self.script.lock().unwrap().asked.clear();
         self.watched.cycle(&self.clock, Duration::ZERO).await
+    }
+
+    /// The next probe finds the session broken.
+    pub fn lose_session(&self) {
+        self.script.lock().unwrap().probes.push_back(true);
     }
 
     fn asked(&self) -> Vec<&'static str> {
         self.script.lock().unwrap().asked.clone()
     }
 
-    /// The points of the rows `fast` and `slow` and the two names of `up`, as text.
-    fn points(&self, cycle: &Cycle) -> Vec<String> {
+    /// The points of the rows `fast` and `slow`, the two names of `up` and the state, as text.
+    pub fn points(&self, cycle: &Cycle) -> Vec<String> {
         let mut lines: Vec<String> = cycle
             .points
             .iter()
             .map(|(id, value)| (self.series.labels(*id), *value))
-            .filter(|(labels, _)| ["fast", "slow", "up", "fake_up"].contains(&labels.name()))
+            .filter(|(labels, _)| ["fast", "slow", "up", "fake_up", "watchward_target_state"].contains(&labels.name()))
             .map(|(labels, value)| {
                 let value = if is_stale(value) { "stale".to_string() } else { value.to_string() };
-                format!("{}{} {value}", labels.name(), labels.value("db"))
+                format!("{}{}{} {value}", labels.name(), labels.value("db"), labels.value("state"))
             })
             .collect();
         lines.sort();
@@ -218,7 +234,7 @@ impl Stage {
     }
 }
 
-fn target() -> Target {
+pub fn target() -> Target {
     Target {
         name: "one".to_string(),
         tenant: "default".to_string(),

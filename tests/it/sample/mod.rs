@@ -1,6 +1,7 @@
 //! Tests of `src/sample`.
 
 mod cycle;
+mod credentials;
 mod discovery;
 pub mod ids;
 mod schedule;

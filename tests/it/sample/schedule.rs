@@ -42,9 +42,16 @@ fn a_slow_row_is_repeated_for_twice_its_interval() {
 
 #[test]
 fn a_server_that_refuses_is_asked_less_and_less_but_at_least_once_a_minute() {
-    let waits: Vec<u64> = (1..=6).map(|failures| retry_after(failures, 5 * SECOND).as_secs()).collect();
+    let waits: Vec<u64> = (1..=6).map(|failures| retry_after(failures, 5 * SECOND, false).as_secs()).collect();
     assert_eq!(waits, [5, 10, 20, 40, 60, 60]);
-    assert_eq!(retry_after(9, 300 * SECOND), 300 * SECOND);
+    assert_eq!(retry_after(9, 300 * SECOND, false), 300 * SECOND);
+}
+
+#[test]
+fn a_refused_login_is_put_off_up_to_five_minutes() {
+    let waits: Vec<u64> = (1..=9).map(|failures| retry_after(failures, 5 * SECOND, true).as_secs()).collect();
+    assert_eq!(waits, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    assert_eq!(retry_after(20, SECOND, true), 300 * SECOND, "also with an interval of a second");
 }
 
 proptest! {

@@ -90,6 +90,7 @@ fn status(tenant: &str, name: &str) -> TargetStatus {
         engine: "host".to_string(),
         instance: "db1:1".to_string(),
         up: Some(true),
+        needs_credentials: false,
         since_ms: 1,
         last_cycle_ms: 1,
         cycle_took_s: 0.1,
@@ -130,9 +131,9 @@ impl Served {
         catalogue.add_metrics(&METRICS);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
+        let (features, switches) = watch::channel(Features::default());
         let (commands, asked) = mpsc::channel(WAITING_MAX);
         tokio::spawn(answer(asked));
-        let (features, switches) = watch::channel(Features::default());
         let shared = Arc::new(Shared {
             board: Arc::new(Shown { targets: vec![status("acme", "orders"), status("zeta", "orders")], ready }),
             store,
@@ -141,13 +142,13 @@ impl Served {
             stream: stream.clone(),
             stream_clients_max,
             counters: Counters::default(),
+            features: switches,
             anonymous: Caller {
                 scope: Scope::from_anonymous(anonymous),
                 role: Role::Viewer,
                 name: "anonymous".to_string(),
             },
             commands: commands.clone(),
-            features: switches,
             stopping: stopping.clone(),
         });
         let socket = folder.0.join("agent.sock");

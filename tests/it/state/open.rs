@@ -120,8 +120,9 @@ async fn a_newer_schema_is_refused_with_both_versions_and_the_way_back() {
         refusal(&folder).await,
         "state.db has schema version 70, and this version of watchward knows up to KNOWN [state-02]\n\
          detail: Read from /state/state.db.\n\
-         hint: Install the newer version again; or stop the agent and put back /state/state.db.before-3, the copy made \
-         before the update (what happened since is not in it)."
+         hint: Install the newer version again; or stop the agent, remove /state/state.db-wal if it is there, and put \
+         back /state/state.db.before-3 as /state/state.db: the copy made before the update (what happened since is not \
+         in it)."
             .replace("KNOWN", &known)
     );
     assert_eq!(fs::read(&file).unwrap(), before, "a refused file was changed");

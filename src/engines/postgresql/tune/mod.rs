@@ -5,7 +5,7 @@ pub mod keys;
 pub mod text;
 pub mod units;
 
-use crate::engines::contract::{Access, Engine, Facts, Hand, Task, Version};
+use crate::engines::contract::{Access, Engine, Facts, Hand, Task, Version, named};
 use crate::engines::postgresql::session::{self, Open, Said};
 use crate::engines::postgresql::tune::judge::{
     Asker, PARAMETER_GRANTS_SINCE, Setting, files_are_sound, never_set, unknown,
@@ -249,28 +249,35 @@ fn question(key: &str, facts: &Facts) -> String {
     )
 }
 
-/// The script that makes the login for actions.
+/// The script that makes the login for actions, for psql, as that of the login that watches.
 pub fn grants(login: &str, version: Option<Version>) -> String {
-    let role = identifier(login);
-    let begin = format!(
-        "-- The login that changes settings. Run it as a superuser in the database that the target's url names:\n\
-         --   psql -d postgres -f THIS-FILE\n\
-         -- then give it a password, and write that into the file that `action` names:\n\
-         --   \\password {login}\n"
-    );
-    if version.is_some_and(|(major, _)| major < PARAMETER_GRANTS_SINCE) {
-        return format!(
-            "{begin}-- Before PostgreSQL 15 only a superuser may run ALTER SYSTEM.\n\
-             CREATE ROLE {role} LOGIN SUPERUSER CONNECTION LIMIT 2;\n"
-        );
-    }
+    let (role, text, server) = (plain(login), literal(login), named("PostgreSQL", version));
+    let old = version.is_some_and(|(major, _)| major < PARAMETER_GRANTS_SINCE);
+    let rights = if old {
+        format!(
+            "-- Before PostgreSQL 15 only superusers may change settings.\n\
+             ALTER ROLE {role} SUPERUSER CONNECTION LIMIT 2;\n"
+        )
+    } else {
+        format!(
+            "ALTER ROLE {role} CONNECTION LIMIT 2;\n\
+             GRANT CONNECT ON DATABASE postgres TO {role};\n\
+             GRANT pg_read_all_settings TO {role};\n\
+             GRANT SELECT ON pg_file_settings TO {role};\n\
+             GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO {role};\n\
+             GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {role};\n\
+             -- One such line for each setting that a policy names:\n\
+             GRANT ALTER SYSTEM ON PARAMETER work_mem TO {role};\n"
+        )
+    };
     format!(
-        "{begin}CREATE ROLE {role} LOGIN CONNECTION LIMIT 2;\n\
-         GRANT pg_read_all_settings TO {role};\n\
-         GRANT SELECT ON pg_file_settings TO {role};\n\
-         GRANT EXECUTE ON FUNCTION pg_show_all_file_settings() TO {role};\n\
-         GRANT EXECUTE ON FUNCTION pg_reload_conf() TO {role};\n\
-         -- One line for each setting that a policy names:\n\
-         GRANT ALTER SYSTEM ON PARAMETER work_mem TO {role};\n"
+        "-- The login with which Watchward changes settings of {server}, and nothing else.\n\
+         -- For psql as a superuser, in the database that the target's url names. At its end \\password asks twice for the\n\
+         -- password, and sends only its SCRAM hash.\n\
+         \\set ON_ERROR_STOP on\n\
+         SELECT 'CREATE ROLE {role} LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {text}) \\gexec\n\
+         {rights}\
+         SET password_encryption = 'scram-sha-256';\n\
+         \\password {role}\n"
     )
 }

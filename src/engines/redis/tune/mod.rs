@@ -2,7 +2,7 @@
 
 pub mod kinds;
 
-use crate::engines::contract::{Access, Engine, Hand, Task};
+use crate::engines::contract::{Access, Engine, Hand, LATEST, Task, Version, named};
 use crate::engines::redis::monitor::info::Info;
 use crate::engines::redis::session::{self, Open};
 use crate::engines::redis::tune::kinds::{Load, is_fixed, is_harmless, kind, never, would_show};
@@ -206,14 +206,27 @@ fn quoted(text: &str) -> String {
     if text.is_empty() || text.contains(' ') { format!("\"{text}\"") } else { text.to_string() }
 }
 
-/// The script that makes the user for actions.
-pub fn grants(login: &str) -> String {
+/// The first version that knows users.
+const KNOWS_USERS: Version = (6, 0);
+/// The first version that knows channels.
+const KNOWS_CHANNELS: Version = (6, 2);
+
+/// The script that makes the user for actions, as that of the user who watches.
+pub fn grants(login: &str, version: Option<Version>) -> String {
+    let known = version.unwrap_or(LATEST);
+    let server = named("Redis", version);
+    if known < KNOWS_USERS {
+        return format!(
+            "# {server} knows no users: the agent logs in without a name, with the password that is in requirepass.\n"
+        );
+    }
+    let channels = if known >= KNOWS_CHANNELS { " resetchannels" } else { "" };
     format!(
-        "# The user who changes parameters, for redis-cli. Put a password in the place of PASSWORD (ACL GENPASS makes one),\n\
-         # and write it into the file that `action` names.\n\
-         ACL SETUSER {login} on >PASSWORD resetchannels -@all +ping +info +client|setname +config|get +config|set\n\
-         # With an aclfile, so that it is there after a restart:\n\
-         ACL SAVE\n\
-         # What CONFIG SET changes is gone with a restart: the server then goes by its file again. The agent writes no file.\n"
+        "# The login with which Watchward changes parameters of {server}: CONFIG, and no key.\n\
+         # It is off until it gets a password, from a file so that no history has it:\n\
+         #   printf 'ACL SETUSER {login} on >%s\\n' \"$(cat PASSWORD_FILE)\" | redis-cli\n\
+         # To outlive a restart: ACL SAVE where aclfile is set, else CONFIG REWRITE. What the agent sets does not outlive one:\n\
+         # it writes no file, and the server then goes by its own again.\n\
+         ACL SETUSER {login} reset{channels} -@all +ping +client|setname +info +config|get +config|set\n"
     )
 }
