@@ -55,6 +55,7 @@ pub struct Exporter {
     agent: Agent,
     counters: Arc<Counters>,
     has_traces: bool,
+    queue: Arc<Queue>,
     stop: watch::Sender<bool>,
     gathering: Handle<()>,
     sending: Handle<()>,
@@ -79,7 +80,7 @@ impl Exporter {
             traces,
             streams: Streams::default(),
             batch: Batch::default(),
-            queue,
+            queue: queue.clone(),
         };
         Exporter {
             cycles,
@@ -87,6 +88,7 @@ impl Exporter {
             agent,
             counters,
             has_traces,
+            queue,
             stop,
             gathering: task::spawn("exporting", gathering.run(waiting, every)),
             sending: task::spawn("export sending", sender.run(stopping)),
@@ -128,18 +130,27 @@ impl Exporter {
         }
     }
 
+    /// Whether one of its tasks has ended by itself, which only a panic does.
+    pub fn has_fallen(&self) -> bool {
+        self.gathering.is_finished() || self.sending.is_finished()
+    }
+
     /// Pushes what was gathered, as far as the collector takes it within the limit.
     pub async fn end(self, limit: Duration) {
-        let Exporter { cycles, stop, gathering, sending, .. } = self;
+        let Exporter { cycles, stop, gathering, sending, queue, counters, .. } = self;
         drop(cycles); // gathering ends after the last one, and closes the queue
         let _ = stop.send(true);
         let flushing = async {
             let _ = gathering.await;
             let _ = sending.await;
         };
-        if timeout(limit, flushing).await.is_err() {
-            tracing::warn!("the collector did not take everything before the end");
+        let _ = timeout(limit, flushing).await; // what is left says whether it was enough
+        let left = queue.level().items;
+        if left > 0 {
+            Counters::add(&counters.overflowed, left);
+            tracing::warn!("{left} points did not reach the collector before the end");
         }
+        counters.clear_queue();
     }
 }
 

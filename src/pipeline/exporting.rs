@@ -45,11 +45,13 @@ impl Exporting {
     /// Begins as configured, in place of what ran before.
     pub fn configure(&self, configuration: &Configuration) {
         let new = configuration.export.otlp.clone().map(|otlp| {
-            let agent = Agent {
-                name: configuration.agent.name.clone(),
-                host_name: process::host_name(),
-                attributes: otlp.resource.clone(),
-            };
+            let mut attributes = otlp.resource.clone();
+            let environment = &configuration.agent.environment;
+            if !environment.is_empty() {
+                let name = "deployment.environment.name".to_string();
+                attributes.entry(name).or_insert_with(|| environment.clone());
+            }
+            let agent = Agent { name: configuration.agent.name.clone(), host_name: process::host_name(), attributes };
             let mirror = self.mirror.clone();
             let around = Surroundings {
                 agent,
@@ -62,10 +64,22 @@ impl Exporting {
             tracing::info!("pushing to the collector {}", otlp.endpoint.address().text());
             Exporter::begin(otlp, around)
         });
+        let is_last = new.is_none();
         let before = std::mem::replace(&mut *self.running.write().unwrap_or_else(PoisonError::into_inner), new);
-        if let Some(before) = before {
-            task::spawn("last export", before.end(LAST_WORDS)).detach();
-        }
+        let Some(before) = before else { return };
+        let counters = self.mirror.exports();
+        let ending = async move {
+            before.end(LAST_WORDS).await;
+            if is_last {
+                counters.arrived(); // where nothing is pushed nothing fails
+            }
+        };
+        task::spawn("last export", ending).detach();
+    }
+
+    /// Whether the exporter has ended by a fault of ours, and must be begun anew.
+    pub fn has_fallen(&self) -> bool {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Exporter::has_fallen)
     }
 
     pub fn set_targets(&self, targets: &[Target]) {

@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::alert::Alerting;
 use crate::config::Configuration;
 use crate::engines;
+use crate::export::statistics::Counters as Exports;
 use crate::judge::evaluate::FINDING;
 use crate::judge::evaluate::{Evaluation, Judge, Roster};
 use crate::judge::findings::{self, Fact, Findings, Who};
@@ -88,6 +89,7 @@ pub struct Places {
     pub own: Arc<Own>,
     pub stream: Stream,
     pub alerting: Arc<Alerting>,
+    pub exports: Arc<Exports>,
 }
 
 impl Judging {
@@ -305,6 +307,7 @@ impl Judging {
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));
         changes.extend(self.findings.observe(Fact::SeriesRefused { why: why_refused }, now));
+        changes.extend(self.findings.observe(Fact::Export { why: self.places.exports.complaint().as_deref() }, now));
         self.refused = refused;
         self.tell(changes, &[], now).await;
         self.show(now);

@@ -92,7 +92,7 @@ pub static FIGURES: &[Figure] = &[
     level("watchward_export_queued_bytes", "Bytes of requests that wait for the collector.", |at| float(at.exports.queued_bytes)),
     level("watchward_export_queued_points", "Points and spans in them.", |at| float(at.exports.queued_items)),
     level("watchward_export_series", "Series of which the export remembers something.", |at| float(at.exports.series)),
-    level("watchward_export_failing_seconds", "How long the collector has taken nothing although something waits.", |at| at.exports.failing_s),
+    level("watchward_export_failing_seconds", "How long nothing has arrived of what was pushed.", |at| at.exports.failing_s),
     total("watchward_export_sent_points_total", "Points and spans that arrived.", |at| float(at.exports.sent)),
     total("watchward_export_failed_attempts_total", "Attempts that failed and are repeated.", |at| float(at.exports.failed)),
     total("watchward_export_overflowed_points_total", "Points and spans dropped because too much waited.", |at| float(at.exports.overflowed)),

@@ -23,7 +23,7 @@ fn all() -> String {
 fn everything_that_real_servers_give_keeps_every_rule() {
     servers();
     let (folder, collector) = (Folder::new(), Collector::begin());
-    let export = collector.config("interval = \"2s\"\nresource = { \"deployment.environment.name\" = \"test\" }");
+    let export = collector.config("interval = \"2s\"\nresource = { zone = \"a\" }");
     let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{export}", all()));
     TARGETS.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
     wait("several requests", SOON, || collector.seen().len() >= 8);
@@ -47,7 +47,7 @@ fn everything_that_real_servers_give_keeps_every_rule() {
         let is_server = name != "this-host";
         assert_eq!(resource.contains_key("db.system.name"), is_server, "{resource:?}");
         assert_eq!(resource.contains_key("server.port"), is_server, "{resource:?}");
-        assert_eq!(resource["deployment.environment.name"], "test");
+        assert_eq!(resource["zone"], "a");
     }
     for (target, metric, kind, unit) in [
         ("orders", "postgresql.commits", Kind::Sum, "{transaction}"),
@@ -109,7 +109,8 @@ fn a_collector_that_hangs_costs_the_sampling_nothing() {
     // It comes to itself: what was kept arrives, and the log says so.
     collector.answer_always(Answer::Taken);
     wait("it is told", SOON, || agent.metric("watchward_export_sent_points_total") > 0.0);
-    assert!(agent.log().contains("answers again, after"), "{}", agent.log());
+    wait("it fails no more", SOON, || agent.metric("watchward_export_failing_seconds") == 0.0);
+    assert!(agent.log().contains("takes what it is sent again, after"), "{}", agent.log());
     let (status, took, log) = agent.stop();
     assert!(status.success() && took < Duration::from_secs(5), "{took:?}\n{log}");
 }

@@ -118,6 +118,7 @@ pub fn cycle(target: &str, at_ms: i64, points: Points) -> Cycle {
         removed: false,
         points_dropped: 0,
         fault: None,
+        needs_credentials: false,
         took: Duration::ZERO,
         late: Duration::ZERO,
         version: String::new(),
@@ -140,6 +141,10 @@ impl Stage {
     }
 
     pub fn begin_with(config: Otlp, own: Vec<Family>) -> Stage {
+        Stage::begin_own(config, move || own.clone())
+    }
+
+    pub fn begin_own(config: Otlp, own: impl Fn() -> Vec<Family> + Send + Sync + 'static) -> Stage {
         let (series, counters) = (Arc::new(Table::default()), Arc::new(Counters::default()));
         let clock = Arc::new(Clock::begin(None));
         let around = Surroundings {
@@ -147,7 +152,7 @@ impl Stage {
             catalogue: Arc::new(catalogue()),
             series: series.clone(),
             clock: clock.clone(),
-            own: Box::new(move || own.clone()),
+            own: Box::new(own),
             counters: counters.clone(),
         };
         let exporter = Exporter::begin(config, around);

@@ -101,10 +101,12 @@ async fn a_collector_that_dies_and_comes_back_gets_what_was_kept() {
     }
     let statistics = stage.wait("failing", |now| now.failed > 0 && now.queued_items == 6).await;
     assert!(statistics.queued_bytes > 0 && statistics.failing_s >= 0.0);
+    let complaint = stage.counters.complaint().expect("it fails");
+    assert!(complaint.starts_with(&format!("127.0.0.1:{port}: cannot connect to 127.0.0.1:{port}: ")), "{complaint}");
     let back = Collector::at(port);
     let statistics = stage.wait("everything", |now| now.sent == 8).await;
     assert_eq!((statistics.queued_bytes, statistics.overflowed, statistics.refused), (0, 0, 0));
-    assert_eq!(stage.statistics().failing_s, 0.0);
+    assert_eq!((stage.statistics().failing_s, stage.counters.complaint()), (0.0, None));
     assert_eq!(back.faults(), [""; 0]);
     assert_eq!(back.points_of("cache", "t_requests_total").len(), 3);
 }
@@ -136,6 +138,9 @@ async fn while_a_collector_hangs_no_more_waits_than_allowed_and_nobody_waits() {
     let began = Instant::now();
     stage.exporter.end(Duration::from_millis(300)).await;
     assert!(began.elapsed() < Duration::from_secs(2), "the end waited for it: {:?}", began.elapsed());
+    // What was lost in the end is counted like all that was lost before it.
+    let end = stage.counters.read(Duration::from_secs(1));
+    assert_eq!((end.queued_bytes, end.overflowed), (0, 6000));
 }
 
 #[tokio::test]
@@ -210,6 +215,8 @@ async fn what_a_collector_says_is_logged_once_without_secrets() {
         collector.port
     );
     assert_eq!(log.matches(&begin).count(), 1, "{log}");
+    let complaint = stage.counters.complaint().expect("nothing arrives");
+    assert!(complaint.contains(": 401 bad token *** in") && !complaint.contains(PLANTED), "{complaint}");
     assert!(log.lines().all(|line| line.len() < 420), "{log}");
 }
 
@@ -253,4 +260,23 @@ async fn an_https_collector_is_believed_by_the_authority_that_is_named() {
     }
     assert_eq!(sink.seen().len(), 2);
     std::fs::remove_file(&path).expect("it is there");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_gathering_is_seen_and_harms_nobody_who_hands() {
+    let collector = Collector::begin();
+    let config = Otlp { interval: Duration::from_millis(100), ..otlp(collector.port) };
+    let stage = Stage::begin_own(config, || panic!("planted"));
+    assert!(!stage.exporter.has_fallen());
+    stage.cycle(T, 1.0);
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if stage.exporter.has_fallen() {
+            break;
+        }
+    }
+    assert!(stage.exporter.has_fallen());
+    stage.cycle(T + 1000, 1.0);
+    assert_eq!(stage.statistics().dropped_cycles, 1);
+    stage.exporter.end(Duration::from_millis(100)).await;
 }
