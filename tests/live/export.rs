@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::agent::{Agent, Folder, sections, wait};
+use crate::agent::{Agent, Folder, free_port, sections, wait};
 use crate::collector::{Answer, Collector};
 use crate::faulty::{Faulty, Weather};
 use crate::servers::servers;
@@ -151,5 +154,68 @@ fn a_server_that_hangs_is_seen_in_the_traces() {
     assert!(words.starts_with("no whole answer from 127.0.0.1:"), "{span:?}");
     let took = Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano);
     assert!((Duration::from_millis(900)..Duration::from_millis(1600)).contains(&took), "{took:?}");
+    agent.stop();
+}
+
+/// A collector of somebody else's, which writes down what it understood. Ended when dropped.
+struct Rotel {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Rotel {
+    fn begin(folder: &Folder) -> Rotel {
+        let (port, grpc) = (free_port(), free_port());
+        let log = folder.0.join("rotel.log");
+        let child = Command::new(servers().value("WW_COLLECTOR"))
+            .args(["start", "--otlp-http-endpoint", &format!("127.0.0.1:{port}")])
+            .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}"), "--exporter", "blackhole"])
+            .args(["--debug-log", "metrics", "--debug-log", "traces", "--debug-log-verbosity", "detailed"])
+            .stdout(fs::File::create(&log).expect("a log"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a collector");
+        wait("it listens", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Rotel { child, port, log }
+    }
+
+    /// The values of one metric of one target, as it wrote them down; with the lines about each of its points.
+    fn values(&self, target: &str, metric: &str) -> Vec<(f64, String)> {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let of_target = format!("-> target: Str({target})\n");
+        let named = format!("-> Name: {metric}\n");
+        let resources = text.split("ResourceMetrics #").filter(|one| one.contains(&of_target));
+        let metrics = resources.flat_map(|one| one.split("\nMetric #")).filter(|one| one.contains(&named));
+        let points = metrics.flat_map(|one| one.split("DataPoints #").skip(1));
+        let value = |point: &str| point.lines().find_map(|line| line.strip_prefix("Value: ")?.trim().parse().ok());
+        points.filter_map(|point| Some((value(point)?, point.to_string()))).collect()
+    }
+}
+
+impl Drop for Rotel {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended already
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_real_collector_understands_what_was_pushed() {
+    let folder = Folder::new();
+    let rotel = Rotel::begin(&folder);
+    let export = format!("[export.otlp]\nendpoint = \"http://127.0.0.1:{}\"\ninterval = \"1s\"\n", rotel.port);
+    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{export}", sections(&["cache", "this-host"], "")));
+    wait("memory is told", SOON, || rotel.values("cache", "redis.memory.used").len() >= 3);
+    wait("CPU time is told", SOON, || rotel.values("this-host", "system.cpu.time").len() >= 3);
+    // Each value that it understood is one that the agent has stored.
+    let understood = rotel.values("cache", "redis.memory.used");
+    let stored = agent.samples("redis_memory_used_bytes{target=\"cache\"}[1m]");
+    assert!(understood.iter().all(|(value, _)| stored.contains(value)), "{understood:?} of {stored:?}");
+    let cpu = rotel.values("this-host", "system.cpu.time");
+    assert!(cpu.iter().all(|(_, point)| point.contains("-> mode: Str(")), "{cpu:?}");
+    for counter in ["failed_attempts", "refused_points", "rejected_points", "overflowed_points", "unfit_points"] {
+        assert_eq!(agent.metric(&format!("watchward_export_{counter}_total")), 0.0, "{counter}");
+    }
     agent.stop();
 }
