@@ -26,6 +26,8 @@ use crate::sys::task::{self, Handle};
 
 /// Cycles that may wait for the encoding. Beyond it whole cycles are dropped and counted.
 const CYCLES_WAITING_MAX: usize = 64;
+/// What the agent's own metrics get at the end.
+const OWN_TIME: Duration = Duration::from_millis(250);
 /// With so many points gathered a request is made at once, whatever the interval: about a megabyte.
 const POINTS_MAX: usize = 8192;
 
@@ -35,8 +37,8 @@ pub struct Surroundings {
     pub catalogue: Arc<Catalogue>,
     pub series: Arc<dyn Series>,
     pub clock: Arc<Clock>,
-    /// Gathers the agent's own metrics.
-    pub own: Box<dyn Fn() -> Vec<Family> + Send + Sync>,
+    /// Gathers the agent's own metrics. It may hang with the disk, so it is asked beside everything else.
+    pub own: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
     pub counters: Arc<Counters>,
 }
 
@@ -46,12 +48,21 @@ enum Handed {
     Trace(Trace),
 }
 
-type Subjects = Arc<Mutex<HashMap<String, Arc<Prepared>>>>;
+/// The agent's own metrics on their way, or why there are none.
+type Asking = Handle<Result<Vec<Family>, String>>;
+
+/// What the targets are, by identity.
+#[derive(Default)]
+struct Subjects {
+    now: HashMap<String, Arc<Prepared>>,
+    /// What targets were that have changed or gone, until the cycle has come that ends their series.
+    former: HashMap<String, Arc<Prepared>>,
+}
 
 /// A running exporter. It ends when dropped.
 pub struct Exporter {
     cycles: mpsc::Sender<Handed>,
-    subjects: Subjects,
+    subjects: Mutex<Subjects>,
     agent: Agent,
     counters: Arc<Counters>,
     has_traces: bool,
@@ -66,7 +77,7 @@ impl Exporter {
         let (cycles, waiting) = mpsc::channel(CYCLES_WAITING_MAX);
         let (stop, stopping) = watch::channel(false);
         let queue = Arc::new(Queue::new(config.queue_bytes_max));
-        let (subjects, agent, counters) = (Subjects::default(), around.agent.clone(), around.counters.clone());
+        let (agent, counters) = (around.agent.clone(), around.counters.clone());
         let (every, has_traces) = (config.interval, config.traces);
         let sender = Sender::new(config, queue.clone(), counters.clone(), around.clock.clone());
         let now = around.clock.now();
@@ -78,13 +89,14 @@ impl Exporter {
             began_ms: now.stored_ms - i64::try_from(now.since_start.as_millis()).unwrap_or(0),
             around,
             traces,
+            asking: None,
             streams: Streams::default(),
             batch: Batch::default(),
             queue: queue.clone(),
         };
         Exporter {
             cycles,
-            subjects,
+            subjects: Mutex::default(),
             agent,
             counters,
             has_traces,
@@ -95,23 +107,38 @@ impl Exporter {
         }
     }
 
-    /// Tells what the targets are. One that is not among them any more is remembered until its last cycle has come.
+    /// Tells what all the targets are.
     pub fn set_subjects(&self, subjects: impl IntoIterator<Item = (String, Subject)>) {
         let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut known.now);
         for (identity, subject) in subjects {
-            let prepared = Prepared::new(&self.agent.resource_of(&subject), &subject);
-            if known.get(&identity).is_none_or(|before| **before != prepared) {
-                known.insert(identity, Arc::new(prepared));
-            }
+            let new = Prepared::new(&self.agent.resource_of(&subject), &subject);
+            let prepared = match before.remove(&identity) {
+                Some(old) if *old == new => old,
+                old => {
+                    known.former.extend(old.map(|old| (identity.clone(), old)));
+                    Arc::new(new)
+                }
+            };
+            known.now.insert(identity, prepared);
         }
+        known.former.extend(before);
+    }
+
+    /// What a cycle is about. The last one of a target is about what that was before it changed or went.
+    fn resource(&self, cycle: &Cycle) -> Option<Arc<Prepared>> {
+        let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        if cycle.removed
+            && let Some(former) = known.former.remove(&*cycle.target)
+        {
+            return Some(former);
+        }
+        known.now.get(&*cycle.target).or_else(|| known.former.get(&*cycle.target)).cloned()
     }
 
     /// Takes a cycle, or counts that there was no room for it. Never waits.
     pub fn hand(&self, cycle: &Cycle) {
-        let resource = {
-            let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-            if cycle.removed { known.remove(&*cycle.target) } else { known.get(&*cycle.target).cloned() }
-        };
+        let resource = self.resource(cycle);
         let Some(resource) = resource else {
             return Counters::add(&self.counters.unfit, cycle.points.len() as u64);
         };
@@ -154,6 +181,14 @@ impl Exporter {
     }
 }
 
+/// Waits for what is under way; where nothing is, for ever.
+async fn answered(asking: &mut Option<Asking>) -> Result<Vec<Family>, String> {
+    match asking {
+        Some(asking) => asking.await.and_then(|answer| answer),
+        None => std::future::pending().await,
+    }
+}
+
 /// The gathering loop.
 struct Gathering {
     around: Surroundings,
@@ -161,6 +196,8 @@ struct Gathering {
     began_ms: i64,
     /// `None`: no traces are wanted.
     traces: Option<Traces>,
+    /// At most one at a time.
+    asking: Option<Asking>,
     streams: Streams,
     batch: Batch,
     queue: Arc<Queue>,
@@ -177,11 +214,41 @@ impl Gathering {
                     Some(handed) => self.take(handed),
                     None => break,
                 },
-                _ = tick.tick() => self.flush().await,
+                _ = tick.tick() => {
+                    self.flush().await;
+                    self.ask();
+                }
+                answer = answered(&mut self.asking) => self.tell_own(answer),
             }
         }
         self.flush().await;
+        self.ask();
+        if let Ok(answer) = timeout(OWN_TIME, answered(&mut self.asking)).await {
+            self.tell_own(answer);
+        }
         self.queue.close();
+    }
+
+    /// Begins to gather the agent's own metrics, unless that is still under way.
+    fn ask(&mut self) {
+        let own = self.around.own.clone();
+        self.asking.get_or_insert_with(|| {
+            task::spawn("own metrics", async move { task::blocking("own metrics", move || own()).await })
+        });
+    }
+
+    fn tell_own(&mut self, answer: Result<Vec<Family>, String>) {
+        self.asking = None;
+        let families = answer.unwrap_or_else(|panic| {
+            tracing::error!("the agent's own metrics cannot be pushed: {panic}");
+            Vec::new()
+        });
+        let items = families.iter().map(|family| family.figures.len() as u64).sum();
+        if items > 0 {
+            let at_ms = self.around.clock.now().stored_ms;
+            let body = own::encode(&families, self.around.agent.resource(), self.began_ms, at_ms);
+            self.push(body, items);
+        }
     }
 
     fn take(&mut self, handed: Handed) {
@@ -214,7 +281,7 @@ impl Gathering {
         }
     }
 
-    /// Makes a request of what was gathered, one of the agent's own metrics, and one of traces.
+    /// Makes a request of the samples that were gathered, and one of the traces.
     async fn flush(&mut self) {
         let now = self.around.clock.now();
         if !self.batch.is_empty() {
@@ -222,12 +289,6 @@ impl Gathering {
         }
         self.streams.sweep(now.stored_ms);
         self.around.counters.series.store(self.streams.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        let families = (self.around.own)();
-        let items = families.iter().map(|family| family.figures.len() as u64).sum();
-        if items > 0 {
-            let body = own::encode(&families, self.around.agent.resource(), self.began_ms, now.stored_ms);
-            self.push(body, items);
-        }
         if let Some(traces) = &mut self.traces {
             traces.flush().await;
         }
@@ -238,7 +299,6 @@ impl Gathering {
         let items = self.batch.len() as u64;
         let body = self.batch.seal(&self.streams);
         self.push(body, items);
-        note_level(&self.queue, &self.around.counters);
     }
 
     fn push(&self, mut body: Vec<u8>, items: u64) {
@@ -246,5 +306,6 @@ impl Gathering {
         let gone = self.queue.push(Parcel { signal: Signal::Metrics, body: body.into(), items });
         let lost = gone.iter().map(|parcel| parcel.items).sum();
         Counters::add(&self.around.counters.overflowed, lost);
+        note_level(&self.queue, &self.around.counters);
     }
 }

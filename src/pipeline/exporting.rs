@@ -58,7 +58,7 @@ impl Exporting {
                 catalogue: self.catalogue.clone(),
                 series: self.store.clone(),
                 clock: self.clock.clone(),
-                own: Box::new(move || mirror.gather().iter().filter_map(family).collect()),
+                own: Arc::new(move || mirror.gather().iter().filter_map(family).collect()),
                 counters: self.mirror.exports(),
             };
             tracing::info!("pushing to the collector {}", otlp.endpoint.address().text());

@@ -30,6 +30,9 @@ use watchward::model::row::Metric;
 use watchward::model::series::{Series, SeriesId};
 use watchward::sys::clock::Clock;
 
+/// A series whose labels cannot be asked for without a panic.
+pub const FAULTY: SeriesId = SeriesId(999_999);
+
 /// A giver of identities.
 #[derive(Default)]
 pub struct Table(Mutex<Vec<Labels>>);
@@ -45,6 +48,7 @@ impl Series for Table {
     }
 
     fn labels(&self, id: SeriesId) -> Labels {
+        assert_ne!(id, FAULTY, "planted");
         self.0.lock().expect("whole").get(id.0 as usize).cloned().unwrap_or_else(Labels::empty)
     }
 }
@@ -152,7 +156,7 @@ impl Stage {
             catalogue: Arc::new(catalogue()),
             series: series.clone(),
             clock: clock.clone(),
-            own: Box::new(own),
+            own: Arc::new(own),
             counters: counters.clone(),
         };
         let exporter = Exporter::begin(config, around);

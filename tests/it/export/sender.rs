@@ -1,5 +1,7 @@
 //! Stories of the exporter against a collector that takes, defers, refuses, hangs, dies, and breaks off.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
@@ -14,7 +16,7 @@ use crate::alert::secrets::Logs;
 use crate::alert::sink;
 use crate::export::collector::{Answer, Collector, count_by_path};
 use crate::export::own::families;
-use crate::export::{Stage, otlp};
+use crate::export::{FAULTY, Stage, otlp};
 
 const T: i64 = 1_800_000_000_000;
 
@@ -184,6 +186,7 @@ async fn a_cycle_of_a_target_that_is_gone_ends_its_series_and_then_it_is_forgott
     let id = stage.series.series("up", &[]);
     let mut farewell = super::cycle("cache", T + 1000, vec![(id, watchward::model::series::STALE)]);
     farewell.removed = true;
+    stage.exporter.set_subjects([]);
     stage.exporter.hand(&farewell);
     stage.cycle(T + 2000, 2.0); // nobody knows whose this is
     let statistics = stage.wait("all", |now| now.sent == 3 && now.unfit == 2).await;
@@ -262,13 +265,57 @@ async fn an_https_collector_is_believed_by_the_authority_that_is_named() {
     std::fs::remove_file(&path).expect("it is there");
 }
 
+/// The series of the target as it was end under its old resource, and go on as others under the new one.
+#[tokio::test]
+async fn a_target_whose_labels_change_ends_as_it_was_and_begins_as_it_is() {
+    let collector = Collector::begin();
+    let stage = Stage::begin(otlp(collector.port));
+    let changed = super::Subject { labels: [("region".to_string(), "eu-2".to_string())].into(), ..super::subject() };
+    let (old, new) =
+        (stage.series.series("up", &[("region", "eu-1")]), stage.series.series("up", &[("region", "eu-2")]));
+    stage.exporter.hand(&super::cycle("cache", T, vec![(old, 1.0)]));
+    stage.exporter.set_subjects([("acme/cache".to_string(), changed)]);
+    let mut farewell = super::cycle("cache", T + 1000, vec![(old, watchward::model::series::STALE)]);
+    farewell.removed = true;
+    stage.exporter.hand(&farewell);
+    stage.exporter.hand(&super::cycle("cache", T + 2000, vec![(new, 1.0)]));
+    let statistics = stage.wait("all", |now| now.sent == 3).await;
+    assert_eq!((statistics.unfit, collector.faults()), (0, Vec::new()));
+    let points = collector.points_of("cache", "up");
+    let shown: Vec<_> = points.iter().map(|one| (one.resource["region"].as_str(), one.value)).collect();
+    assert_eq!(shown, [("eu-1", Some(1.0)), ("eu-1", None), ("eu-2", Some(1.0))]);
+}
+
+/// They are asked of the store, which hangs with its disk.
+#[tokio::test]
+async fn own_metrics_that_hang_or_panic_hold_up_no_sample() {
+    let collector = Collector::begin();
+    let asked = Arc::new(AtomicU64::new(0));
+    let own = {
+        let asked = asked.clone();
+        move || {
+            assert!(asked.fetch_add(1, Ordering::Relaxed) > 0, "planted");
+            std::thread::sleep(Duration::from_secs(2));
+            families()
+        }
+    };
+    let stage = Stage::begin_own(otlp(collector.port), own);
+    for step in 0..10 {
+        stage.cycle(T + step * 1000, 1.0);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    stage.wait("all samples", |now| now.sent == 20).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "one at a time");
+    stage.wait("then its own", |now| now.sent == 24).await;
+    assert_eq!(collector.faults(), [""; 0]);
+}
+
 #[tokio::test]
 async fn a_panic_in_the_gathering_is_seen_and_harms_nobody_who_hands() {
     let collector = Collector::begin();
-    let config = Otlp { interval: Duration::from_millis(100), ..otlp(collector.port) };
-    let stage = Stage::begin_own(config, || panic!("planted"));
+    let stage = Stage::begin(otlp(collector.port));
     assert!(!stage.exporter.has_fallen());
-    stage.cycle(T, 1.0);
+    stage.exporter.hand(&super::cycle("cache", T, vec![(FAULTY, 1.0)]));
     for _ in 0..100 {
         tokio::time::sleep(Duration::from_millis(20)).await;
         if stage.exporter.has_fallen() {
