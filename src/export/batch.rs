@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{AggregationTemporality, DataPointFlags, NumberDataPoint, Sum};
 use prost::Message;
 
 use crate::export::resource::Prepared;
 use crate::export::streams::{Point, Streams};
-use crate::export::wire::{nanos, put_message};
+use crate::export::wire::{nanos, put_message, scope};
 
 /// Numbers of fields in opentelemetry/proto/metrics/v1/metrics.proto.
 mod field {
@@ -57,7 +56,7 @@ impl Batch {
 
     /// Encodes what was gathered as an `ExportMetricsServiceRequest`, and empties the batch.
     pub fn seal(&mut self, streams: &Streams) -> Vec<u8> {
-        let scope = scope();
+        let scope = scope().encode_to_vec();
         // An encoded point of the usual size.
         let mut out = Vec::with_capacity(self.points * 96);
         for mut part in std::mem::take(&mut self.parts) {
@@ -75,16 +74,6 @@ impl Batch {
         self.points = 0;
         out
     }
-}
-
-/// The scope of all that is pushed: the agent.
-pub fn scope() -> Vec<u8> {
-    let scope = InstrumentationScope {
-        name: "watchward".to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        ..InstrumentationScope::default()
-    };
-    scope.encode_to_vec()
 }
 
 /// Appends one metric with its points, which are all of the same head.

@@ -16,14 +16,18 @@ use crate::export::resource::{Agent, Prepared, Subject};
 use crate::export::sender::{Sender, note_level};
 use crate::export::statistics::Counters;
 use crate::export::streams::Streams;
+use crate::export::traces::{self, Traces};
 use crate::model::catalogue::Catalogue;
 use crate::model::reading::{Cycle, Points};
 use crate::model::series::{Series, SeriesId, is_stale};
+use crate::model::span::Trace;
 use crate::sys::clock::Clock;
 use crate::sys::task::{self, Handle};
 
 /// Cycles that may wait for the encoding. Beyond it whole cycles are dropped and counted.
 const CYCLES_WAITING_MAX: usize = 64;
+/// What the agent's own metrics get at the end.
+const OWN_TIME: Duration = Duration::from_millis(250);
 /// With so many points gathered a request is made at once, whatever the interval: about a megabyte.
 const POINTS_MAX: usize = 8192;
 
@@ -33,27 +37,36 @@ pub struct Surroundings {
     pub catalogue: Arc<Catalogue>,
     pub series: Arc<dyn Series>,
     pub clock: Arc<Clock>,
-    /// Gathers the agent's own metrics.
-    pub own: Box<dyn Fn() -> Vec<Family> + Send + Sync>,
+    /// Gathers the agent's own metrics. It may hang with the disk, so it is asked beside everything else.
+    pub own: Arc<dyn Fn() -> Vec<Family> + Send + Sync>,
     pub counters: Arc<Counters>,
 }
 
-/// A cycle on its way out.
-struct Handed {
-    target: Arc<str>,
-    at_ms: i64,
-    removed: bool,
-    points: Points,
+/// What is on its way out.
+enum Handed {
+    Cycle { resource: Arc<Prepared>, at_ms: i64, points: Points, slow: Option<Trace> },
+    Trace(Trace),
 }
 
-type Subjects = Arc<Mutex<HashMap<String, Arc<Prepared>>>>;
+/// The agent's own metrics on their way, or why there are none.
+type Asking = Handle<Result<Vec<Family>, String>>;
+
+/// What the targets are, by identity.
+#[derive(Default)]
+struct Subjects {
+    now: HashMap<String, Arc<Prepared>>,
+    /// What targets were that have changed or gone, until the cycle has come that ends their series.
+    former: HashMap<String, Arc<Prepared>>,
+}
 
 /// A running exporter. It ends when dropped.
 pub struct Exporter {
     cycles: mpsc::Sender<Handed>,
-    subjects: Subjects,
+    subjects: Mutex<Subjects>,
     agent: Agent,
     counters: Arc<Counters>,
+    has_traces: bool,
+    queue: Arc<Queue>,
     stop: watch::Sender<bool>,
     gathering: Handle<()>,
     sending: Handle<()>,
@@ -64,65 +77,115 @@ impl Exporter {
         let (cycles, waiting) = mpsc::channel(CYCLES_WAITING_MAX);
         let (stop, stopping) = watch::channel(false);
         let queue = Arc::new(Queue::new(config.queue_bytes_max));
-        let (subjects, agent, counters) = (Subjects::default(), around.agent.clone(), around.counters.clone());
-        let every = config.interval;
+        let (agent, counters) = (around.agent.clone(), around.counters.clone());
+        let (every, has_traces) = (config.interval, config.traces);
         let sender = Sender::new(config, queue.clone(), counters.clone(), around.clock.clone());
         let now = around.clock.now();
+        let traces = has_traces.then(|| Traces::new(&agent, queue.clone(), counters.clone()));
+        let traces = traces.and_then(|made| {
+            made.map_err(|error| tracing::error!("traces cannot be pushed: {error}")).ok() // the metrics still go
+        });
         let gathering = Gathering {
             began_ms: now.stored_ms - i64::try_from(now.since_start.as_millis()).unwrap_or(0),
             around,
-            subjects: subjects.clone(),
+            traces,
+            asking: None,
             streams: Streams::default(),
             batch: Batch::default(),
-            queue,
+            queue: queue.clone(),
         };
         Exporter {
             cycles,
-            subjects,
+            subjects: Mutex::default(),
             agent,
             counters,
+            has_traces,
+            queue,
             stop,
             gathering: task::spawn("exporting", gathering.run(waiting, every)),
             sending: task::spawn("export sending", sender.run(stopping)),
         }
     }
 
-    /// Tells what the targets are. One that is not among them any more is remembered until its last cycle has come.
+    /// Tells what all the targets are.
     pub fn set_subjects(&self, subjects: impl IntoIterator<Item = (String, Subject)>) {
         let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut known.now);
         for (identity, subject) in subjects {
-            let prepared = Prepared::new(&self.agent.resource_of(&subject), &subject);
-            if known.get(&identity).is_none_or(|before| **before != prepared) {
-                known.insert(identity, Arc::new(prepared));
-            }
+            let new = Prepared::new(&self.agent.resource_of(&subject), &subject);
+            let prepared = match before.remove(&identity) {
+                Some(old) if *old == new => old,
+                old => {
+                    known.former.extend(old.map(|old| (identity.clone(), old)));
+                    Arc::new(new)
+                }
+            };
+            known.now.insert(identity, prepared);
         }
+        known.former.extend(before);
+    }
+
+    /// What a cycle is about. The last one of a target is about what that was before it changed or went.
+    fn resource(&self, cycle: &Cycle) -> Option<Arc<Prepared>> {
+        let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
+        if cycle.removed
+            && let Some(former) = known.former.remove(&*cycle.target)
+        {
+            return Some(former);
+        }
+        known.now.get(&*cycle.target).or_else(|| known.former.get(&*cycle.target)).cloned()
     }
 
     /// Takes a cycle, or counts that there was no room for it. Never waits.
     pub fn hand(&self, cycle: &Cycle) {
-        let handed = Handed {
-            target: cycle.target.clone(),
-            at_ms: cycle.at_ms,
-            removed: cycle.removed,
-            points: cycle.points.clone(),
+        let resource = self.resource(cycle);
+        let Some(resource) = resource else {
+            return Counters::add(&self.counters.unfit, cycle.points.len() as u64);
         };
+        let slow = if self.has_traces { traces::of_cycle(cycle, resource.subject.deadline) } else { None };
+        let handed = Handed::Cycle { resource, at_ms: cycle.at_ms, points: cycle.points.clone(), slow };
         if self.cycles.try_send(handed).is_err() {
             Counters::add(&self.counters.dropped_cycles, 1);
         }
     }
 
+    /// Takes a trace of something else that the agent did. Never waits.
+    pub fn trace(&self, trace: Trace) {
+        let count = trace.root.count() as u64;
+        if self.has_traces && self.cycles.try_send(Handed::Trace(trace)).is_err() {
+            Counters::add(&self.counters.dropped_spans, count);
+        }
+    }
+
+    /// Whether one of its tasks has ended by itself, which only a panic does.
+    pub fn has_fallen(&self) -> bool {
+        self.gathering.is_finished() || self.sending.is_finished()
+    }
+
     /// Pushes what was gathered, as far as the collector takes it within the limit.
     pub async fn end(self, limit: Duration) {
-        let Exporter { cycles, stop, gathering, sending, .. } = self;
+        let Exporter { cycles, stop, gathering, sending, queue, counters, .. } = self;
         drop(cycles); // gathering ends after the last one, and closes the queue
         let _ = stop.send(true);
         let flushing = async {
             let _ = gathering.await;
             let _ = sending.await;
         };
-        if timeout(limit, flushing).await.is_err() {
-            tracing::warn!("the collector did not take everything before the end");
+        let _ = timeout(limit, flushing).await; // what is left says whether it was enough
+        let left = queue.level().items;
+        if left > 0 {
+            Counters::add(&counters.overflowed, left);
+            tracing::warn!("{left} points did not reach the collector before the end");
         }
+        counters.clear_queue();
+    }
+}
+
+/// Waits for what is under way; where nothing is, for ever.
+async fn answered(asking: &mut Option<Asking>) -> Result<Vec<Family>, String> {
+    match asking {
+        Some(asking) => asking.await.and_then(|answer| answer),
+        None => std::future::pending().await,
     }
 }
 
@@ -131,7 +194,10 @@ struct Gathering {
     around: Surroundings,
     /// When the agent began, and with it its own counters (stored time).
     began_ms: i64,
-    subjects: Subjects,
+    /// `None`: no traces are wanted.
+    traces: Option<Traces>,
+    /// At most one at a time.
+    asking: Option<Asking>,
     streams: Streams,
     batch: Batch,
     queue: Arc<Queue>,
@@ -145,26 +211,61 @@ impl Gathering {
         loop {
             tokio::select! {
                 handed = cycles.recv() => match handed {
-                    Some(handed) => self.take(&handed),
+                    Some(handed) => self.take(handed),
                     None => break,
                 },
-                _ = tick.tick() => self.flush(),
+                _ = tick.tick() => {
+                    self.flush().await;
+                    self.ask();
+                }
+                answer = answered(&mut self.asking) => self.tell_own(answer),
             }
         }
-        self.flush();
+        self.flush().await;
+        self.ask();
+        if let Ok(answer) = timeout(OWN_TIME, answered(&mut self.asking)).await {
+            self.tell_own(answer);
+        }
         self.queue.close();
     }
 
-    fn take(&mut self, handed: &Handed) {
-        let prepared = {
-            let mut known = self.subjects.lock().unwrap_or_else(PoisonError::into_inner);
-            if handed.removed { known.remove(&*handed.target) } else { known.get(&*handed.target).cloned() }
-        };
-        let Some(prepared) = prepared else {
-            return Counters::add(&self.around.counters.unfit, handed.points.len() as u64);
-        };
-        for (id, value) in &handed.points {
-            self.add(*id, handed.at_ms, *value, &prepared);
+    /// Begins to gather the agent's own metrics, unless that is still under way.
+    fn ask(&mut self) {
+        let own = self.around.own.clone();
+        self.asking.get_or_insert_with(|| {
+            task::spawn("own metrics", async move { task::blocking("own metrics", move || own()).await })
+        });
+    }
+
+    fn tell_own(&mut self, answer: Result<Vec<Family>, String>) {
+        self.asking = None;
+        let families = answer.unwrap_or_else(|panic| {
+            tracing::error!("the agent's own metrics cannot be pushed: {panic}");
+            Vec::new()
+        });
+        let items = families.iter().map(|family| family.figures.len() as u64).sum();
+        if items > 0 {
+            let at_ms = self.around.clock.now().stored_ms;
+            let body = own::encode(&families, self.around.agent.resource(), self.began_ms, at_ms);
+            self.push(body, items);
+        }
+    }
+
+    fn take(&mut self, handed: Handed) {
+        match handed {
+            Handed::Cycle { resource, at_ms, points, slow } => {
+                for (id, value) in points {
+                    self.add(id, at_ms, value, &resource);
+                }
+                if let (Some(traces), Some(slow)) = (&mut self.traces, slow) {
+                    traces.add(&slow, Some(&resource));
+                }
+            }
+            Handed::Trace(trace) => {
+                if let Some(traces) = &mut self.traces {
+                    traces.add(&trace, None);
+                }
+            }
         }
     }
 
@@ -180,20 +281,18 @@ impl Gathering {
         }
     }
 
-    /// Makes a request of what was gathered and one of the agent's own metrics.
-    fn flush(&mut self) {
+    /// Makes a request of the samples that were gathered, and one of the traces.
+    async fn flush(&mut self) {
         let now = self.around.clock.now();
         if !self.batch.is_empty() {
             self.seal();
         }
         self.streams.sweep(now.stored_ms);
         self.around.counters.series.store(self.streams.len() as u64, std::sync::atomic::Ordering::Relaxed);
-        let families = (self.around.own)();
-        let items = families.iter().map(|family| family.figures.len() as u64).sum();
-        if items > 0 {
-            let body = own::encode(&families, self.around.agent.resource(), self.began_ms, now.stored_ms);
-            self.push(body, items);
+        if let Some(traces) = &mut self.traces {
+            traces.flush().await;
         }
+        note_level(&self.queue, &self.around.counters);
     }
 
     fn seal(&mut self) {

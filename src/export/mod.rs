@@ -7,6 +7,7 @@ pub mod streams;
 pub mod wire;
 pub mod batch;
 pub mod own;
+pub mod traces;
 pub mod queue;
 pub mod verdict;
 pub mod sender;

@@ -1,7 +1,7 @@
 //! The agent's own metrics, as they are pushed: counters, gauges and histograms of one resource.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-use crate::export::wire::{attribute, nanos};
+use crate::export::wire::{attribute, nanos, scope};
 
 /// One metric of the agent's own.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,12 +38,7 @@ pub enum Figure {
 /// Encodes the agent's own metrics as an `ExportMetricsServiceRequest`.
 pub fn encode(families: &[Family], resource: Resource, start_ms: i64, at_ms: i64) -> Vec<u8> {
     let metrics = families.iter().filter_map(|family| metric(family, nanos(start_ms), nanos(at_ms))).collect();
-    let scope = InstrumentationScope {
-        name: "watchward".to_string(),
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        ..InstrumentationScope::default()
-    };
-    let scope_metrics = vec![ScopeMetrics { scope: Some(scope), metrics, ..ScopeMetrics::default() }];
+    let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics, ..ScopeMetrics::default() }];
     let all = ResourceMetrics { resource: Some(resource), scope_metrics, ..ResourceMetrics::default() };
     ExportMetricsServiceRequest { resource_metrics: vec![all] }.encode_to_vec()
 }

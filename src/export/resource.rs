@@ -1,6 +1,7 @@
 //! Resources: what samples are about, by the semantic conventions. One for each target, and one for the agent itself.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -35,12 +36,29 @@ pub struct Subject {
     pub is_local: bool,
     /// The target's own labels.
     pub labels: BTreeMap<String, String>,
+    /// The longest that a cycle may take.
+    pub deadline: Duration,
 }
 
 impl Agent {
-    /// The resource of the agent's own metrics and spans.
+    /// The resource of the agent's own metrics.
     pub fn resource(&self) -> Resource {
-        self.with(&self.name, [attribute("host.name", &self.host_name)])
+        let attributes = self.attributes().iter().map(|(name, value)| attribute(name, value)).collect();
+        Resource { attributes, ..Resource::default() }
+    }
+
+    /// The attributes of the resource of the agent itself.
+    pub fn attributes(&self) -> Vec<(String, String)> {
+        let own = [
+            ("service.name", "watchward"),
+            ("service.instance.id", &self.name),
+            ("service.version", env!("CARGO_PKG_VERSION")),
+            ("host.name", &self.host_name),
+        ];
+        let is_free = |name: &&String| own.iter().all(|(taken, _)| taken != name);
+        let configured =
+            self.attributes.keys().filter(is_free).map(|name| (name.clone(), self.attributes[name].clone()));
+        own.iter().map(|(name, value)| (name.to_string(), value.to_string())).chain(configured).collect()
     }
 
     /// The resource of a target. Its `service.instance.id` is unique among all targets of all agents, for receivers that
@@ -79,11 +97,11 @@ impl Agent {
     }
 }
 
-/// What batches need of a target: its resource as bytes, and the labels that it takes the place of.
+/// A target with its resource as bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prepared {
     pub bytes: Vec<u8>,
-    labels: Vec<String>,
+    pub subject: Subject,
 }
 
 /// Labels of every series that are the resource's business: Prometheus' words for what a resource says.
@@ -91,11 +109,11 @@ const LABELS: &[&str] = &[NAME, "tenant", "target", "instance", "job"];
 
 impl Prepared {
     pub fn new(resource: &Resource, subject: &Subject) -> Prepared {
-        Prepared { bytes: resource.encode_to_vec(), labels: subject.labels.keys().cloned().collect() }
+        Prepared { bytes: resource.encode_to_vec(), subject: subject.clone() }
     }
 
     /// Whether a label is left to the points.
     pub fn leaves(&self, label: &str) -> bool {
-        !LABELS.contains(&label) && !self.labels.iter().any(|own| own == label)
+        !LABELS.contains(&label) && !self.subject.labels.contains_key(label)
     }
 }

@@ -84,6 +84,7 @@ impl Sender {
 
     /// Runs until the queue is closed and empty, or closed and what is left cannot be sent.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        self.counters.arrived(); // what another collector did not take is not this one's failing
         while let Some(parcel) = self.queue.first().await {
             let is_over = self.deliver(&parcel, &mut stopping).await;
             self.queue.done();
@@ -106,7 +107,7 @@ impl Sender {
                 }
                 Verdict::Refused => {
                     Counters::add(&self.counters.refused, parcel.items);
-                    self.recovered();
+                    self.counters.failed(self.clock.now().since_start, &format!("{}: {}", self.name(), reply.words));
                     let words = format!("refused {} points for good: {}", parcel.items, reply.words);
                     self.complain(Complaint::Refused, &words);
                     return false;
@@ -114,7 +115,7 @@ impl Sender {
                 Verdict::Retry { after } => {
                     failures = failures.saturating_add(1);
                     Counters::add(&self.counters.failed, 1);
-                    self.counters.set_failing(Some(self.clock.now().since_start));
+                    self.counters.failed(self.clock.now().since_start, &format!("{}: {}", self.name(), reply.words));
                     self.complain(Complaint::Failing, &format!("cannot be told anything: {}", reply.words));
                     if *stopping.borrow() {
                         return true;
@@ -141,10 +142,11 @@ impl Sender {
     }
 
     fn recovered(&mut self) {
-        if let Some(since) = self.counters.set_failing(None) {
+        if let Some(since) = self.counters.arrived() {
             let lasted = self.clock.now().since_start.saturating_sub(since);
-            tracing::info!("the collector {} answers again, after {} s", self.name(), lasted.as_secs());
+            tracing::info!("the collector {} takes what it is sent again, after {} s", self.name(), lasted.as_secs());
             self.told[Complaint::Failing as usize] = None;
+            self.told[Complaint::Refused as usize] = None;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What exporting counts of itself, for the agent's own metrics.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// One reading. All but the first four only ever grow while the agent runs.
@@ -12,7 +13,7 @@ pub struct Statistics {
     pub queued_items: u64,
     /// Series of which something is remembered.
     pub series: u64,
-    /// How long nothing has arrived although something waits, in seconds.
+    /// How long nothing has arrived of what was pushed, in seconds.
     pub failing_s: f64,
     /// Points and spans that arrived.
     pub sent: u64,
@@ -28,6 +29,8 @@ pub struct Statistics {
     pub unfit: u64,
     /// Whole cycles dropped because the encoding did not keep up.
     pub dropped_cycles: u64,
+    /// Spans dropped because too many came at once.
+    pub dropped_spans: u64,
 }
 
 /// Nothing fails.
@@ -46,8 +49,11 @@ pub struct Counters {
     pub rejected: AtomicU64,
     pub unfit: AtomicU64,
     pub dropped_cycles: AtomicU64,
-    /// Since when attempts fail, in milliseconds since the agent began.
+    pub dropped_spans: AtomicU64,
+    /// Since when nothing arrives, in milliseconds since the agent began.
     failing_since_ms: AtomicI64,
+    /// What the collector last said to that, or why it said nothing.
+    words: Mutex<String>,
 }
 
 impl Default for Counters {
@@ -64,7 +70,9 @@ impl Default for Counters {
             rejected: zero(),
             unfit: zero(),
             dropped_cycles: zero(),
+            dropped_spans: zero(),
             failing_since_ms: AtomicI64::new(NEVER),
+            words: Mutex::default(),
         }
     }
 }
@@ -74,17 +82,29 @@ impl Counters {
         counter.fetch_add(by, Ordering::Relaxed);
     }
 
-    /// Notes that attempts fail since then (the first to say so stands), or fail no more. Returns since when they did.
-    pub fn set_failing(&self, since: Option<Duration>) -> Option<Duration> {
-        let new = since.map_or(NEVER, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
-        let before = match since {
-            Some(_) => {
-                let swapped = self.failing_since_ms.compare_exchange(NEVER, new, Ordering::Relaxed, Ordering::Relaxed);
-                swapped.unwrap_or_else(|before| before)
-            }
-            None => self.failing_since_ms.swap(NEVER, Ordering::Relaxed),
-        };
+    /// Notes that no queue is there any more.
+    pub fn clear_queue(&self) {
+        [&self.queued_bytes, &self.queued_items, &self.series].iter().for_each(|one| one.store(0, Ordering::Relaxed));
+    }
+
+    /// Notes that nothing arrived, and why. The first of several in a row says since when.
+    pub fn failed(&self, now: Duration, words: &str) {
+        let now_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        // Whoever was first stands.
+        let _ = self.failing_since_ms.compare_exchange(NEVER, now_ms, Ordering::Relaxed, Ordering::Relaxed);
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words.to_string();
+    }
+
+    /// Notes that something arrived, or that nothing is pushed any more. Returns since when nothing did.
+    pub fn arrived(&self) -> Option<Duration> {
+        let before = self.failing_since_ms.swap(NEVER, Ordering::Relaxed);
         u64::try_from(before).ok().map(Duration::from_millis)
+    }
+
+    /// Why nothing arrives, if so.
+    pub fn complaint(&self) -> Option<String> {
+        let fails = self.failing_since_ms.load(Ordering::Relaxed) != NEVER;
+        fails.then(|| self.words.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     pub fn read(&self, since_start: Duration) -> Statistics {
@@ -102,6 +122,7 @@ impl Counters {
             rejected: of(&self.rejected),
             unfit: of(&self.unfit),
             dropped_cycles: of(&self.dropped_cycles),
+            dropped_spans: of(&self.dropped_spans),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! head of a metric) is kept as the bytes of its fields; a message is the concatenation of its fields, in any order.
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// Appends a field that is a message, already encoded.
@@ -27,6 +27,12 @@ pub fn attribute_whole(key: &str, value: i64) -> KeyValue {
         value: Some(AnyValue { value: Some(Value::IntValue(value)) }),
         ..KeyValue::default()
     }
+}
+
+/// The scope of all that is pushed: the agent.
+pub fn scope() -> InstrumentationScope {
+    let (name, version) = ("watchward".to_string(), env!("CARGO_PKG_VERSION").to_string());
+    InstrumentationScope { name, version, ..InstrumentationScope::default() }
 }
 
 /// Stored milliseconds as OTLP has time. Times before 1970 do not exist.

@@ -95,6 +95,14 @@ pub static SERIES_REFUSED: Sort = Sort {
     subject: "",
     ended: "no series was refused",
 };
+pub static EXPORT_FAILING: Sort = Sort {
+    kind: "ExportFailing",
+    severity: Severity::Warning,
+    hold: Duration::from_secs(5 * 60),
+    keep: AT_ONCE,
+    subject: "",
+    ended: "the collector takes what it is sent",
+};
 pub static CONFIGURATION_INVALID: Sort = Sort {
     kind: "ConfigurationInvalid",
     severity: Severity::Warning,
@@ -186,6 +194,8 @@ pub enum Fact<'a> {
     StoreDamage { files: &'a [(String, String)] },
     /// Why new series are refused, if any were since the last such fact.
     SeriesRefused { why: Option<&'a str> },
+    /// Why nothing that is pushed arrives, if so.
+    Export { why: Option<&'a str> },
     /// The faults of the configuration that was refused; none after one was taken.
     Configuration { faults: &'a [Fault] },
     /// Receivers that notifications were given up for: tenant, name, and what the last attempt said.
@@ -260,6 +270,12 @@ impl Findings {
                 let remedy = "Find the label with too many values, or raise the limit on series.";
                 let claim = why.map(|why| Claim::new("new series are refused", why, remedy));
                 self.say(&SERIES_REFUSED, Who::AGENT, "", claim, now)
+            }
+            Fact::Export { why } => {
+                let remedy =
+                    "Does the collector run, and does it take OTLP over HTTP with these headers? Sampling goes on.";
+                let claim = why.map(|why| Claim::new("the collector takes nothing", why, remedy));
+                self.say(&EXPORT_FAILING, Who::AGENT, "", claim, now)
             }
             Fact::StoreDamage { files } => {
                 let remedy = "The samples in it are lost; look at the disk's health, then delete the file.";

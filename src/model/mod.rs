@@ -20,6 +20,7 @@ pub mod schema;
 pub mod scope;
 pub mod secret;
 pub mod series;
+pub mod span;
 pub mod status;
 pub mod target;
 pub mod transition;

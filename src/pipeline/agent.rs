@@ -145,6 +145,7 @@ impl Agent {
             stream: stream.clone(),
             alerting: alerting.clone(),
             acting: acting.clone(),
+            exports: mirror.exports(),
         };
         let catalogue = Arc::new(catalogue());
         let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
@@ -312,6 +313,13 @@ impl Agent {
             tracing::error!("the task of {identity} panicked; it is begun anew");
             self.sampler.revive(&identity);
         }
+        if self.exporting.has_fallen() {
+            self.own.panics.inc();
+            tracing::error!("the task of the export panicked; it is begun anew");
+            self.exporting.configure(&self.configuration);
+            let targets: Vec<Target> = self.sampler.targets().map(|one| (**one).clone()).collect();
+            self.exporting.set_targets(&targets);
+        }
     }
 
     /// Builds and checks everything, then swaps; what is invalid changes nothing and becomes a finding.
@@ -359,7 +367,8 @@ impl Agent {
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change
         let _ = self.features.send(new.features); // nobody listens where nothing is served
-        let agent_differs = new.agent.name != self.configuration.agent.name;
+        let (agent, before) = (&new.agent, &self.configuration.agent);
+        let agent_differs = agent.name != before.name || agent.environment != before.environment;
         if agent_differs || new.export != self.configuration.export {
             self.exporting.configure(&new);
         }

@@ -12,6 +12,7 @@ use crate::export::own::{Family, Figure};
 use crate::export::resource::{Agent, Subject};
 use crate::model::catalogue::Catalogue;
 use crate::model::reading::Cycle;
+use crate::model::span::Trace;
 use crate::model::target::Target;
 use crate::pipeline::mirror::Mirror;
 use crate::store::Store;
@@ -44,27 +45,41 @@ impl Exporting {
     /// Begins as configured, in place of what ran before.
     pub fn configure(&self, configuration: &Configuration) {
         let new = configuration.export.otlp.clone().map(|otlp| {
-            let agent = Agent {
-                name: configuration.agent.name.clone(),
-                host_name: process::host_name(),
-                attributes: otlp.resource.clone(),
-            };
+            let mut attributes = otlp.resource.clone();
+            let environment = &configuration.agent.environment;
+            if !environment.is_empty() {
+                let name = "deployment.environment.name".to_string();
+                attributes.entry(name).or_insert_with(|| environment.clone());
+            }
+            let agent = Agent { name: configuration.agent.name.clone(), host_name: process::host_name(), attributes };
             let mirror = self.mirror.clone();
             let around = Surroundings {
                 agent,
                 catalogue: self.catalogue.clone(),
                 series: self.store.clone(),
                 clock: self.clock.clone(),
-                own: Box::new(move || mirror.gather().iter().filter_map(family).collect()),
+                own: Arc::new(move || mirror.gather().iter().filter_map(family).collect()),
                 counters: self.mirror.exports(),
             };
             tracing::info!("pushing to the collector {}", otlp.endpoint.address().text());
             Exporter::begin(otlp, around)
         });
+        let is_last = new.is_none();
         let before = std::mem::replace(&mut *self.running.write().unwrap_or_else(PoisonError::into_inner), new);
-        if let Some(before) = before {
-            task::spawn("last export", before.end(LAST_WORDS)).detach();
-        }
+        let Some(before) = before else { return };
+        let counters = self.mirror.exports();
+        let ending = async move {
+            before.end(LAST_WORDS).await;
+            if is_last {
+                counters.arrived(); // where nothing is pushed nothing fails
+            }
+        };
+        task::spawn("last export", ending).detach();
+    }
+
+    /// Whether the exporter has ended by a fault of ours, and must be begun anew.
+    pub fn has_fallen(&self) -> bool {
+        self.running.read().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(Exporter::has_fallen)
     }
 
     pub fn set_targets(&self, targets: &[Target]) {
@@ -77,6 +92,13 @@ impl Exporting {
     pub fn hand(&self, cycle: &Cycle) {
         if let Some(exporter) = &*self.running.read().unwrap_or_else(PoisonError::into_inner) {
             exporter.hand(cycle);
+        }
+    }
+
+    /// Hands on the trace of something else that the agent did. Never waits.
+    pub fn trace(&self, trace: Trace) {
+        if let Some(exporter) = &*self.running.read().unwrap_or_else(PoisonError::into_inner) {
+            exporter.trace(trace);
         }
     }
 
@@ -104,6 +126,7 @@ fn subject(target: &Target) -> Option<Subject> {
         port: if address.starts_with('/') { 0 } else { port },
         is_local: !is_server || target.is_local(),
         labels: target.labels.clone(),
+        deadline: target.deadline.min(target.interval),
     })
 }
 

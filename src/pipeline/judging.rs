@@ -12,6 +12,7 @@ use crate::act::Acting;
 use crate::alert::Alerting;
 use crate::config::Configuration;
 use crate::engines;
+use crate::export::statistics::Counters as Exports;
 use crate::judge::evaluate::FINDING;
 use crate::judge::evaluate::{Evaluation, Judge, Roster};
 use crate::judge::findings::{self, Fact, Findings, Who};
@@ -90,6 +91,7 @@ pub struct Places {
     pub stream: Stream,
     pub alerting: Arc<Alerting>,
     pub acting: Arc<Acting>,
+    pub exports: Arc<Exports>,
 }
 
 impl Judging {
@@ -312,6 +314,7 @@ impl Judging {
             self.places.acting.judged(); // findings are all there is
         }
         changes.extend(self.findings.changes(&self.places.acting.troubles(), now));
+        changes.extend(self.findings.observe(Fact::Export { why: self.places.exports.complaint().as_deref() }, now));
         self.refused = refused;
         self.tell(changes, &[], now).await;
         self.show(now);

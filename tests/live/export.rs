@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::agent::{Agent, Folder, sections, wait};
+use crate::agent::{Agent, Folder, free_port, sections, wait};
 use crate::collector::{Answer, Collector};
+use crate::faulty::{Faulty, Weather};
 use crate::servers::servers;
 use crate::strict::Kind;
 
@@ -22,7 +26,7 @@ fn all() -> String {
 fn everything_that_real_servers_give_keeps_every_rule() {
     servers();
     let (folder, collector) = (Folder::new(), Collector::begin());
-    let export = collector.config("interval = \"2s\"\nresource = { \"deployment.environment.name\" = \"test\" }");
+    let export = collector.config("interval = \"2s\"\nresource = { zone = \"a\" }");
     let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{export}", all()));
     TARGETS.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
     wait("several requests", SOON, || collector.seen().len() >= 8);
@@ -46,7 +50,7 @@ fn everything_that_real_servers_give_keeps_every_rule() {
         let is_server = name != "this-host";
         assert_eq!(resource.contains_key("db.system.name"), is_server, "{resource:?}");
         assert_eq!(resource.contains_key("server.port"), is_server, "{resource:?}");
-        assert_eq!(resource["deployment.environment.name"], "test");
+        assert_eq!(resource["zone"], "a");
     }
     for (target, metric, kind, unit) in [
         ("orders", "postgresql.commits", Kind::Sum, "{transaction}"),
@@ -108,7 +112,8 @@ fn a_collector_that_hangs_costs_the_sampling_nothing() {
     // It comes to itself: what was kept arrives, and the log says so.
     collector.answer_always(Answer::Taken);
     wait("it is told", SOON, || agent.metric("watchward_export_sent_points_total") > 0.0);
-    assert!(agent.log().contains("answers again, after"), "{}", agent.log());
+    wait("it fails no more", SOON, || agent.metric("watchward_export_failing_seconds") == 0.0);
+    assert!(agent.log().contains("takes what it is sent again, after"), "{}", agent.log());
     let (status, took, log) = agent.stop();
     assert!(status.success() && took < Duration::from_secs(5), "{took:?}\n{log}");
 }
@@ -129,5 +134,88 @@ fn a_reload_begins_changes_and_ends_the_pushing() {
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!((one.seen().len(), other.seen().len()), (first, second));
     assert_eq!((one.faults(), other.faults()), (Vec::new(), Vec::new()));
+    agent.stop();
+}
+
+#[test]
+fn a_server_that_hangs_is_seen_in_the_traces() {
+    servers();
+    let (folder, collector) = (Folder::new(), Collector::begin());
+    let faulty = Faulty::begin("postgresql", Weather::Silent);
+    let export = collector.config("interval = \"1s\"");
+    let host = "[[target]]\nname = \"this-host\"\nengine = \"host\"\n";
+    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{host}{}{export}", faulty.target("hung", "")));
+    agent.wait_up("hung", false, SOON);
+    wait("a trace", SOON, || !collector.spans().is_empty());
+    assert_eq!(collector.faults(), [""; 0]);
+    let span = &collector.spans()[0];
+    assert_eq!(span.name, "sample cycle");
+    let words = span.status.as_ref().map_or("", |status| status.message.as_str());
+    assert!(words.starts_with("no whole answer from 127.0.0.1:"), "{span:?}");
+    let took = Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano);
+    assert!((Duration::from_millis(900)..Duration::from_millis(1600)).contains(&took), "{took:?}");
+    agent.stop();
+}
+
+/// A collector of somebody else's, which writes down what it understood. Ended when dropped.
+struct Rotel {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Rotel {
+    fn begin(folder: &Folder) -> Rotel {
+        let (port, grpc) = (free_port(), free_port());
+        let log = folder.0.join("rotel.log");
+        let child = Command::new(servers().value("WW_COLLECTOR"))
+            .args(["start", "--otlp-http-endpoint", &format!("127.0.0.1:{port}")])
+            .args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{grpc}"), "--exporter", "blackhole"])
+            .args(["--debug-log", "metrics", "--debug-log", "traces", "--debug-log-verbosity", "detailed"])
+            .stdout(fs::File::create(&log).expect("a log"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a collector");
+        wait("it listens", SOON, || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        Rotel { child, port, log }
+    }
+
+    /// The values of one metric of one target, as it wrote them down; with the lines about each of its points.
+    fn values(&self, target: &str, metric: &str) -> Vec<(f64, String)> {
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let of_target = format!("-> target: Str({target})\n");
+        let named = format!("-> Name: {metric}\n");
+        let resources = text.split("ResourceMetrics #").filter(|one| one.contains(&of_target));
+        let metrics = resources.flat_map(|one| one.split("\nMetric #")).filter(|one| one.contains(&named));
+        let points = metrics.flat_map(|one| one.split("DataPoints #").skip(1));
+        let value = |point: &str| point.lines().find_map(|line| line.strip_prefix("Value: ")?.trim().parse().ok());
+        points.filter_map(|point| Some((value(point)?, point.to_string()))).collect()
+    }
+}
+
+impl Drop for Rotel {
+    fn drop(&mut self) {
+        let _ = self.child.kill(); // it may have ended already
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_real_collector_understands_what_was_pushed() {
+    let folder = Folder::new();
+    let rotel = Rotel::begin(&folder);
+    let export = format!("[export.otlp]\nendpoint = \"http://127.0.0.1:{}\"\ninterval = \"1s\"\n", rotel.port);
+    let agent = Agent::begin(&folder, &format!("{EVERY_SECOND}{}{export}", sections(&["cache", "this-host"], "")));
+    wait("memory is told", SOON, || rotel.values("cache", "redis.memory.used").len() >= 3);
+    wait("CPU time is told", SOON, || rotel.values("this-host", "system.cpu.time").len() >= 3);
+    // Each value that it understood is one that the agent has stored.
+    let understood = rotel.values("cache", "redis.memory.used");
+    let stored = agent.samples("redis_memory_used_bytes{target=\"cache\"}[1m]");
+    assert!(understood.iter().all(|(value, _)| stored.contains(value)), "{understood:?} of {stored:?}");
+    let cpu = rotel.values("this-host", "system.cpu.time");
+    assert!(cpu.iter().all(|(_, point)| point.contains("-> mode: Str(")), "{cpu:?}");
+    for counter in ["failed_attempts", "refused_points", "rejected_points", "overflowed_points", "unfit_points"] {
+        assert_eq!(agent.metric(&format!("watchward_export_{counter}_total")), 0.0, "{counter}");
+    }
     agent.stop();
 }

@@ -7,8 +7,8 @@ mod groups;
 mod message;
 mod retry;
 mod run;
-mod secrets;
-mod sink;
+pub(crate) mod secrets;
+pub(crate) mod sink;
 mod tls;
 mod unrecorded;
 

@@ -15,7 +15,7 @@ use crate::state::{Folder, moment, open};
 
 /// Everything that is logged on this thread.
 #[derive(Clone, Default)]
-struct Logs(Arc<Mutex<String>>);
+pub(crate) struct Logs(pub(crate) Arc<Mutex<String>>);
 
 impl Subscriber for Logs {
     fn enabled(&self, _: &Metadata<'_>) -> bool {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
 use super::strict::{Point, Strict};
@@ -111,6 +112,11 @@ impl Collector {
     /// Every point that was taken.
     pub fn points(&self) -> Vec<Point> {
         self.shared.lock().expect("whole").strict.points.clone()
+    }
+
+    /// Every span that was taken.
+    pub fn spans(&self) -> Vec<Span> {
+        self.shared.lock().expect("whole").strict.spans.clone()
     }
 
     /// The points of one metric of one target, in the order in which they came.

@@ -10,6 +10,7 @@ mod queue;
 mod resource;
 mod sender;
 mod streams;
+mod traces;
 pub mod strict;
 mod verdict;
 
@@ -29,6 +30,9 @@ use watchward::model::row::Metric;
 use watchward::model::series::{Series, SeriesId};
 use watchward::sys::clock::Clock;
 
+/// A series whose labels cannot be asked for without a panic.
+pub const FAULTY: SeriesId = SeriesId(999_999);
+
 /// A giver of identities.
 #[derive(Default)]
 pub struct Table(Mutex<Vec<Labels>>);
@@ -44,6 +48,7 @@ impl Series for Table {
     }
 
     fn labels(&self, id: SeriesId) -> Labels {
+        assert_ne!(id, FAULTY, "planted");
         self.0.lock().expect("whole").get(id.0 as usize).cloned().unwrap_or_else(Labels::empty)
     }
 }
@@ -81,6 +86,7 @@ pub fn subject() -> Subject {
         port: 6379,
         is_local: false,
         labels: [("region".to_string(), "eu-1".to_string())].into(),
+        deadline: Duration::from_secs(4),
     }
 }
 
@@ -122,7 +128,6 @@ pub fn cycle(target: &str, at_ms: i64, points: Points) -> Cycle {
         version: String::new(),
         flavour: String::new(),
         role: String::new(),
-        needs_credentials: false,
     }
 }
 
@@ -140,6 +145,10 @@ impl Stage {
     }
 
     pub fn begin_with(config: Otlp, own: Vec<Family>) -> Stage {
+        Stage::begin_own(config, move || own.clone())
+    }
+
+    pub fn begin_own(config: Otlp, own: impl Fn() -> Vec<Family> + Send + Sync + 'static) -> Stage {
         let (series, counters) = (Arc::new(Table::default()), Arc::new(Counters::default()));
         let clock = Arc::new(Clock::begin(None));
         let around = Surroundings {
@@ -147,7 +156,7 @@ impl Stage {
             catalogue: Arc::new(catalogue()),
             series: series.clone(),
             clock: clock.clone(),
-            own: Box::new(move || own.clone()),
+            own: Arc::new(own),
             counters: counters.clone(),
         };
         let exporter = Exporter::begin(config, around);

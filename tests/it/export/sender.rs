@@ -1,16 +1,22 @@
 //! Stories of the exporter against a collector that takes, defers, refuses, hangs, dies, and breaks off.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use prost::Message;
 use watchward::export::config::Otlp;
+use watchward::export::endpoint::Endpoint;
+use watchward::export::sender::read_headers;
 use watchward::export::statistics::Statistics;
 use watchward::model::secret::Secret;
 
+use crate::alert::secrets::Logs;
+use crate::alert::sink;
 use crate::export::collector::{Answer, Collector, count_by_path};
 use crate::export::own::families;
-use crate::export::{Stage, otlp};
+use crate::export::{FAULTY, Stage, otlp};
 
 const T: i64 = 1_800_000_000_000;
 
@@ -97,10 +103,12 @@ async fn a_collector_that_dies_and_comes_back_gets_what_was_kept() {
     }
     let statistics = stage.wait("failing", |now| now.failed > 0 && now.queued_items == 6).await;
     assert!(statistics.queued_bytes > 0 && statistics.failing_s >= 0.0);
+    let complaint = stage.counters.complaint().expect("it fails");
+    assert!(complaint.starts_with(&format!("127.0.0.1:{port}: cannot connect to 127.0.0.1:{port}: ")), "{complaint}");
     let back = Collector::at(port);
     let statistics = stage.wait("everything", |now| now.sent == 8).await;
     assert_eq!((statistics.queued_bytes, statistics.overflowed, statistics.refused), (0, 0, 0));
-    assert_eq!(stage.statistics().failing_s, 0.0);
+    assert_eq!((stage.statistics().failing_s, stage.counters.complaint()), (0.0, None));
     assert_eq!(back.faults(), [""; 0]);
     assert_eq!(back.points_of("cache", "t_requests_total").len(), 3);
 }
@@ -132,6 +140,9 @@ async fn while_a_collector_hangs_no_more_waits_than_allowed_and_nobody_waits() {
     let began = Instant::now();
     stage.exporter.end(Duration::from_millis(300)).await;
     assert!(began.elapsed() < Duration::from_secs(2), "the end waited for it: {:?}", began.elapsed());
+    // What was lost in the end is counted like all that was lost before it.
+    let end = stage.counters.read(Duration::from_secs(1));
+    assert_eq!((end.queued_bytes, end.overflowed), (0, 6000));
 }
 
 #[tokio::test]
@@ -175,10 +186,144 @@ async fn a_cycle_of_a_target_that_is_gone_ends_its_series_and_then_it_is_forgott
     let id = stage.series.series("up", &[]);
     let mut farewell = super::cycle("cache", T + 1000, vec![(id, watchward::model::series::STALE)]);
     farewell.removed = true;
+    stage.exporter.set_subjects([]);
     stage.exporter.hand(&farewell);
     stage.cycle(T + 2000, 2.0); // nobody knows whose this is
     let statistics = stage.wait("all", |now| now.sent == 3 && now.unfit == 2).await;
     assert_eq!(statistics.queued_items, 0);
     assert_eq!(collector.faults(), [""; 0]);
     assert_eq!(collector.points_of("cache", "up").iter().map(|one| one.value).collect::<Vec<_>>(), [Some(1.0), None]);
+}
+
+const PLANTED: &str = "hunter2-planted";
+
+/// A careless collector repeats what it was sent.
+#[tokio::test]
+async fn what_a_collector_says_is_logged_once_without_secrets() {
+    let logs = Logs::default();
+    let _collecting = tracing::subscriber::set_default(logs.clone());
+    let collector = Collector::begin();
+    let echo = format!("bad token {PLANTED} in `Bearer {PLANTED}`\n\u{1b}[31m of acme{}", "!".repeat(500)).into_bytes();
+    collector.answer([Answer::Full(401, String::new(), echo.clone()), Answer::Full(401, String::new(), echo)]);
+    let headers = [("authorization".to_string(), Secret::new(format!("Bearer {PLANTED}")))].into();
+    let stage = Stage::begin(Otlp { headers, ..otlp(collector.port) });
+    stage.cycle(T, 1.0);
+    stage.wait("a refusal", |now| now.refused == 2).await;
+    stage.cycle(T + 1000, 1.0);
+    stage.wait("another", |now| now.refused == 4).await;
+    let log = logs.0.lock().expect("whole").clone();
+    assert!(!log.contains(PLANTED), "{log}");
+    let begin = format!(
+        "message=the collector 127.0.0.1:{} refused 2 points for good: 401 bad token *** in `***` [31m of acme!!!",
+        collector.port
+    );
+    assert_eq!(log.matches(&begin).count(), 1, "{log}");
+    let complaint = stage.counters.complaint().expect("nothing arrives");
+    assert!(complaint.contains(": 401 bad token *** in") && !complaint.contains(PLANTED), "{complaint}");
+    assert!(log.lines().all(|line| line.len() < 420), "{log}");
+}
+
+#[tokio::test]
+async fn a_file_of_headers_that_is_wrong_says_where_and_not_what() {
+    let path = std::env::temp_dir().join(format!("watchward-bad-headers-{}", std::process::id()));
+    for (text, expected) in [
+        ("a: b\nhunter2-planted\n", "line 2 of {path} is not `name: value`"),
+        ("Content-Type: hunter2-planted\n", "the header in line 1 of {path}: the agent writes it itself"),
+        ("\n\u{e9}: hunter2-planted\n", "the header in line 2 of {path}: its name is not one"),
+    ] {
+        std::fs::write(&path, text).expect("a file");
+        let expected = expected.replace("{path}", &path.display().to_string());
+        assert_eq!(read_headers(&path).expect_err("wrong"), expected);
+    }
+    std::fs::remove_file(&path).expect("it is there");
+    let gone = read_headers(&path).expect_err("gone");
+    assert_eq!(gone, format!("cannot read the headers in {}: No such file or directory (os error 2)", path.display()));
+}
+
+#[tokio::test]
+async fn an_https_collector_is_believed_by_the_authority_that_is_named() {
+    let sink = sink::Sink::start_tls().await;
+    let path = std::env::temp_dir().join(format!("watchward-export-ca-{}.pem", std::process::id()));
+    std::fs::write(&path, sink.authority.as_ref().expect("one")).expect("a file");
+    let endpoint = Endpoint::read(&format!("https://127.0.0.1:{}", sink.port())).expect("a URL");
+    let with = |ca_file: Option<std::path::PathBuf>, insecure: bool| Otlp {
+        endpoint: endpoint.clone(),
+        ca_file,
+        insecure,
+        ..otlp(sink.port())
+    };
+    let stage = Stage::begin(with(None, false));
+    stage.cycle(T, 1.0);
+    stage.wait("a failure", |now| now.failed == 1).await;
+    assert!(sink.seen().is_empty());
+    for config in [with(Some(path.clone()), false), with(None, true)] {
+        let stage = Stage::begin(config);
+        stage.cycle(T, 1.0);
+        stage.wait("an arrival", |now| now.sent == 2).await;
+    }
+    assert_eq!(sink.seen().len(), 2);
+    std::fs::remove_file(&path).expect("it is there");
+}
+
+/// The series of the target as it was end under its old resource, and go on as others under the new one.
+#[tokio::test]
+async fn a_target_whose_labels_change_ends_as_it_was_and_begins_as_it_is() {
+    let collector = Collector::begin();
+    let stage = Stage::begin(otlp(collector.port));
+    let changed = super::Subject { labels: [("region".to_string(), "eu-2".to_string())].into(), ..super::subject() };
+    let (old, new) =
+        (stage.series.series("up", &[("region", "eu-1")]), stage.series.series("up", &[("region", "eu-2")]));
+    stage.exporter.hand(&super::cycle("cache", T, vec![(old, 1.0)]));
+    stage.exporter.set_subjects([("acme/cache".to_string(), changed)]);
+    let mut farewell = super::cycle("cache", T + 1000, vec![(old, watchward::model::series::STALE)]);
+    farewell.removed = true;
+    stage.exporter.hand(&farewell);
+    stage.exporter.hand(&super::cycle("cache", T + 2000, vec![(new, 1.0)]));
+    let statistics = stage.wait("all", |now| now.sent == 3).await;
+    assert_eq!((statistics.unfit, collector.faults()), (0, Vec::new()));
+    let points = collector.points_of("cache", "up");
+    let shown: Vec<_> = points.iter().map(|one| (one.resource["region"].as_str(), one.value)).collect();
+    assert_eq!(shown, [("eu-1", Some(1.0)), ("eu-1", None), ("eu-2", Some(1.0))]);
+}
+
+/// They are asked of the store, which hangs with its disk.
+#[tokio::test]
+async fn own_metrics_that_hang_or_panic_hold_up_no_sample() {
+    let collector = Collector::begin();
+    let asked = Arc::new(AtomicU64::new(0));
+    let own = {
+        let asked = asked.clone();
+        move || {
+            assert!(asked.fetch_add(1, Ordering::Relaxed) > 0, "planted");
+            std::thread::sleep(Duration::from_secs(2));
+            families()
+        }
+    };
+    let stage = Stage::begin_own(otlp(collector.port), own);
+    for step in 0..10 {
+        stage.cycle(T + step * 1000, 1.0);
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    stage.wait("all samples", |now| now.sent == 20).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 2, "one at a time");
+    stage.wait("then its own", |now| now.sent == 24).await;
+    assert_eq!(collector.faults(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_panic_in_the_gathering_is_seen_and_harms_nobody_who_hands() {
+    let collector = Collector::begin();
+    let stage = Stage::begin(otlp(collector.port));
+    assert!(!stage.exporter.has_fallen());
+    stage.exporter.hand(&super::cycle("cache", T, vec![(FAULTY, 1.0)]));
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if stage.exporter.has_fallen() {
+            break;
+        }
+    }
+    assert!(stage.exporter.has_fallen());
+    stage.cycle(T + 1000, 1.0);
+    assert_eq!(stage.statistics().dropped_cycles, 1);
+    stage.exporter.end(Duration::from_millis(100)).await;
 }

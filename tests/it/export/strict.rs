@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::metrics::v1::{HistogramDataPoint, Metric, NumberDataPoint, Sum};
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
 /// What a data point is.
@@ -43,6 +45,7 @@ type Stream = (BTreeMap<String, String>, String, BTreeMap<String, String>);
 pub struct Strict {
     pub faults: Vec<String>,
     pub points: Vec<Point>,
+    pub spans: Vec<Span>,
     names: HashMap<String, Identity>,
     last: HashMap<Stream, Point>,
 }
@@ -85,8 +88,8 @@ impl Strict {
 
     /// One message. What was not taken must be right too, but nothing follows from it.
     pub fn take(&mut self, path: &str, body: &[u8], was_taken: bool) {
-        if !path.ends_with("/v1/metrics") {
-            return;
+        if path.ends_with("/v1/traces") {
+            return self.traces(body, was_taken);
         }
         let request = match ExportMetricsServiceRequest::decode(body) {
             Ok(request) => request,
@@ -115,6 +118,52 @@ impl Strict {
         if was_taken {
             now.iter().for_each(|point| self.follow(point));
             self.points.extend(now);
+        }
+    }
+
+    /// Whole traces: every span with its times within those of its parent, which is in the same request.
+    fn traces(&mut self, body: &[u8], was_taken: bool) {
+        let request = match ExportTraceServiceRequest::decode(body) {
+            Ok(request) => request,
+            Err(error) => return self.fault(format!("the request is no protobuf: {error}")),
+        };
+        self.must(request.encoded_len() == body.len(), || "a field of the traces is lost".to_string());
+        let scopes = request.resource_spans.iter().flat_map(|one| {
+            let spans = one.scope_spans.iter();
+            spans.map(move |scope| (one.resource.as_ref(), scope))
+        });
+        let mut spans: Vec<Span> = Vec::new();
+        for (resource, scope) in scopes {
+            self.resource(resource);
+            self.scope(scope.scope.as_ref());
+            spans.extend(scope.spans.iter().cloned());
+        }
+        self.must(!spans.is_empty(), || "no spans".to_string());
+        for span in &spans {
+            let shown = format!("the span {:?}", span.name);
+            self.must(!span.name.is_empty(), || "a span without a name".to_string());
+            let is_id = |id: &[u8], length: usize| id.len() == length && id.iter().any(|byte| *byte != 0);
+            self.must(is_id(&span.trace_id, 16) && is_id(&span.span_id, 8), || format!("{shown} has no ids"));
+            let twice = spans.iter().filter(|other| other.span_id == span.span_id).count();
+            self.must(twice == 1, || format!("{shown} has the id of another"));
+            let (start, end) = (span.start_time_unix_nano, span.end_time_unix_nano);
+            self.must(0 < start && start <= end, || format!("{shown} from {start} to {end}"));
+            self.must(span.kind != 0, || format!("{shown} has no kind"));
+            let attributes = self.attributes(&shown, &span.attributes);
+            self.must(attributes.contains_key("target"), || format!("{shown} is for no target"));
+            if span.parent_span_id.is_empty() {
+                continue;
+            }
+            let parent = spans.iter().find(|other| other.span_id == span.parent_span_id);
+            let Some(parent) = parent.filter(|parent| parent.trace_id == span.trace_id) else {
+                self.fault(format!("{shown} has no parent here"));
+                continue;
+            };
+            let is_within = parent.start_time_unix_nano <= start && end <= parent.end_time_unix_nano;
+            self.must(is_within, || format!("{shown} is not within {:?}", parent.name));
+        }
+        if was_taken {
+            self.spans.extend(spans);
         }
     }
 

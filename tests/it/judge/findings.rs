@@ -11,7 +11,7 @@ use watchward::model::finding::Severity;
 use watchward::model::labels::Labels;
 use watchward::model::reading::{RowId, RowReading, Unknown, UnknownKind};
 use watchward::model::scope::Scope;
-use watchward::model::transition::Transition;
+use watchward::model::transition::{Phase, Transition};
 
 use crate::judge::story::moment;
 
@@ -167,6 +167,31 @@ fn the_agents_own_findings_belong_to_the_default_tenant() {
     assert_eq!(told(&ended), ["ConfigurationInvalid resolved (the configuration is valid)"]);
     let ended = findings.observe(Fact::Store { why: None }, moment(3));
     assert_eq!(told(&ended), ["StoreNotWriting resolved (the store writes again)"]);
+}
+
+/// A collector that is started anew is no matter; one that has been away for five minutes is.
+#[test]
+fn an_export_that_fails_is_told_after_five_minutes() {
+    let mut findings = findings();
+    let mut all = Vec::new();
+    for second in 0..=400_u64 {
+        let why = (second < 200 || (210..=390).contains(&second)).then_some("c:4318: no answer within 10s");
+        all.extend(findings.observe(Fact::Export { why }, moment(second)));
+    }
+    assert!(!told(&all).iter().any(|one| one.contains("firing")), "{:?}", told(&all));
+    let mut all = Vec::new();
+    for second in 500..=900_u64 {
+        let why = (second < 850).then_some("c:4318: no answer within 10s");
+        all.extend(findings.observe(Fact::Export { why }, moment(second)));
+    }
+    let firing = all.iter().find(|one| one.to == Phase::Firing).expect("it fires");
+    assert_eq!((firing.labels.value("alertname"), firing.labels.value("severity")), ("ExportFailing", "warning"));
+    assert_eq!(firing.at_ms - moment(500).stored_ms, 300_000);
+    assert_eq!(firing.annotations["description"], "c:4318: no answer within 10s");
+    assert_eq!(
+        told(&all).last().map(String::as_str),
+        Some("ExportFailing resolved (the collector takes what it is sent)")
+    );
 }
 
 /// The store is asked every few seconds whether it refused any: seldom yes in a row, and one finding all the same.
