@@ -169,7 +169,7 @@ fn the_sidecar_s_configuration_loads_and_its_pod_has_all_that_it_names() {
     for path in ["/secrets/orders", "/var/lib/watchward", "/host"] {
         assert!(example.contains(&format!("\"{path}\"")), "{path}");
         let is_below = |mount: &&str| Path::new(path).starts_with(mount) || Path::new(mount).starts_with(path);
-        assert!(mounted.iter().any(|mount| is_below(mount)), "nothing is mounted for {path}");
+        assert!(mounted.iter().any(is_below), "nothing is mounted for {path}");
     }
     assert!(mounted.contains("/etc/watchward"), "the configuration");
     // What the pod has there, this machine has elsewhere.

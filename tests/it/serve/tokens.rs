@@ -71,7 +71,7 @@ async fn a_token_is_shown_once_works_until_it_is_revoked_and_is_kept_as_a_hash()
     let all: Value = serde_json::from_str(&listed).unwrap();
     let used = text(&all[0]["last_used"]);
     let minutes: u32 = used[14..16].parse().unwrap();
-    assert!(minutes % 5 == 0 && used.ends_with(":00Z"), "used at {used}, which is not coarse");
+    assert!(minutes.is_multiple_of(5) && used.ends_with(":00Z"), "used at {used}, which is not coarse");
 
     for _ in 0..100 {
         if served.state.tokens().await.unwrap()[0].used_ms.is_some() {
