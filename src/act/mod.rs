@@ -7,6 +7,7 @@ pub mod config;
 pub mod decide;
 pub mod guard;
 pub mod orders;
+pub mod phases;
 pub mod run;
 pub mod show;
 pub mod tell;

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::act::guard::By;
+use crate::act::phases::Phases;
 use crate::act::run::of_alert;
 use crate::act::work::{Job, Report, Trigger};
 use crate::act::{Acting, show, tell};
@@ -111,7 +112,7 @@ impl Acting {
     /// What a run would do now, and everything that speaks against it: by hand, and by itself.
     async fn rehearse(&self, policy: &Arc<Policy>) -> Result<Value, Fault> {
         let trigger = self.trigger(policy).await?;
-        let planned = timeout(ANSWER_TIME, self.rehearsed(policy)).await.unwrap_or_else(|_| {
+        let planned = timeout(ANSWER_TIME, self.rehearsed(policy, &Phases::begin())).await.unwrap_or_else(|_| {
             let what = format!("target '{}' gave no answer within {} s", policy.set.target, ANSWER_TIME.as_secs());
             Err(Fault::new("act-22", what))
         });

@@ -1,5 +1,6 @@
 //! Carrying out: one change from its plan to its record, its undo, and what a crash left. Only here a server is changed.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tracing::Instrument;
 use crate::act::Acting;
 use crate::act::decide::{self, Next, Stands, stands};
 use crate::act::guard::By;
+use crate::act::phases::Phases;
 use crate::act::tell;
 use crate::act::world::server;
 use crate::engines::contract::Hand;
@@ -17,6 +19,7 @@ use crate::model::fault::Fault;
 use crate::model::plan::{Held, Step};
 use crate::model::policy::{Policy, Undo};
 use crate::model::scope::Scope;
+use crate::model::span::Span;
 use crate::model::target::Target;
 use crate::state::journal::{Begin, Entry, Phase, Turn, Why};
 use crate::state::policies::{Planned, Ruling};
@@ -56,14 +59,39 @@ impl Job {
         }
     }
 
-    fn span(&self) -> tracing::Span {
-        let (kind, policy, key, entry) = match self {
+    /// What it is, the policy, the setting, and the entry of the journal, 0 while there is none.
+    fn facts(&self) -> (&'static str, &str, &str, i64) {
+        match self {
             Job::Act { policy, .. } => ("set", &policy.name, &policy.set.key, 0),
             Job::Plan { policy, .. } => ("plan", &policy.name, &policy.set.key, 0),
             Job::Undo { entry, .. } => ("undo", &entry.policy, &entry.step.key, entry.id),
             Job::Settle { entry } => ("settle", &entry.policy, &entry.step.key, entry.id),
-        };
+        }
+    }
+
+    fn span(&self) -> tracing::Span {
+        let (kind, policy, key, entry) = self.facts();
         tracing::info_span!("action", kind, target = self.target(), policy, key, entry)
+    }
+
+    /// The whole of its trace.
+    fn whole(&self, outcome: &Result<Report, Fault>) -> Span {
+        let (kind, policy, key, entry) = self.facts();
+        let entry = match outcome {
+            Ok(Report::Change { entry, .. }) => *entry,
+            _ => entry,
+        };
+        let mut attributes = vec![("watchward.policy", policy.to_string()), ("watchward.setting", key.to_string())];
+        if entry > 0 {
+            attributes.push(("watchward.entry", entry.to_string()));
+        }
+        match outcome {
+            Ok(Report::Change { phase, .. }) => attributes.push(("watchward.outcome", phase.word().to_string())),
+            Ok(Report::Plan(_)) => attributes.push(("watchward.outcome", "planned".to_string())),
+            Err(fault) => attributes.push(("error.type", fault.code.to_string())),
+        }
+        let failed = outcome.as_ref().err().map(|fault| fault.what.clone());
+        Span { name: Cow::Borrowed(kind), attributes, failed, ..Span::default() }
     }
 }
 
@@ -87,8 +115,9 @@ impl Acting {
     /// Why it was not done, or why its end is not known yet.
     pub async fn perform(&self, job: &Job) -> Result<Report, Fault> {
         let limit = self.times.action;
+        let (phases, at_ms) = (Phases::begin(), self.world.now().stored_ms);
         let work = async {
-            let outcome = timeout(limit, self.work(job)).await.unwrap_or_else(|_| {
+            let outcome = timeout(limit, self.work(job, &phases)).await.unwrap_or_else(|_| {
                 let what = format!("the change was not over within {}", duration::format(limit));
                 Err(Fault::new("act-17", what).hint("What was begun is in the journal, and is brought to an end."))
             });
@@ -99,15 +128,17 @@ impl Acting {
             }
             outcome
         };
-        work.instrument(job.span()).await
+        let outcome = work.instrument(job.span()).await;
+        self.world.trace(phases.end(&job.target(), at_ms, job.whole(&outcome)));
+        outcome
     }
 
-    async fn work(&self, job: &Job) -> Result<Report, Fault> {
+    async fn work(&self, job: &Job, phases: &Phases) -> Result<Report, Fault> {
         match job {
-            Job::Act { policy, trigger, by, actor } => self.act(policy, trigger, *by, actor).await,
-            Job::Plan { policy, trigger } => self.plan(policy, trigger).await,
-            Job::Undo { entry, why, actor } => self.undo(self.fresh(entry).await?, *why, actor).await,
-            Job::Settle { entry } => self.settle(self.fresh(entry).await?).await,
+            Job::Act { policy, trigger, by, actor } => self.act((policy, trigger), (*by, actor), phases).await,
+            Job::Plan { policy, trigger } => self.plan(policy, trigger, phases).await,
+            Job::Undo { entry, why, actor } => self.undo(self.fresh(entry).await?, (*why, actor), phases).await,
+            Job::Settle { entry } => self.settle(self.fresh(entry).await?, phases).await,
         }
     }
 
@@ -118,17 +149,22 @@ impl Acting {
     }
 
     /// plan → guard → journal → do → verify → record.
-    async fn act(&self, policy: &Policy, trigger: &Trigger, by: By, actor: &str) -> Result<Report, Fault> {
+    async fn act(
+        &self,
+        (policy, trigger): (&Policy, &Trigger),
+        (by, actor): (By, &str),
+        phases: &Phases,
+    ) -> Result<Report, Fault> {
         let target = self.target(&policy.tenant, &policy.set.target)?;
         // The guard is asked before the server is, and again when its own name for the setting is known.
-        self.guard(policy, by, &policy.set.key).await?;
-        let mut work = Work::on(self, target.clone());
+        phases.own("guard", self.guard(policy, by, &policy.set.key)).await?;
+        let mut work = Work::on(self, target.clone(), phases);
         let step = work.plan(&policy.set.key, &policy.set.value).await?;
         if step.before == step.after {
             let held = decide::words(&step.before);
             return Err(Fault::new("act-14", format!("{} of '{}' is {held} already", step.key, target.name)));
         }
-        self.guard(policy, by, &step.key).await?;
+        phases.own("guard", self.guard(policy, by, &step.key)).await?;
         let now = self.world.now();
         let begin = Begin {
             tenant: policy.tenant.clone(),
@@ -145,7 +181,7 @@ impl Acting {
             wall_ms: now.wall_ms,
             step,
         };
-        let Some(id) = self.state.begin_change(&begin).await? else {
+        let Some(id) = phases.own("journal", self.state.begin_change(&begin)).await? else {
             let what =
                 format!("policy '{}' has acted on this already, or its target has a change under way", policy.name);
             return Err(Fault::new("act-15", what).hint("Look at `watchward journal`."));
@@ -174,13 +210,13 @@ impl Acting {
     ///
     /// # Errors
     /// The server does not answer, or refuses.
-    pub async fn rehearsed(&self, policy: &Policy) -> Result<Step, Fault> {
+    pub async fn rehearsed(&self, policy: &Policy, phases: &Phases) -> Result<Step, Fault> {
         let target = self.target(&policy.tenant, &policy.set.target)?;
-        Work::on(self, target).plan(&policy.set.key, &policy.set.value).await
+        Work::on(self, target, phases).plan(&policy.set.key, &policy.set.value).await
     }
 
-    async fn plan(&self, policy: &Policy, trigger: &Trigger) -> Result<Report, Fault> {
-        let step = self.rehearsed(policy).await?;
+    async fn plan(&self, policy: &Policy, trigger: &Trigger, phases: &Phases) -> Result<Report, Fault> {
+        let step = self.rehearsed(policy, phases).await?;
         let now = self.world.now();
         let planned = Planned {
             tenant: policy.tenant.clone(),
@@ -198,14 +234,14 @@ impl Acting {
         Ok(Report::Plan(step))
     }
 
-    async fn undo(&self, entry: Entry, why: Why, actor: &str) -> Result<Report, Fault> {
+    async fn undo(&self, entry: Entry, (why, actor): (Why, &str), phases: &Phases) -> Result<Report, Fault> {
         if let Some(later) = self.state.change_after(&entry).await?.filter(Entry::stands) {
             let what = format!("entry {} cannot be undone: entry {} stands on top of it", entry.id, later.id);
             let hint = format!("Undo that one first: `watchward journal undo {}`.", later.id);
             return Err(Fault::new("act-24", what).hint(hint));
         }
         let target = self.target_of(&entry)?;
-        let mut work = Work::on(self, target);
+        let mut work = Work::on(self, target, phases);
         let entry = work.cleared(entry).await?;
         let seen = work.look(&entry.step.key).await?;
         match decide::undo(&entry.step, &seen) {
@@ -227,9 +263,9 @@ impl Acting {
         }
     }
 
-    async fn settle(&self, entry: Entry) -> Result<Report, Fault> {
+    async fn settle(&self, entry: Entry, phases: &Phases) -> Result<Report, Fault> {
         let target = self.target_of(&entry)?;
-        let mut work = Work::on(self, target);
+        let mut work = Work::on(self, target, phases);
         let mut seen = work.look(&entry.step.key).await?;
         let age_ms = self.world.now().stored_ms.saturating_sub(entry.changed_ms);
         let fresh = self.times.hold.saturating_sub(Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)));
@@ -281,35 +317,48 @@ struct Work<'a> {
     acting: &'a Acting,
     target: Arc<Target>,
     hand: Option<Box<dyn Hand>>,
+    phases: &'a Phases,
 }
 
 impl<'a> Work<'a> {
-    fn on(acting: &'a Acting, target: Arc<Target>) -> Work<'a> {
-        Work { acting, target, hand: None }
+    fn on(acting: &'a Acting, target: Arc<Target>, phases: &'a Phases) -> Work<'a> {
+        Work { acting, target, hand: None, phases }
     }
 
     async fn plan(&mut self, key: &str, value: &str) -> Result<Step, Fault> {
-        let limit = self.acting.times.question;
-        let outcome = timeout(limit, async { self.hand().await?.plan(key, value).await }).await;
-        self.heard(outcome)
+        let phases = self.phases;
+        let question = async {
+            let limit = self.acting.times.question;
+            let outcome = timeout(limit, async { self.hand().await?.plan(key, value).await }).await;
+            self.heard(outcome)
+        };
+        phases.call("plan", question).await
     }
 
     async fn look(&mut self, key: &str) -> Result<Held, Fault> {
-        let limit = self.acting.times.question;
-        let outcome = timeout(limit, async { self.hand().await?.look(key).await }).await;
-        self.heard(outcome)
+        let phases = self.phases;
+        let question = async {
+            let limit = self.acting.times.question;
+            let outcome = timeout(limit, async { self.hand().await?.look(key).await }).await;
+            self.heard(outcome)
+        };
+        phases.call("look", question).await
     }
 
     async fn put(&mut self, key: &str, held: &Held) -> Result<(), Fault> {
-        let limit = self.acting.times.question;
-        let outcome = timeout(limit, async { self.hand().await?.put(key, held).await }).await;
-        self.heard(outcome)
+        let phases = self.phases;
+        let question = async {
+            let limit = self.acting.times.question;
+            let outcome = timeout(limit, async { self.hand().await?.put(key, held).await }).await;
+            self.heard(outcome)
+        };
+        phases.call("put", question).await
     }
 
     async fn hand(&mut self) -> Result<&mut Box<dyn Hand>, Fault> {
         let hand = match self.hand.take() {
             Some(hand) => hand,
-            None => self.acting.world.reach(&self.target).await?,
+            None => self.phases.call("connect", self.acting.world.reach(&self.target)).await?,
         };
         Ok(self.hand.insert(hand))
     }
@@ -450,7 +499,7 @@ impl<'a> Work<'a> {
         let turned = Entry { phase: to, why_undone: why.or(entry.why_undone), changed_ms: at_ms, ..entry.clone() };
         let event = tell::turned(&turned, words, actor);
         let turn = Turn { entry: entry.id, from: entry.phase, to, why, at_ms, actor, words, event: event.as_ref() };
-        if !self.acting.state.turn(&turn).await? {
+        if !self.phases.own("journal", self.acting.state.turn(&turn)).await? {
             return Err(no_longer(entry));
         }
         if let Some(event) = &event {

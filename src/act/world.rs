@@ -7,6 +7,7 @@ use crate::engines::contract::{Access, Hand, Task};
 use crate::model::fault::Fault;
 use crate::model::moment::Moment;
 use crate::model::plan::{Held, Refusal, Step};
+use crate::model::span::Trace;
 use crate::model::status::Event;
 use crate::model::target::{SecretSource, Target};
 use crate::sys::secrets;
@@ -26,6 +27,9 @@ pub trait World: Send + Sync {
 
     /// A policy was held back for this reason, which it was not before.
     fn count_refused(&self, code: &'static str);
+
+    /// How long each part of a piece of work took, now that it is over.
+    fn trace(&self, trace: Trace);
 }
 
 /// How long things may take.

@@ -19,9 +19,11 @@ use crate::model::moment::Moment;
 use crate::model::plan::Refusal;
 use crate::model::scope::Scope;
 use crate::model::series::LOOKBACK_MS;
+use crate::model::span::Trace;
 use crate::model::status::{Board, Body, Event, Message};
 use crate::model::target::Target;
 use crate::pipeline::board::Noticeboard;
+use crate::pipeline::exporting::Exporting;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
 use crate::state::State;
@@ -37,6 +39,7 @@ pub struct Around {
     pub board: Arc<Noticeboard>,
     pub own: Arc<Own>,
     pub stream: Stream,
+    pub exporting: Arc<Exporting>,
 }
 
 impl World for Around {
@@ -72,6 +75,10 @@ impl World for Around {
 
     fn count_refused(&self, code: &'static str) {
         self.own.actions_refused.with_label_values(&[code]).inc();
+    }
+
+    fn trace(&self, trace: Trace) {
+        self.exporting.trace(trace);
     }
 }
 

@@ -132,7 +132,16 @@ impl Agent {
             let mirror = mirror.clone();
             move || mirror.text()
         })));
-        let around = Around { clock: clock.clone(), board: board.clone(), own: own.clone(), stream: stream.clone() };
+        let catalogue = Arc::new(catalogue());
+        let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
+        exporting.configure(&configuration);
+        let around = Around {
+            clock: clock.clone(),
+            board: board.clone(),
+            own: own.clone(),
+            stream: stream.clone(),
+            exporting: exporting.clone(),
+        };
         let gap_ms = newest_sample_ms.map_or(0, |newest_ms| clock.now().stored_ms.saturating_sub(newest_ms));
         let gap = Duration::from_millis(u64::try_from(gap_ms).unwrap_or(0));
         let acting = acting::begin(&configuration, &state, around, gap);
@@ -147,9 +156,6 @@ impl Agent {
             acting: acting.clone(),
             exports: mirror.exports(),
         };
-        let catalogue = Arc::new(catalogue());
-        let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
-        exporting.configure(&configuration);
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);

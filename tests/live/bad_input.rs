@@ -55,8 +55,8 @@ receiver = "nobody"
         state.display()
     );
     let expected = [
-        "FILE:3:12: unknown time zone 'Europe/Belrin' [config-08]",
-        "hint: Write an IANA name, like \"UTC\" or \"Europe/Berlin\". Is the package tzdata installed?",
+        "FILE:3:12: timezone: unknown time zone 'Europe/Belrin' [calendar-01]",
+        "hint: Did you mean 'Europe/Berlin'?",
         "FILE:9:1: unknown key 'intervall' in [sample] [config-03]",
         "hint: Did you mean 'interval'?",
         "FILE:12:14: series_max is 'many', not a whole number from 100 to 10000000 [config-04]",

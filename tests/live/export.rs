@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::trace::v1::Span;
+
+use crate::act::Stage;
 use crate::agent::{Agent, Folder, free_port, sections, wait};
 use crate::collector::{Answer, Collector};
 use crate::faulty::{Faulty, Weather};
@@ -154,6 +157,31 @@ fn a_server_that_hangs_is_seen_in_the_traces() {
     assert!(words.starts_with("no whole answer from 127.0.0.1:"), "{span:?}");
     let took = Duration::from_nanos(span.end_time_unix_nano - span.start_time_unix_nano);
     assert!((Duration::from_millis(900)..Duration::from_millis(1600)).contains(&took), "{took:?}");
+    agent.stop();
+}
+
+#[test]
+fn an_action_and_its_undo_are_seen_in_the_traces() {
+    let (stage, collector) = (Stage::new(), Collector::begin());
+    let sections = stage.sections(stage.cache.port, stage.orders.port, "256mb");
+    let agent = Agent::begin(&stage.folder, &format!("{sections}{}", collector.config("interval = \"1s\"")));
+    stage.arm(&agent.config);
+    let roots = |name: &str| {
+        let is_root = |span: &Span| span.parent_span_id.is_empty() && span.name == name;
+        collector.spans().into_iter().filter(is_root).collect::<Vec<Span>>()
+    };
+    stage.wish();
+    wait("both changes", SOON, || roots("set").len() == 2);
+    stage.unwish();
+    wait("both undone", SOON, || roots("undo").len() == 2);
+    for root in roots("set").into_iter().chain(roots("undo")) {
+        let parts = collector.spans().into_iter().filter(|span| span.parent_span_id == root.span_id);
+        let names: Vec<String> = parts.map(|span| span.name).collect();
+        for needed in ["connect", "look", "put", "journal"] {
+            assert!(names.iter().any(|name| name == needed), "{}: no {needed} in {names:?}", root.name);
+        }
+    }
+    assert_eq!(collector.faults(), [""; 0]);
     agent.stop();
 }
 

@@ -25,6 +25,7 @@ use watchward::model::moment::Moment;
 use watchward::model::plan::{Held, Refusal, Step};
 use watchward::model::policy::{Limits, Mode, Policy, Set, Undo};
 use watchward::model::scope::Scope;
+use watchward::model::span::Trace;
 use watchward::model::status::Event;
 use watchward::model::target::{SecretSource, Target, Url};
 use watchward::model::transition::{Phase, Transition};
@@ -91,6 +92,7 @@ pub struct Inner {
     pub up: Option<bool>,
     pub events: Vec<Event>,
     pub refused: Vec<&'static str>,
+    pub traces: Vec<Trace>,
 }
 
 impl Fake {
@@ -107,8 +109,9 @@ impl Fake {
             }))
         };
         let servers = ["cache", "other"].map(|name| (name.to_string(), server()));
-        let (events, refused) = (Vec::new(), Vec::new());
-        Fake(Arc::new(Mutex::new(Inner { servers: servers.into(), now: moment(0), up: Some(true), events, refused })))
+        let (servers, now, up) = (servers.into(), moment(0), Some(true));
+        let (events, refused, traces) = (Vec::new(), Vec::new(), Vec::new());
+        Fake(Arc::new(Mutex::new(Inner { servers, now, up, events, refused, traces })))
     }
 
     pub fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -161,6 +164,10 @@ impl World for Fake {
 
     fn count_refused(&self, code: &'static str) {
         self.inner().refused.push(code);
+    }
+
+    fn trace(&self, trace: Trace) {
+        self.inner().traces.push(trace);
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use watchward::act::Acting;
 use watchward::model::policy::{Mode, Policy, Undo};
+use watchward::model::span::{Span, Trace};
 use watchward::model::transition::{Phase, Transition};
 use watchward::state::journal::Begin;
 use watchward::state::outbox::Change;
@@ -30,6 +31,38 @@ async fn firing(undo: Undo) -> (Folder, Stage) {
 
 fn kinds(stage: &Stage) -> Vec<String> {
     stage.acting.troubles().into_iter().map(|one| format!("{}: {}", one.kind, one.evidence)).collect()
+}
+
+/// The traces since the last look: the whole, its outcome, and its parts.
+fn traces(stage: &Stage) -> Vec<String> {
+    let traces = std::mem::take(&mut stage.world.inner().traces);
+    let words = |trace: Trace| {
+        let root = &trace.root;
+        let outcome = root.attributes.last().map(|(name, value)| format!("{name}={value}")).unwrap_or_default();
+        let sign = |part: &Span| match (part.is_call, part.failed.as_deref()) {
+            (_, Some(why)) => format!("{} ({why})", part.name),
+            (true, None) => format!("{}*", part.name),
+            (false, None) => part.name.to_string(),
+        };
+        assert!(root.parts.iter().all(|part| part.after + part.took <= root.took), "{root:?}");
+        let parts: Vec<String> = root.parts.iter().map(sign).collect();
+        format!("{} {} {outcome}: {}", trace.target, root.name, parts.join(" "))
+    };
+    traces.into_iter().map(words).collect()
+}
+
+#[tokio::test]
+async fn every_action_leaves_a_trace_of_its_phases() {
+    let (_folder, stage) = firing(Undo::OnResolve).await;
+    assert_eq!(stage.sweep().await, ["done"]);
+    let set = "guard connect* plan* guard journal look* put* look* journal";
+    let set = set.replace("connect* plan*", "plan* connect*"); // a session is opened by the first question
+    assert_eq!(traces(&stage), [format!("default/cache set watchward.outcome=done: {set}")]);
+    stage.world.server(|server| server.mood = Mood::Away);
+    stage.alert("CacheFull", 0, Phase::Resolved).await;
+    assert_eq!(stage.sweep().await, ["connection refused [net-01]"]);
+    let away = "look (connection refused) connect (connection refused)";
+    assert_eq!(traces(&stage), [format!("default/cache undo error.type=net-01: {away}")]);
 }
 
 #[tokio::test]

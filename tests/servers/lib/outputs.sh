@@ -32,7 +32,7 @@ write_env() {
       "WW_PG_ACTION_PASSWORD_FILE=$SECRETS/pg-action" "WW_REDIS_ACTION_PASSWORD_FILE=$SECRETS/redis-action" \
       "WW_MONGODB_REPLICA_SET=docs" "WW_MONGODB_ADMIN_USER=admin" "WW_MONGODB_ADMIN_PASSWORD_FILE=$SECRETS/mongodb-admin" \
       "WW_MONGODB_MONITOR_PASSWORD_FILE=$SECRETS/mongodb-monitor" "WW_MONGOD=$CACHE/mongod-6.0.5" \
-      "WW_PYTHON=$CACHE/venv/bin/python" "WW_COLLECTOR=$CACHE/rotel-0.0.1a15" \
+      "WW_PYTHON=$CACHE/venv/bin/python" "WW_COLLECTOR=$COLLECTOR" \
       "WW_CLICKHOUSE_TCP_PORT=$(port_of clickhouse-tcp)" "WW_CLICKHOUSE_ADMIN_USER=admin" \
       "WW_CLICKHOUSE_ADMIN_PASSWORD_FILE=$SECRETS/clickhouse-admin" \
       "WW_CLICKHOUSE_MONITOR_PASSWORD_FILE=$SECRETS/clickhouse-monitor" "WW_CLICKHOUSE_CLIENT=/usr/bin/clickhouse-client" \
