@@ -77,7 +77,7 @@ receiver = "nobody"
         "hint: Add it as [[alert.receiver]].",
         "9 problems; nothing was started",
     ];
-    for verb in ["run", "check-config", "rules", "status"] {
+    for verb in ["run", "check-config", "rules"] {
         let (code, output, errors) = tell(&folder, verb, &text);
         assert_eq!((code, output.as_str()), (2, ""), "{verb}");
         assert_eq!(errors, expected, "{verb}");
