@@ -36,6 +36,8 @@ pub enum Need {
     Operate,
     /// An admin.
     Administer,
+    /// An operator of all tenants: for what stops everything.
+    OperateAll,
     /// An admin of all tenants: for what belongs to the agent as a whole.
     AdministerAll,
 }
@@ -48,6 +50,7 @@ impl Need {
             Need::Read => caller.role >= Role::Viewer,
             Need::Operate => caller.role >= Role::Operator,
             Need::Administer => caller.role >= Role::Admin,
+            Need::OperateAll => caller.role >= Role::Operator && caller.scope.tenants().is_none(),
             Need::AdministerAll => caller.role >= Role::Admin && caller.scope.tenants().is_none(),
         }
     }
@@ -59,6 +62,7 @@ impl Need {
             Need::Read => "the role viewer",
             Need::Operate => "the role operator",
             Need::Administer => "the role admin",
+            Need::OperateAll => "the role operator of all tenants",
             Need::AdministerAll => "the role admin of all tenants",
         }
     }
@@ -97,7 +101,7 @@ pub static ROUTES: &[Route] = &[
     Route { verb: Method::POST, path: "/api/v1/policies/{name}/run", needs: Need::Operate, handler: |verb| on(verb, policies::run) },
     Route { verb: Method::POST, path: "/api/v1/policies/{name}/arm", needs: Need::Administer, handler: |verb| on(verb, policies::arm) },
     Route { verb: Method::POST, path: "/api/v1/policies/{name}/disarm", needs: Need::Operate, handler: |verb| on(verb, policies::disarm) },
-    Route { verb: Method::POST, path: "/api/v1/actions/stop", needs: Need::Operate, handler: |verb| on(verb, policies::stop) },
+    Route { verb: Method::POST, path: "/api/v1/actions/stop", needs: Need::OperateAll, handler: |verb| on(verb, policies::stop) },
     Route { verb: Method::POST, path: "/api/v1/actions/start", needs: Need::AdministerAll, handler: |verb| on(verb, policies::start) },
     Route { verb: Method::GET, path: "/api/v1/journal", needs: Need::Read, handler: |verb| on(verb, policies::journal) },
     Route { verb: Method::GET, path: "/api/v1/journal/{change_id}", needs: Need::Read, handler: |verb| on(verb, policies::change) },

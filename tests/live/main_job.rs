@@ -107,10 +107,7 @@ fn every_server_is_up_within_thirty_seconds_and_every_door_answers() {
     assert_eq!(code, 0, "{table}");
     let row = table.lines().find(|line| line.contains(" orders ")).unwrap_or_default();
     let words: Vec<&str> = row.split_whitespace().take(5).collect();
-    assert!(
-        matches!(words[..], ["up", "orders", "postgresql", version, _] if version.starts_with("15.")),
-        "{table}"
-    );
+    assert!(matches!(words[..], ["up", "orders", "postgresql", version, _] if version.starts_with("15.")), "{table}");
     assert_eq!(table.lines().filter(|line| line.starts_with("up ")).count(), 14, "{table}");
     assert_eq!(sink.alerts(), [] as [&str; 0], "nobody is called where all is well");
     let (ended, took, log) = agent.stop();

@@ -32,7 +32,7 @@ const EXPECTED: &[(&str, &str, Need, u16, u16)] = &[
     ("POST", "/api/v1/policies/{name}/run", Need::Operate, 415, 415),
     ("POST", "/api/v1/policies/{name}/arm", Need::Administer, 415, 415),
     ("POST", "/api/v1/policies/{name}/disarm", Need::Operate, 415, 415),
-    ("POST", "/api/v1/actions/stop", Need::Operate, 415, 415),
+    ("POST", "/api/v1/actions/stop", Need::OperateAll, 415, 415),
     ("POST", "/api/v1/actions/start", Need::AdministerAll, 415, 415),
     ("GET", "/api/v1/journal", Need::Read, 200, 200),
     ("GET", "/api/v1/journal/{change_id}", Need::Read, 200, 200),
@@ -78,18 +78,20 @@ enum Who {
     Viewer,
     Operator,
     Admin,
+    OperatorOfAll,
     AdminOfAll,
 }
 
-use Who::{Admin, AdminOfAll, Expired, Nobody, Operator, OtherTenant, Revoked, Viewer, Wrong};
+use Who::{Admin, AdminOfAll, Expired, Nobody, Operator, OperatorOfAll, OtherTenant, Revoked, Viewer, Wrong};
 
-const EVERYBODY: [Who; 9] = [Nobody, Wrong, Expired, Revoked, OtherTenant, Viewer, Operator, Admin, AdminOfAll];
+const EVERYBODY: [Who; 10] =
+    [Nobody, Wrong, Expired, Revoked, OtherTenant, Viewer, Operator, Admin, OperatorOfAll, AdminOfAll];
 
 fn expected(who: Who, remote: bool, needs: Need, own: u16, foreign: u16) -> u16 {
     let rank = |who: Who| match who {
         OtherTenant | AdminOfAll => 4, // the other tenant's is an admin there
         Admin => 3,
-        Operator => 2,
+        Operator | OperatorOfAll => 2,
         _ => 1,
     };
     match (needs, who) {
@@ -97,6 +99,7 @@ fn expected(who: Who, remote: bool, needs: Need, own: u16, foreign: u16) -> u16 
         (_, Wrong | Expired | Revoked) => 401,
         (_, Nobody) if remote => 401,
         (Need::AdministerAll, who) if who != AdminOfAll => 403,
+        (Need::OperateAll, who) if ![AdminOfAll, OperatorOfAll].contains(&who) => 403,
         (Need::Administer, who) if rank(who) < 3 => 403,
         (Need::Operate, who) if rank(who) < 2 => 403,
         (_, OtherTenant) => foreign,
@@ -113,6 +116,7 @@ async fn token(served: &Served, who: Who) -> Option<String> {
         Viewer | Expired | Revoked => ("acme", "viewer"),
         Operator => ("acme", "operator"),
         Admin => ("acme", "admin"),
+        OperatorOfAll => ("*", "operator"),
         AdminOfAll => ("*", "admin"),
     };
     let expires = if who == Expired { json!("1h") } else { Value::Null };
