@@ -103,6 +103,15 @@ pub static EXPORT_FAILING: Sort = Sort {
     subject: "",
     ended: "the collector takes what it is sent",
 };
+pub static CERTIFICATE_REFUSED: Sort = Sort {
+    kind: "CertificateRefused",
+    severity: Severity::Warning,
+    // Certificate and key are two files, and nobody writes both at once.
+    hold: Duration::from_secs(30),
+    keep: AT_ONCE,
+    subject: "",
+    ended: "the certificate and key of the files are in use",
+};
 pub static CONFIGURATION_INVALID: Sort = Sort {
     kind: "ConfigurationInvalid",
     severity: Severity::Warning,
@@ -152,6 +161,8 @@ pub static SORTS: &[&Sort] = &[
     &STORE_NOT_WRITING,
     &STORE_DAMAGED,
     &SERIES_REFUSED,
+    &EXPORT_FAILING,
+    &CERTIFICATE_REFUSED,
     &CONFIGURATION_INVALID,
     &NOTIFICATION_GIVEN_UP,
     &RULE_FAILED,
@@ -196,6 +207,8 @@ pub enum Fact<'a> {
     SeriesRefused { why: Option<&'a str> },
     /// Why nothing that is pushed arrives, if so.
     Export { why: Option<&'a str> },
+    /// Why the agent's own new certificate is not in use, if so.
+    Certificate { why: Option<&'a str> },
     /// The faults of the configuration that was refused; none after one was taken.
     Configuration { faults: &'a [Fault] },
     /// Receivers that notifications were given up for: tenant, name, and what the last attempt said.
@@ -276,6 +289,11 @@ impl Findings {
                     "Does the collector run, and does it take OTLP over HTTP with these headers? Sampling goes on.";
                 let claim = why.map(|why| Claim::new("the collector takes nothing", why, remedy));
                 self.say(&EXPORT_FAILING, Who::AGENT, "", claim, now)
+            }
+            Fact::Certificate { why } => {
+                let remedy = "The old one stays in use until it ends: write a certificate and its own key.";
+                let claim = why.map(|why| Claim::new("the agent's new certificate cannot be used", why, remedy));
+                self.say(&CERTIFICATE_REFUSED, Who::AGENT, "", claim, now)
             }
             Fact::StoreDamage { files } => {
                 let remedy = "The samples in it are lost; look at the disk's health, then delete the file.";

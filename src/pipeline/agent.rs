@@ -155,6 +155,7 @@ impl Agent {
             alerting: alerting.clone(),
             acting: acting.clone(),
             exports: mirror.exports(),
+            mirror: mirror.clone(),
         };
         let judging =
             Judging::begin(&configuration, &state, catalogue.clone(), newest_sample_ms, places.clone()).await?;

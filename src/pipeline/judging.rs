@@ -30,6 +30,7 @@ use crate::model::status::{Body, Event, Message};
 use crate::model::target::Target;
 use crate::model::transition::{Phase, Transition};
 use crate::pipeline::board::Noticeboard;
+use crate::pipeline::mirror::Mirror;
 use crate::pipeline::own::Own;
 use crate::sample::cycle::identity_labels;
 use crate::serve::shared::{Published, Stream};
@@ -92,6 +93,7 @@ pub struct Places {
     pub alerting: Arc<Alerting>,
     pub acting: Arc<Acting>,
     pub exports: Arc<Exports>,
+    pub mirror: Arc<Mirror>,
 }
 
 impl Judging {
@@ -315,6 +317,8 @@ impl Judging {
         }
         changes.extend(self.findings.changes(&self.places.acting.troubles(), now));
         changes.extend(self.findings.observe(Fact::Export { why: self.places.exports.complaint().as_deref() }, now));
+        let why = self.places.mirror.certificate_complaint();
+        changes.extend(self.findings.observe(Fact::Certificate { why: why.as_deref() }, now));
         self.refused = refused;
         self.tell(changes, &[], now).await;
         self.show(now);

@@ -161,6 +161,12 @@ impl Mirror {
         let _ = self.shared.set(shared); // once, by the agent
     }
 
+    /// Why the agent's own new certificate is not in use, if so.
+    pub fn certificate_complaint(&self) -> Option<String> {
+        let fault = self.shared.get()?.identity.as_ref()?.complaint()?;
+        Some(fault.what)
+    }
+
     pub fn attach_acting(&self, acting: Arc<Acting>) {
         let _ = self.acting.set(acting); // once, by the agent
     }

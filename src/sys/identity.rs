@@ -52,6 +52,8 @@ pub struct Identity {
     files: Files,
     pair: RwLock<Arc<Pair>>,
     seen: Mutex<[Version; 3]>,
+    /// Why the files as they are now are not in use.
+    refused: Mutex<Option<Fault>>,
 }
 
 impl Identity {
@@ -62,7 +64,7 @@ impl Identity {
     pub fn load(files: Files) -> Result<Identity, Fault> {
         let seen = versions(&files);
         let pair = read(&files)?;
-        Ok(Identity { files, pair: RwLock::new(Arc::new(pair)), seen: Mutex::new(seen) })
+        Ok(Identity { files, pair: RwLock::new(Arc::new(pair)), seen: Mutex::new(seen), refused: Mutex::default() })
     }
 
     /// Looks at the files, and takes a new pair over.
@@ -73,13 +75,20 @@ impl Identity {
             return Refreshed::Same;
         }
         *seen = now;
-        match read(&self.files) {
+        let pair = read(&self.files);
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = pair.as_ref().err().cloned();
+        match pair {
             Ok(pair) => {
                 *self.pair.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pair);
                 Refreshed::New
             }
             Err(fault) => Refreshed::Refused(fault),
         }
+    }
+
+    /// Why the files as they are now are not in use; `None` where they are.
+    pub fn complaint(&self) -> Option<Fault> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The pair in force.

@@ -194,6 +194,38 @@ fn an_export_that_fails_is_told_after_five_minutes() {
     );
 }
 
+#[test]
+fn a_certificate_of_no_use_is_told_once_both_files_had_time_to_be_written() {
+    let mut findings = findings();
+    let mut all = Vec::new();
+    for second in (0..=200_u64).step_by(5) {
+        let why = ((20..40).contains(&second) || (100..180).contains(&second)).then_some("the key is another one's");
+        all.extend(findings.observe(Fact::Certificate { why }, moment(second)));
+    }
+    let all: Vec<String> = told(&all).into_iter().filter(|one| !one.contains("pending")).collect();
+    assert_eq!(
+        all,
+        [
+            "CertificateRefused inactive (the certificate and key of the files are in use)",
+            "CertificateRefused firing (held for 30s)",
+            "CertificateRefused resolved (the certificate and key of the files are in use)"
+        ]
+    );
+}
+
+/// What no list of sorts has is forgotten by a restart.
+#[test]
+fn every_sort_is_one_that_a_restart_knows() {
+    let manual = include_str!("../../../docs/judge.md");
+    let known: Vec<&str> = SORTS.iter().map(|sort| sort.kind).collect();
+    for line in manual.lines().filter(|line| line.starts_with("| `") && !line.contains("(shown")) {
+        let (kind, rest) = line[3..].split_once('`').expect("a name");
+        if rest.starts_with(" | critical") || rest.starts_with(" | warning") || rest.starts_with(" | info") {
+            assert!(known.contains(&kind), "{kind} stands in the manual and not in the list");
+        }
+    }
+}
+
 /// The store is asked every few seconds whether it refused any: seldom yes in a row, and one finding all the same.
 #[test]
 fn what_is_seen_from_time_to_time_lasts_fifteen_minutes_longer() {

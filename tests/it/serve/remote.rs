@@ -120,9 +120,11 @@ async fn a_renewed_certificate_is_used_and_a_bad_one_is_not() {
     let Refreshed::Refused(fault) = identity.refresh() else { panic!("a key of somebody else's was taken") };
     assert!(fault.what.contains("does not belong to the certificate in"), "{fault}");
     assert_eq!(identity.refresh(), Refreshed::Same, "told once");
+    assert_eq!(identity.complaint().as_ref(), Some(&fault), "and known until the files are mended");
     assert_eq!(ends(&identity), 46752, "the old one stays");
     std::fs::copy(&other.certificate, &files.certificate).unwrap();
     assert_eq!(identity.refresh(), Refreshed::New);
+    assert_eq!(identity.complaint(), None);
     assert_eq!(ends(&identity), 47117, "1 January 2099");
     std::fs::remove_file(&files.certificate).unwrap();
     assert!(matches!(identity.refresh(), Refreshed::Refused(_)));
