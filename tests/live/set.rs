@@ -31,6 +31,16 @@ async fn until(hand: &mut dyn Hand, key: &str, held: &Held) {
     panic!("'{key}' is {:?}, and should be {held:?}", look(hand, key).await);
 }
 
+/// Has the server read its files, and waits until our session has: files are taken in whole, so one setting more tells.
+async fn reloaded(server: &Postgresql, hand: &mut dyn Hand, mark: &mut u32) {
+    *mark += 1;
+    let shown = format!("{mark}ms");
+    server.psql(&format!("ALTER SYSTEM SET log_autovacuum_min_duration = '{shown}'"));
+    server.psql("SELECT pg_reload_conf()");
+    let held = Held { written: Some(shown.clone()), effective: shown };
+    until(hand, "log_autovacuum_min_duration", &held).await;
+}
+
 fn single(version: u32, arguments: &[&str]) -> Postgresql {
     let Some((_, programs)) = postgresql_versions().into_iter().find(|(one, _)| *one == version) else {
         panic!("no PostgreSQL {version} among the servers of the tests");
@@ -110,6 +120,7 @@ fn settings() -> Vec<&'static str> {
 /// Every change, from nothing written and from something written, there and back.
 async fn changes(server: &Postgresql) {
     let mut hand = reach(&server.target()).await;
+    let mut mark = 1000;
     for from_written in [false, true] {
         for (key, value, shown) in CHANGES {
             if from_written {
@@ -120,8 +131,7 @@ async fn changes(server: &Postgresql) {
                     plain => plain,
                 };
                 server.psql(&format!("ALTER SYSTEM SET {name} = {}", other(key)));
-                server.psql("SELECT pg_reload_conf()");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                reloaded(server, &mut *hand, &mut mark).await;
             }
             let file = server.written();
             let step = hand.plan(key, value).await.unwrap_or_else(|fault| panic!("{}: {fault}", server.version));
@@ -457,6 +467,9 @@ async fn files_with_a_mistake_in_them_are_put_right_first_unless_it_is_anothers(
 
     std::fs::write(&conf, format!("{whole}allow_alter_system = off\n")).expect("written");
     server.psql("SELECT pg_reload_conf()");
+    // Also to a session whose next statement would come first.
+    let switched_off = Held { written: None, effective: "off".to_string() };
+    until(&mut *hand, "allow_alter_system", &switched_off).await;
     let off = "ALTER SYSTEM is switched off here (allow_alter_system = off) [postgresql-27]\n\
                detail: Something else keeps this server's settings: an operator, a tool that manages it.\n\
                hint: Change the setting there.";
