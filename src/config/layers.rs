@@ -241,7 +241,7 @@ fn add_default(key: &Key, table: &mut Table) {
         (_, "") => return,
         (Kind::Section(keys), _) => Some(Value::Table(defaults(keys))),
         (Kind::Sections(_), _) => Some(Value::List(Vec::new())),
-        (Kind::Numbers | Kind::Map, text) => default_entries(key, text),
+        (kind, text) if kind.has_free_names() => default_entries(key, text),
         (_, text) => DeValue::parse(text).ok().and_then(|given| value::read(key, given.get_ref()).ok()),
     };
     if let Some(value) = value {

@@ -111,7 +111,7 @@ fn flat(out: &mut Vec<Json>, keys: &[Key], table: &Table, path: &str) {
                 }
             }
             // Names of the user's own: each has a place of its own.
-            (Kind::Numbers | Kind::Map, Some((Value::Table(entries), _))) => {
+            (kind, Some((Value::Table(entries), _))) if kind.has_free_names() => {
                 for (name, (value, origin)) in &entries.entries {
                     let value = value::to_json(name, value);
                     out.push(

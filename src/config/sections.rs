@@ -113,6 +113,27 @@ pub const TARGET: &[Key] = &[
         "\"/\"",
         "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
     ),
+    Key::new(
+        "collect",
+        Kind::Texts,
+        "",
+        "Optional rows of the engine's table that are read as well, by name; '*' and '?' are wildcards. Without it, as [sample] says.",
+    ).example("[\"*\"]"),
+    Key::new(
+        "skip",
+        Kind::Texts,
+        "",
+        "Rows of the engine's table that are not read, by name; '*' and '?' are wildcards. Without it, as [sample] says.",
+    ).example("[\"locks\"]"),
+    Key::new(
+        "include",
+        Kind::Lists,
+        "",
+        "By label: of series that have it, only those are kept whose value one of these fits. Without it, as [sample] says.",
+    )
+    .example("{ datname = [\"orders*\"] }"),
+    Key::new("exclude", Kind::Lists, "", "By label: series whose value one of these fits are not kept. Without it, as [sample] says.")
+        .example("{ relname = [\"tmp_*\"], device = [\"loop*\"] }"),
     Key::new("thresholds", Kind::Numbers, "", "Thresholds of this target, before those of its tenant.")
         .example("{ connection_count = 500 }"),
 ];

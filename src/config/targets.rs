@@ -10,10 +10,11 @@ use crate::config::value::{meant, quoted};
 use crate::engines::contract::{Engine, Found};
 use crate::model::duration;
 use crate::model::fault::Fault;
+use crate::model::filter::Glob;
 use crate::model::nearest::nearest;
 use crate::model::schema::{Origin, Table, Value};
 use crate::model::target::{DEFAULT_TENANT, Login, SecretSource, Target, Url};
-use crate::sample::config::Config as Sample;
+use crate::sample::config::{self as sample, Config as Sample};
 use crate::sys::files;
 use crate::sys::tls;
 
@@ -111,6 +112,8 @@ fn bare(name: &str, tenant: &str, engine: &dyn Engine, around: &Around<'_>) -> T
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
+        choice: around.sample.choice.clone(),
+        filter: around.sample.filter.clone(),
         thresholds: BTreeMap::new(),
         discovered: false,
     }
@@ -134,7 +137,10 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.job = table.text("job").to_string();
     target.labels = table.map("labels");
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
+    target.choice = sample::choice(table, &around.sample.choice);
+    target.filter = sample::filter(table, &around.sample.filter);
     target.thresholds = table.numbers("thresholds");
+    check_rows(table, engine, report);
     check_ca_file(table, report);
     check_action(table, engine, report);
     match (engine.card().schemes.is_empty(), table.origin("url")) {
@@ -286,6 +292,22 @@ fn check_action(table: &Table, engine: &dyn Engine, report: &mut Report) {
     if !engine.can_set() {
         let fault = Fault::new("config-10", format!("engine '{}' has nothing that an action could set", engine.word()));
         report.problem(origin, fault.hint("Leave the action out."));
+    }
+}
+
+/// Rows that the target names: each fits one of its engine's, and what is to be collected is optional.
+fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
+    for key in ["collect", "skip"] {
+        let Some(origin) = table.origin(key) else { continue };
+        let named = engine.rows().iter().filter(|row| key == "skip" || row.optional).map(|row| row.name);
+        let known: Vec<&str> = named.collect::<BTreeSet<_>>().into_iter().collect();
+        for glob in table.texts(key).into_iter().map(Glob::new) {
+            if glob.as_str() != "*" && !known.iter().any(|name| glob.fits(name)) {
+                let noun = if key == "skip" { "row" } else { "optional row" };
+                report
+                    .problem(origin, unknown(&format!("{noun} of engine '{}'", engine.word()), glob.as_str(), &known));
+            }
+        }
     }
 }
 

@@ -38,8 +38,18 @@ pub fn wanted(kind: Kind) -> String {
         Kind::Paths => "a list of absolute paths".to_string(),
         Kind::Numbers => "a table of names with numbers".to_string(),
         Kind::Map => "a table of names with texts".to_string(),
+        Kind::Lists => "a table of names with lists of texts".to_string(),
         Kind::Section(_) => "a section".to_string(),
         Kind::Sections(_) => "a list of sections".to_string(),
+    }
+}
+
+/// What an entry of a table with names of the user's own wants.
+pub fn wanted_entry(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Numbers => "a number",
+        Kind::Lists => "a list of texts",
+        _ => "a text",
     }
 }
 
@@ -94,7 +104,7 @@ pub fn read(key: &Key, given: &DeValue<'_>) -> Result<Value, Fault> {
     }
 }
 
-/// One entry of `Kind::Numbers` or `Kind::Map`.
+/// One entry of `Kind::Numbers`, `Kind::Map` or `Kind::Lists`.
 ///
 /// # Errors
 /// `config-04`: it is of another type.
@@ -107,7 +117,11 @@ pub fn read_entry(key: &Key, name: &str, given: &DeValue<'_>) -> Result<Value, F
         (Kind::Numbers, DeValue::Integer(_) | DeValue::Float(_)) => {
             number(given).filter(|number| number.is_finite()).map(Value::Number).ok_or_else(|| entry("a finite number"))
         }
-        (Kind::Numbers, _) => Err(entry("a number")),
+        (Kind::Lists, DeValue::Array(array)) => {
+            let texts = array.iter().map(|one| one.get_ref().as_str().map(|text| Value::Text(text.to_string())));
+            texts.collect::<Option<_>>().map(Value::List).ok_or_else(|| entry(wanted_entry(key.kind)))
+        }
+        (Kind::Numbers | Kind::Lists, _) => Err(entry(wanted_entry(key.kind))),
         (_, DeValue::String(text)) if problem::is_secret(key.name) || problem::is_secret(name) => {
             Ok(Value::Hidden(Secret::new(&**text)))
         }

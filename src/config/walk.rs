@@ -147,8 +147,10 @@ impl Walk<'_> {
             (Kind::Sections(keys), DeValue::Array(array)) => {
                 self.sections(key, keys, array, &place.inner(key.name, true))
             }
-            (Kind::Numbers | Kind::Map, DeValue::Table(table)) => Some(Value::Table(self.entries(key, table, byte))),
-            (Kind::Section(_) | Kind::Sections(_) | Kind::Numbers | Kind::Map, other) => {
+            (kind, DeValue::Table(table)) if kind.has_free_names() => {
+                Some(Value::Table(self.entries(key, table, byte)))
+            }
+            (Kind::Section(_) | Kind::Sections(_) | Kind::Numbers | Kind::Map | Kind::Lists, other) => {
                 self.report(byte, value::other_type(key, other));
                 None
             }
@@ -190,7 +192,7 @@ impl Walk<'_> {
 
     /// Where a value stands, and what its text is made of.
     fn origin(&self, kind: Kind, given: &Spanned<DeValue<'_>>) -> Origin {
-        let is_leaf = !matches!(kind, Kind::Section(_) | Kind::Sections(_) | Kind::Numbers | Kind::Map);
+        let is_leaf = !kind.has_free_names() && !matches!(kind, Kind::Section(_) | Kind::Sections(_));
         let variables = if is_leaf { self.fillings.within(&given.span()).unwrap_or_default() } else { Vec::new() };
         Origin { variables, ..self.places.at(given.span().start) }
     }
@@ -219,7 +221,7 @@ impl Walk<'_> {
     /// A table whose names the user chooses.
     fn entries(&mut self, key: &Key, given: &DeTable<'_>, byte: usize) -> Table {
         let mut table = Table { entries: BTreeMap::new(), origin: self.places.at(byte) };
-        let wanted = if matches!(key.kind, Kind::Numbers) { "a number" } else { "a text" };
+        let wanted = value::wanted_entry(key.kind);
         for (name, value) in given {
             let dotted = format!("{}.{}", key.name, shown_name(name.get_ref()));
             let read = || value::read_entry(key, name.get_ref(), value.get_ref());

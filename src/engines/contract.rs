@@ -1,6 +1,6 @@
 //! What an engine is: a table of rows to read, a session that answers them, and what it needs to be found and named.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
 use crate::model::secret::Secret;
 use crate::model::target::{Target, Url};
+
+pub use crate::engines::sight::{Found, Program, Sight};
 
 /// A future that a trait object may return.
 pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -77,7 +79,23 @@ pub enum Take {
     /// A JSON document: each metric's `from` is a dotted path to a number or a flag. A path that is absent gives no point.
     /// One part may be `{label}`: it stands for every key there, and the key becomes the value of that label.
     Paths,
+    /// A table with very many things, of which the busiest are series.
+    Busiest(Busiest),
     Own(fn(&Answer, &Facts, &mut dyn Emit) -> Result<(), Unknown>),
+}
+
+/// How a table of things is read of which a server may have very many, such as statements: those that are busiest are
+/// series of their own, and all others one, whose labels say `other`. Each metric's `from` names its column.
+#[derive(Clone, Copy, Debug)]
+pub struct Busiest {
+    /// The columns that name a thing; its labels.
+    pub labels: &'static [&'static str],
+    /// The column whose growth says how busy a thing is.
+    pub rank_by: &'static str,
+    /// How many are series of their own. One that was among them stays until it is not among twice as many.
+    pub keep: usize,
+    /// The most rows that the question gives. Of a full answer, what is new in it is not known to have begun just now.
+    pub most: usize,
 }
 
 /// One thing that is read: a query, command or file, and the metrics it gives.
@@ -85,8 +103,14 @@ pub struct Row {
     pub name: &'static str,
     /// In cycles: 1 is every cycle, 12 every twelfth.
     pub every: u32,
+    /// Read only where the configuration asks for it (`collect`).
+    pub optional: bool,
     /// Empty: always. Else one of these must hold; if none does the row does not exist for this server.
     pub when: &'static [When],
+    /// The longest that it may take; zero: what the cycle leaves it.
+    pub deadline: Duration,
+    /// The most series it may have; 0: as the configuration says for all.
+    pub series_max: usize,
     /// Capabilities that make the row exist at all; a server without one is not asked, and nothing is unknown. For what
     /// a kind of server has and another kind never will: `sentinel`, `cluster`.
     pub only: &'static [&'static str],
@@ -105,6 +129,9 @@ impl Row {
     pub const DEFAULT: Row = Row {
         name: "",
         every: 1,
+        optional: false,
+        deadline: Duration::ZERO,
+        series_max: 0,
         when: &[],
         only: &[],
         needs: &[],
@@ -254,90 +281,6 @@ pub trait Hand: Send {
     fn put<'a>(&'a mut self, key: &'a str, held: &'a Held) -> Task<'a, Result<(), Fault>>;
 }
 
-/// A server found on this machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// A good name for the target: the engine's word and the port.
-    pub name: String,
-    pub url: String,
-    /// The URL of a session with a login: with its user, and on a way on which a password counts.
-    pub login_url: String,
-    /// As far as the program tells without being asked; else empty.
-    pub version: String,
-    /// One of the card's kinds, as far as the program tells; else empty.
-    pub kind: &'static str,
-    /// The system's user that the server runs as; empty where it is not known.
-    pub owner: String,
-}
-
-/// A running program that may be a server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Program {
-    /// Its command line, as it shows it.
-    pub command: Vec<String>,
-    /// The system's user that it runs as.
-    pub user: String,
-    /// Ports on which it listens, if we may look.
-    pub ports: BTreeSet<u16>,
-    /// Socket files on which it listens, if we may look.
-    pub sockets: BTreeSet<String>,
-}
-
-impl Program {
-    /// The words of its command line: some servers write it anew, as one string.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.command.iter().flat_map(|part| part.split_whitespace())
-    }
-
-    /// Its file's name, without folders.
-    pub fn name(&self) -> &str {
-        self.words().next().and_then(|word| word.rsplit('/').next()).unwrap_or("")
-    }
-
-    /// The value of an option: `--port 1` or `--port=1`.
-    pub fn option(&self, name: &str) -> Option<&str> {
-        let mut words = self.words();
-        words.find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).or_else(|| {
-            let mut words = self.words().skip_while(|word| *word != name);
-            words.nth(1)
-        })
-    }
-}
-
-/// What discovery saw on this machine: listening local ports and sockets, and the programs that engines run as.
-#[derive(Clone, Debug, Default)]
-pub struct Sight {
-    /// Loopback or any-address TCP ports that something listens on.
-    pub ports: BTreeSet<u16>,
-    /// Unix socket files that something listens on.
-    pub sockets: BTreeSet<String>,
-    pub programs: Vec<Program>,
-}
-
-impl Sight {
-    /// Where servers of a kind listen: the ports of programs that are one, and usual ports on which something listens.
-    /// Of a program's several ports the one that its command line tells is meant, else a usual one, else the lowest.
-    pub fn servers<'s>(
-        &'s self,
-        usual: &[u16],
-        is_one: impl Fn(&Program) -> bool,
-        told: impl Fn(&Program) -> Option<u16>,
-    ) -> BTreeMap<u16, Option<&'s Program>> {
-        let mut servers = BTreeMap::new();
-        for program in self.programs.iter().filter(|program| is_one(program)) {
-            let told = told(program).filter(|port| self.ports.contains(port));
-            let has_usual = || usual.iter().copied().find(|port| program.ports.contains(port));
-            if let Some(port) = told.or_else(has_usual).or_else(|| program.ports.first().copied()) {
-                servers.insert(port, Some(program));
-            }
-        }
-        for port in usual.iter().filter(|port| self.ports.contains(port)) {
-            servers.entry(*port).or_insert(None);
-        }
-        servers
-    }
-}
-
 /// What differs from engine to engine and is no more than a name, a number or a table.
 pub struct Card {
     /// The folder's name, which is what users write in `engine = "…"`.
@@ -474,6 +417,8 @@ pub fn named(server: &str, version: Option<Version>) -> String {
 pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unknown> {
     match (&row.take, answer) {
         (Take::Own(own), _) => own(answer, facts, emit),
+        // Which are the busiest shows from one reading to the next: whoever reads again and again knows them.
+        (Take::Busiest(busiest), Answer::Table(table)) => take_columns(row.metrics, busiest.labels, table, emit),
         (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
         (Take::Paths, Answer::Json(document)) => {
             take_paths(row.metrics, &[], document, emit);

@@ -1,6 +1,7 @@
 //! The engines that can be watched. To add one: its folder, its `mod` line, its line in `ALL`.
 
 pub mod contract;
+pub mod sight;
 pub mod host;
 pub mod postgresql;
 pub mod redis;

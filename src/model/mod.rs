@@ -7,6 +7,7 @@ pub mod command;
 pub mod duration;
 pub mod fault;
 pub mod features;
+pub mod filter;
 pub mod finding;
 pub mod labels;
 pub mod matcher;

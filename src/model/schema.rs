@@ -45,10 +45,19 @@ pub enum Kind {
     Numbers,
     /// Free names, each with a text: labels.
     Map,
+    /// Free names, each with a list of texts: globs by label.
+    Lists,
     /// A table of its own: `[alert.route]`.
     Section(&'static [Key]),
     /// An array of tables: `[[target]]`.
     Sections(&'static [Key]),
+}
+
+impl Kind {
+    /// Whether it is a table whose names are the user's.
+    pub fn has_free_names(self) -> bool {
+        matches!(self, Kind::Numbers | Kind::Map | Kind::Lists)
+    }
 }
 
 /// One key of a section. Doc text is the manual's text.
@@ -197,6 +206,11 @@ impl Table {
     pub fn map(&self, key: &str) -> BTreeMap<String, String> {
         let Some(table) = self.table(key) else { return BTreeMap::new() };
         table.entries.keys().map(|name| (name.clone(), table.text(name).to_string())).collect()
+    }
+
+    pub fn lists(&self, key: &str) -> BTreeMap<String, Vec<String>> {
+        let Some(table) = self.table(key) else { return BTreeMap::new() };
+        table.entries.keys().map(|name| (name.clone(), table.texts(name))).collect()
     }
 
     pub fn table(&self, key: &str) -> Option<&Table> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::filter::{Choice, Filter};
 use crate::model::secret::Secret;
 
 /// The tenant of everything that names none.
@@ -68,6 +69,10 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// For the host: where proc/ and sys/ are.
     pub root: PathBuf,
+    /// Which rows of its engine's table are read.
+    pub choice: Choice,
+    /// Which of its databases, tables, indices and so on are watched.
+    pub filter: Filter,
     /// Thresholds of this target alone.
     pub thresholds: BTreeMap<String, f64>,
     /// Found, not configured: it never pages anyone.

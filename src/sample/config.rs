@@ -1,7 +1,9 @@
 //! The section `[sample]`: how often targets are read, and what a reading may cost at most.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::filter::{Choice, Filter, Glob};
 use crate::model::schema::{Key, Kind, Table};
 
 pub const KEYS: &[Key] = &[
@@ -35,6 +37,27 @@ pub const KEYS: &[Key] = &[
         "\"5m\"",
         "How often the agent looks for servers on this machine. It looks only where no configuration names its targets.",
     ),
+    Key::new(
+        "collect",
+        Kind::Texts,
+        "[]",
+        "Optional rows of the engine's table that are read as well, by name; '*' and '?' are wildcards.",
+    ),
+    Key::new(
+        "skip",
+        Kind::Texts,
+        "[]",
+        "Rows of the engine's table that are not read, by name; '*' and '?' are wildcards.",
+    ),
+    Key::new(
+        "include",
+        Kind::Lists,
+        "",
+        "By label: of series that have it, only those are kept whose value one of these fits.",
+    )
+    .example("{ datname = [\"orders*\"] }"),
+    Key::new("exclude", Kind::Lists, "", "By label: series whose value one of these fits are not kept.")
+        .example("{ relname = [\"tmp_*\"], device = [\"loop*\"] }"),
 ];
 
 /// `[sample]`, checked.
@@ -45,6 +68,9 @@ pub struct Config {
     pub sessions_max: usize,
     pub series_max_per_row: usize,
     pub discovery_interval: Duration,
+    /// Which rows are read of targets that do not say it themselves.
+    pub choice: Choice,
+    pub filter: Filter,
 }
 
 impl Config {
@@ -56,6 +82,29 @@ impl Config {
             sessions_max: count("sessions_max"),
             series_max_per_row: count("series_max_per_row"),
             discovery_interval: table.duration("discovery_interval"),
+            choice: choice(table, &Choice::default()),
+            filter: filter(table, &Filter::default()),
         }
+    }
+}
+
+/// The keys `collect` and `skip` of a section; those that it does not have are as `otherwise` says.
+pub fn choice(table: &Table, otherwise: &Choice) -> Choice {
+    let globs = |texts: Vec<String>| texts.into_iter().map(Glob::new).collect();
+    Choice {
+        collect: if table.has("collect") { globs(table.texts("collect")) } else { otherwise.collect.clone() },
+        skip: if table.has("skip") { globs(table.texts("skip")) } else { otherwise.skip.clone() },
+    }
+}
+
+/// The keys `include` and `exclude` of a section; labels that it does not name are as `otherwise` says.
+pub fn filter(table: &Table, otherwise: &Filter) -> Filter {
+    let over = |lists: BTreeMap<String, Vec<String>>, otherwise: &BTreeMap<String, Vec<Glob>>| {
+        let own = lists.into_iter().map(|(label, globs)| (label, globs.into_iter().map(Glob::new).collect()));
+        otherwise.clone().into_iter().chain(own).collect()
+    };
+    Filter {
+        include: over(table.lists("include"), &otherwise.include),
+        exclude: over(table.lists("exclude"), &otherwise.exclude),
     }
 }

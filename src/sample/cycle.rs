@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::engines::contract::{self, Answer, Emit, Engine, Facts, Row};
+use crate::engines::contract::{self, Answer, Emit, Engine, Facts, Row, Take};
 use crate::model::fault::Fault;
 use crate::model::labels::Labels;
 use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
@@ -17,6 +17,7 @@ use crate::model::target::Target;
 use crate::sample::ids::Ids;
 use crate::sample::link::{Held, Link, Report};
 use crate::sample::schedule::{is_due, repeats_until};
+use crate::sample::top::Top;
 use crate::sys::clock::{Clock, Stopwatch};
 use crate::sys::task::panic_text;
 
@@ -58,6 +59,8 @@ pub struct Watched {
     tenant: Arc<str>,
     link: Link,
     ids: Ids,
+    /// What is read of it: rows of its engine's table, as its configuration chooses.
+    table: Arc<[&'static Row]>,
     rows: Vec<RowState>,
     /// Counts cycles since the session was opened, which is when all rows are due.
     cycle_of_session: u64,
@@ -71,6 +74,8 @@ pub struct Watched {
 struct RowState {
     /// When it last succeeded (monotonic).
     read_at: Option<Duration>,
+    /// Which of its things are the busiest. Outlasts an outage, so that what the others have in common does not jump.
+    top: Top,
 }
 
 /// What came of the work before the deadline.
@@ -90,15 +95,21 @@ impl Watched {
         row_series_max: usize,
         reloads: Arc<AtomicU64>,
     ) -> Watched {
-        let rows = engine.rows().len();
+        let table: Arc<[&Row]> =
+            engine.rows().iter().filter(|row| target.choice.reads(row.name, row.optional)).collect();
         let base = base_labels(engine, &target);
+        let cap = |row: &&Row| if row.series_max == 0 { row_series_max } else { row.series_max.min(row_series_max) };
+        // Behind the rows stands what the agent itself says of the target.
+        let caps: Vec<usize> = table.iter().map(cap).chain([row_series_max]).collect();
+        let rows = vec![RowState::default(); table.len()];
         Watched {
             engine,
             identity: target.identity().into(),
             tenant: target.tenant.as_str().into(),
             link: Link::new(engine, target.clone(), reloads),
-            ids: Ids::new(series, base, rows + 1, row_series_max),
-            rows: vec![RowState::default(); rows],
+            ids: Ids::new(series, base, caps, target.filter.clone()),
+            table,
+            rows,
             cycle_of_session: 0,
             facts: Facts::default(),
             collector_status: Vec::new(),
@@ -118,7 +129,7 @@ impl Watched {
             // What was read before the fault is not kept: a series has one sample for a time, and that is its end.
             points.retain(|(_, value)| is_stale(*value));
             self.ids.end_all(&[self.rows.len()], &mut points);
-            self.rows.fill(RowState::default());
+            self.rows.iter_mut().for_each(|row| row.read_at = None);
             self.after_down = true;
             self.collector_status.clear();
         }
@@ -184,17 +195,18 @@ impl Watched {
         watch: &Stopwatch,
         points: &mut Vec<(SeriesId, f64)>,
     ) -> Outcome {
-        let rows = self.engine.rows();
+        let rows = self.table.clone();
+        let capacity = rows.len();
         let cycle_of_session = self.cycle_of_session + 1;
         let asks_all = self.after_down;
         let due = move |facts: &Facts, is_fresh: bool| {
             let cycle = if is_fresh || asks_all { 0 } else { cycle_of_session };
-            let asks = |(at, row): &(usize, &Row)| {
+            let asks = |(at, row): &(usize, &'static Row)| {
                 is_due(row.every, *at, cycle) && row.exists(facts) && row.lacks(facts).is_none()
             };
-            rows.iter().enumerate().filter(asks).collect()
+            rows.iter().copied().enumerate().filter(asks).collect()
         };
-        let mut reports = match self.link.begin(now, deadline, due).await {
+        let mut reports = match self.link.begin(now, deadline, capacity, due).await {
             Ok(reports) => reports,
             Err(held) => return self.outcome(false, Some(self.held(held, now)), Vec::new()),
         };
@@ -254,14 +266,14 @@ impl Watched {
     /// Rows that are not asked in this cycle: repeated while young enough, ended when too old, unknown where the server
     /// lacks what they need.
     fn between(&mut self, now: Duration, readings: &mut Vec<RowReading>, points: &mut Vec<(SeriesId, f64)>) {
-        for (at, row) in self.engine.rows().iter().enumerate() {
+        for (at, row) in self.table.iter().enumerate() {
             if !row.exists(&self.facts) {
                 self.ids.end_row(at, points);
                 continue;
             }
             if let Some(unknown) = row.lacks(&self.facts) {
                 self.ids.end_row(at, points);
-                let name = self.engine.rows()[at].name;
+                let name = row.name;
                 let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
                 readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
                 continue;
@@ -286,19 +298,23 @@ impl Watched {
         now: Duration,
         points: &mut Vec<(SeriesId, f64)>,
     ) -> RowReading {
-        let row = &self.engine.rows()[at];
+        let row = self.table[at];
         let result = match answer {
             Err(unknown) => {
                 self.ids.end_row(at, points);
                 Err(unknown)
             }
             Ok(answer) => {
-                let facts = &self.facts;
+                let (facts, top) = (&self.facts, &mut self.rows[at].top);
                 self.ids.read(at, points, |emit| {
                     // A row's own code sees whatever a server sends; its panic must cost that row alone.
-                    catch_unwind(AssertUnwindSafe(|| contract::take(row, &answer, facts, emit))).unwrap_or_else(
-                        |panic| Err(Unknown::new(UnknownKind::Garbled, format!("panic: {}", panic_text(&*panic)))),
-                    )
+                    let take = || match (&row.take, &answer) {
+                        (Take::Busiest(busiest), Answer::Table(table)) => top.read(busiest, row.metrics, table, emit),
+                        _ => contract::take(row, &answer, facts, emit),
+                    };
+                    catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|panic| {
+                        Err(Unknown::new(UnknownKind::Garbled, format!("panic: {}", panic_text(&*panic))))
+                    })
                 })
             }
         };
@@ -311,7 +327,7 @@ impl Watched {
     /// `up` under both its names, and how the cycle and each row went.
     fn describe(&mut self, outcome: &Outcome, took: Duration, late: Duration, points: &mut Vec<(SeriesId, f64)>) {
         let up = f64::from(u8::from(outcome.up));
-        let engine = self.engine;
+        let (engine, table) = (self.engine, self.table.clone());
         let status = std::mem::take(&mut self.collector_status);
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let samples = points.len() as f64;
@@ -322,7 +338,7 @@ impl Watched {
             emit.metric(&CYCLE_SAMPLES, &[], samples);
             emit.metric(&CYCLE_LATE, &[], late.as_secs_f64());
             for (at, success, took) in &status {
-                let labels = [("collector", engine.rows()[*at].name)];
+                let labels = [("collector", table[*at].name)];
                 emit.family(&ROW_SUCCESS, engine.card().prefix, &labels, f64::from(u8::from(*success)));
                 emit.family(&ROW_SECONDS, engine.card().prefix, &labels, took.as_secs_f64());
             }

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use crate::engines::contract::Emit;
+use crate::model::filter::Filter;
 use crate::model::labels::{Labels, NAME};
 use crate::model::row::{Family, Metric};
 use crate::model::series::{STALE, Series, SeriesId};
@@ -18,7 +19,9 @@ pub struct Ids {
     known: HashMap<u128, Known>,
     hashers: (RandomState, RandomState),
     rows: Vec<RowPoints>,
-    row_series_max: usize,
+    /// The most series of each row.
+    caps: Vec<usize>,
+    filter: Filter,
     round: u64,
     /// Points dropped because a row or the store had reached its cap.
     pub dropped: u64,
@@ -26,7 +29,8 @@ pub struct Ids {
 
 #[derive(Clone, Copy)]
 struct Known {
-    id: SeriesId,
+    /// `None`: the filter leaves it out.
+    id: Option<SeriesId>,
     row: usize,
     round: u64,
 }
@@ -37,14 +41,16 @@ struct RowPoints {
 }
 
 impl Ids {
-    pub fn new(series: Arc<dyn Series>, base: Vec<(String, String)>, rows: usize, row_series_max: usize) -> Ids {
+    /// `caps` has the most series of each row, and so the number of rows.
+    pub fn new(series: Arc<dyn Series>, base: Vec<(String, String)>, caps: Vec<usize>, filter: Filter) -> Ids {
         Ids {
             series,
             base,
             known: HashMap::new(),
             hashers: (RandomState::new(), RandomState::new()),
-            rows: vec![RowPoints::default(); rows],
-            row_series_max,
+            rows: vec![RowPoints::default(); caps.len()],
+            caps,
+            filter,
             round: 0,
             dropped: 0,
         }
@@ -142,11 +148,20 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn point(&mut self, metric: usize, part: &str, name: impl Fn() -> String, labels: &[(&str, &str)], value: f64) {
-        if self.points.len() >= self.ids.row_series_max {
+    fn is_full(&self) -> bool {
+        self.points.len() >= self.ids.caps[self.row]
+    }
+
+    fn keep(&mut self, id: Option<SeriesId>, value: f64) {
+        let Some(id) = id else { return };
+        if self.is_full() {
             self.ids.dropped += 1;
-            return;
+        } else {
+            self.points.push((id, value));
         }
+    }
+
+    fn point(&mut self, metric: usize, part: &str, name: impl Fn() -> String, labels: &[(&str, &str)], value: f64) {
         let key = self.ids.key(self.row, metric, part, labels);
         let round = self.ids.round;
         if let Some(known) = self.ids.known.get_mut(&key) {
@@ -155,13 +170,20 @@ impl Collector<'_> {
             }
             known.round = round;
             let id = known.id;
-            self.points.push((id, value));
+            return self.keep(id, value);
+        }
+        if !self.ids.filter.keeps(labels) {
+            self.ids.known.insert(key, Known { id: None, row: self.row, round });
+            return;
+        }
+        if self.is_full() {
+            self.ids.dropped += 1;
             return;
         }
         let labels = self.ids.full_labels(&name(), labels);
         match self.ids.series.id(&labels) {
             Some(id) => {
-                self.ids.known.insert(key, Known { id, row: self.row, round });
+                self.ids.known.insert(key, Known { id: Some(id), row: self.row, round });
                 self.points.push((id, value));
             }
             None => self.ids.dropped += 1,

@@ -89,7 +89,8 @@ impl Link {
         }
     }
 
-    /// Begins a cycle's work: opens a session if there is none, probes it, asks the rows that `due` picks.
+    /// Begins a cycle's work: opens a session if there is none, probes it, asks the rows that `due` picks, at most
+    /// `rows_max`.
     ///
     /// # Errors
     /// `Held`, where no work can begin now.
@@ -97,6 +98,7 @@ impl Link {
         &mut self,
         now: Duration,
         deadline: Duration,
+        rows_max: usize,
         due: impl Fn(&Facts, bool) -> Vec<(usize, &'static Row)> + Send + 'static,
     ) -> Result<mpsc::Receiver<Report>, Held> {
         self.settle(now).await;
@@ -121,7 +123,7 @@ impl Link {
         self.secret_version = secret_version(&self.target);
         self.reloads_seen = self.reloads.load(Ordering::Relaxed);
         // Room for every report, so that the work never waits for a reader that has given up.
-        let (reports, reader) = mpsc::channel(self.engine.rows().len() + 3);
+        let (reports, reader) = mpsc::channel(rows_max + 3);
         let work = work(self.engine, self.target.clone(), session, deadline, due, reports);
         self.state = State::Busy { work: task::spawn("reading", work), since: now };
         Ok(reader)
@@ -248,7 +250,8 @@ async fn work(
             Err(Unknown::new(UnknownKind::Disconnected, "the connection was lost earlier in this cycle"))
         } else {
             // Half of what is left: one slow row never takes the time of all that follow.
-            let asked = session.ask(row, left / 2).await;
+            let budget = if row.deadline.is_zero() { left / 2 } else { (left / 2).min(row.deadline) };
+            let asked = session.ask(row, budget).await;
             asked.map_err(|Unknown { kind, reason }| {
                 let granted = if kind == UnknownKind::Privilege { grant(row) } else { String::new() };
                 Unknown { kind, reason: access.conceal(&target.url.user, &reason) + &granted }

@@ -4,6 +4,7 @@ pub mod config;
 pub mod schedule;
 pub mod link;
 pub mod ids;
+pub mod top;
 pub mod cycle;
 pub mod discovery;
 pub mod sampler;

@@ -127,7 +127,8 @@ impl Sampler {
 /// Whether a changed target's series go on under the same labels.
 fn keeps_series(old: &Target, new: &Target) -> bool {
     let labels = |target: &Target| engines::find(&target.engine).map(|engine| identity_labels(engine, target));
-    old.engine == new.engine && labels(old) == labels(new)
+    // With other rows the series would have other places.
+    old.engine == new.engine && labels(old) == labels(new) && old.choice == new.choice && old.filter == new.filter
 }
 
 /// The endless loop of one target.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use watchward::engines;
 use watchward::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
 use watchward::model::fault::Fault;
+use watchward::model::filter::{Choice, Filter};
 use watchward::model::reading::{Unknown, UnknownKind};
 use watchward::model::secret::Secret;
 use watchward::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
@@ -67,6 +68,8 @@ pub fn target(word: &str, url: Url, password: &str) -> Target {
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
+        choice: Choice::default(),
+        filter: Filter::default(),
         thresholds: BTreeMap::new(),
         discovered: false,
     }

@@ -21,6 +21,7 @@ use watchward::model::calendar::Zone;
 use watchward::model::caller::{Caller, Role};
 use watchward::model::command::Order;
 use watchward::model::fault::Fault;
+use watchward::model::filter::{Choice, Filter};
 use watchward::model::moment::Moment;
 use watchward::model::plan::{Held, Refusal, Step};
 use watchward::model::policy::{Limits, Mode, Policy, Set, Undo};
@@ -286,6 +287,8 @@ pub fn target(name: &str) -> Target {
         job: String::new(),
         labels: BTreeMap::new(),
         root: "/".into(),
+        choice: Choice::default(),
+        filter: Filter::default(),
         thresholds: BTreeMap::new(),
         discovered: false,
     }

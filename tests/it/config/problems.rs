@@ -100,7 +100,7 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
         (
             "[sample]\nxyzzy = 1",
             "2:1: unknown key 'xyzzy' in [sample] [config-03] | hint: Known here: interval, deadline, sessions_max, \
-             series_max_per_row, discovery_interval.",
+             series_max_per_row, discovery_interval, collect, skip, include, exclude.",
         ),
         (
             "[[target]]\nname = \"a\"\nengine = \"host\"\npassword = \"x\"",

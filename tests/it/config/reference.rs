@@ -167,8 +167,8 @@ fn every_key_is_read_by_its_name_and_no_name_is_misspelt() {
 /// The names in `.text("name")`, `section("name")` and their like.
 fn read_names(text: &str) -> Vec<String> {
     const READERS: &[&str] = &[
-        "flag", "whole", "number", "text", "duration", "bytes", "share", "path", "texts", "numbers", "map", "table",
-        "tables", "section", "count",
+        "flag", "whole", "number", "text", "duration", "bytes", "share", "path", "texts", "numbers", "map", "lists",
+        "table", "tables", "section", "count",
     ];
     let calls = text.match_indices("(\"").filter_map(|(at, mark)| {
         let reader = text[..at].rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use watchward::engines;
 use watchward::engines::contract::Found;
 use watchward::model::secret::Secret;
-use watchward::model::target::SecretSource;
+use watchward::model::target::{SecretSource, Target};
 
 use super::{Folder, check, check_warnings, sound};
 
@@ -224,5 +224,52 @@ fn a_server_that_was_found_becomes_a_target_that_pages_nobody() {
     assert_eq!(
         configuration.target_found(&found, engine).expect_err("no URL").what,
         "what was found as 'x' has no usable URL: it does not begin with a scheme and '://'"
+    );
+}
+
+#[test]
+fn rows_and_series_are_chosen_for_all_targets_or_for_one() {
+    let loaded = sound(
+        r#"
+[sample]
+skip    = ["slow*"]
+exclude = { device = ["loop*"], datname = ["template*"] }
+
+[[target]]
+name    = "orders"
+engine  = "postgresql"
+url     = "postgres://127.0.0.1"
+skip    = ["locks"]
+include = { datname = ["orders*"] }
+exclude = { datname = ["orders_old"] }
+
+[[target]]
+name   = "this-host"
+engine = "host"
+"#,
+    );
+    let [orders, host] = loaded.configuration.targets.as_slice() else { panic!("two targets") };
+    let reads = |target: &Target, name| target.choice.reads(name, false);
+    assert_eq!([reads(orders, "locks"), reads(orders, "slow_row"), reads(host, "locks")], [false, true, true]);
+    assert!(!reads(host, "slow_row"));
+    let keeps = |target: &Target, label, value| target.filter.keeps(&[(label, value)]);
+    assert!(keeps(orders, "datname", "orders") && !keeps(orders, "datname", "orders_old"));
+    assert!(!keeps(orders, "datname", "template1") && !keeps(host, "datname", "template1"));
+    assert!(!keeps(orders, "device", "loop0") && keeps(host, "datname", "postgres"));
+}
+
+#[test]
+fn a_row_that_is_chosen_exists() {
+    check(
+        "[[target]]\nname = \"a\"\nengine = \"postgresql\"\nurl = \"postgres://127.0.0.1\"\nskip = [\"lokcs\", \"stat_*\"]\n",
+        &["agent.toml:5:8: unknown row of engine 'postgresql' 'lokcs' [config-08] | hint: Did you mean 'locks'?"],
+    );
+    check(
+        "[sample]\ninclude = { datname = \"orders\" }\nexclude = [\"a\"]\ncollect = \"all\"\n",
+        &[
+            "agent.toml:2:23: include.datname is 'orders', not a list of texts [config-04]",
+            "agent.toml:3:11: exclude is a list, not a table of names with lists of texts [config-04]",
+            "agent.toml:4:11: collect is 'all', not a list of texts [config-04] | hint: Put it in brackets: [\"…\"].",
+        ],
     );
 }

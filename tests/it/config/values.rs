@@ -24,6 +24,7 @@ const ALL: &[Key] = &[
     Key::new("paths", Kind::Paths, "[]", ""),
     Key::new("numbers", Kind::Numbers, "{ a = 1 }", ""),
     Key::new("map", Kind::Map, "", ""),
+    Key::new("lists", Kind::Lists, "", ""),
     Key::new("section", Kind::Section(INNER), "", ""),
     Key::new("filled", Kind::Section(INNER), "{}", ""),
     Key::new("sections", Kind::Sections(INNER), "", ""),

@@ -1,7 +1,7 @@
 //! Tests of `src/engines`.
 
 mod names;
-mod points;
+pub mod points;
 mod targets;
 mod http_answers;
 mod tables;

@@ -8,6 +8,7 @@ use tokio::net::TcpListener;
 use watchward::engines;
 use watchward::engines::contract::{Access, Answer, Engine, Facts, Table};
 use watchward::engines::postgresql::session::facts;
+use watchward::model::filter::{Choice, Filter};
 use watchward::model::secret::Secret;
 use watchward::model::target::{SecretSource, Target, Url};
 use watchward::sys::{task, tls};
@@ -173,6 +174,8 @@ fn target(host: &str, parameters: &[(&str, &str)]) -> Target {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        choice: Choice::default(),
+        filter: Filter::default(),
         thresholds: [].into(),
         discovered: false,
     }

@@ -4,6 +4,7 @@ use watchward::engines;
 use watchward::engines::contract::{Access, Answer, Engine, Facts};
 use watchward::engines::redis::monitor::info::Info;
 use watchward::engines::redis::session::facts;
+use watchward::model::filter::{Choice, Filter};
 use watchward::model::target::{SecretSource, Target, Url};
 
 use crate::engines::points::{Points, from_fixture, row};
@@ -225,6 +226,8 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        choice: Choice::default(),
+        filter: Filter::default(),
         thresholds: [].into(),
         discovered: false,
     };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use watchward::model::filter::{Choice, Filter};
 use watchward::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
 
 /// A target of an engine's word on a port of this machine.
@@ -21,6 +22,8 @@ pub fn target(word: &str, scheme: &str, port: u16) -> Target {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        choice: Choice::default(),
+        filter: Filter::default(),
         thresholds: [].into(),
         discovered: false,
     }

@@ -2,6 +2,7 @@
 
 mod calendar;
 mod duration;
+mod filter;
 mod labels;
 mod matcher;
 mod moment;

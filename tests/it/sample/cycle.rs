@@ -9,6 +9,7 @@ use watchward::engines::contract::{
     Access, Answer, Ask, Card, Emit, Engine, Facts, Place, Row, Session, Table, Take, Task, Version,
 };
 use watchward::model::fault::Fault;
+use watchward::model::filter::{Choice, Filter};
 use watchward::model::reading::{Cycle, Unknown, UnknownKind};
 use watchward::model::row::Metric;
 use watchward::model::series::{Series, is_stale};
@@ -251,6 +252,8 @@ pub fn target() -> Target {
         job: String::new(),
         labels: std::collections::BTreeMap::new(),
         root: "/".into(),
+        choice: Choice::default(),
+        filter: Filter::default(),
         thresholds: std::collections::BTreeMap::new(),
         discovered: false,
     }

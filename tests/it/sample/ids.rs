@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use watchward::engines::contract::Emit;
+use watchward::model::filter::{Filter, Glob};
 use watchward::model::labels::Labels;
 use watchward::model::row::{Family, Metric, MetricKind};
 use watchward::model::series::{Series, SeriesId, is_stale};
@@ -47,7 +48,7 @@ impl Series for Given {
 
 fn ids(series: &Arc<Given>) -> Ids {
     let base = vec![("target".to_string(), "cache".to_string()), ("job".to_string(), "kv".to_string())];
-    Ids::new(series.clone(), base, 2, 3)
+    Ids::new(series.clone(), base, vec![3, 3], Filter::default())
 }
 
 fn read(ids: &mut Ids, row: usize, dbs: &[(&str, f64)]) -> Vec<(SeriesId, f64)> {
@@ -139,4 +140,19 @@ fn a_label_that_the_target_has_already_steps_aside_as_in_prometheus() {
     let names: Vec<String> = out.iter().map(|(id, _)| series.labels(*id).to_string()).collect();
     assert_eq!(names[0], r#"db_keys{db="a",exported_target="inner",job="kv",target="cache"}"#);
     assert_eq!(names[1], r#"settings_shared_buffers_bytes{job="kv",target="cache"}"#);
+}
+
+#[test]
+fn what_the_filter_leaves_out_is_no_series_and_is_not_looked_at_again() {
+    let series = Given::new(100);
+    let filter = Filter {
+        include: [("db".to_string(), vec![Glob::new("o*"), Glob::new("a")])].into(),
+        exclude: [("db".to_string(), vec![Glob::new("*_old")])].into(),
+    };
+    let mut ids = Ids::new(series.clone(), Vec::new(), vec![2], filter);
+    for _ in 0..3 {
+        let all = [("a", 1.0), ("b", 1.0), ("orders", 1.0), ("orders_old", 1.0)];
+        assert_eq!(text(&series, &read(&mut ids, 0, &all)), ["a 1", "orders 1"]);
+    }
+    assert_eq!((series.asked(), ids.dropped), (2, 0), "what is left out takes no room below the cap");
 }

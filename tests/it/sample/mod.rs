@@ -5,3 +5,4 @@ mod credentials;
 mod discovery;
 pub mod ids;
 mod schedule;
+mod top;
