@@ -101,10 +101,13 @@ fn engine_names() -> Vec<String> {
     registered(&text)
 }
 
+/// What all engines share, beside their folders.
+const SHARED: &[&str] = &["contract", "sight", "statement"];
+
 /// The engines that the registry declares.
 fn registered(registry: &str) -> Vec<String> {
     let modules = registry.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
-    modules.filter(|name| *name != "contract").map(str::to_string).collect()
+    modules.filter(|name| !SHARED.contains(name)).map(str::to_string).collect()
 }
 
 fn arrows(files: &[File]) -> Vec<String> {
