@@ -12,6 +12,7 @@ pub mod targets;
 pub mod doors;
 pub mod check;
 pub mod policies;
+pub mod queries;
 pub mod render;
 pub mod reference;
 pub mod rules;
@@ -47,6 +48,12 @@ const SCHEMA: &[Key] = &[
     Key::new("sample", Kind::Section(sample::config::KEYS), "{}", "How targets are read, unless they say otherwise."),
     Key::new("tenant", Kind::Sections(sections::TENANT), "[]", "Tenants: owners of targets whose data is kept apart."),
     Key::new("target", Kind::Sections(sections::TARGET), "[]", "What is watched: servers, and the host."),
+    Key::new(
+        "query",
+        Kind::Sections(sample::config::QUERY),
+        "[]",
+        "Queries of your own, and the metrics that their answers give.",
+    ),
     Key::new("store", Kind::Section(store::KEYS), "{}", "The recent history that the agent keeps itself."),
     Key::new("judge", Kind::Section(judge::KEYS), "{}", "The rules, and how often they are evaluated."),
     Key::new("alert", Kind::Section(alert::config::KEYS), "{}", "Who is told of what."),
@@ -322,7 +329,8 @@ fn configure(root: &Table, report: &mut Report) -> Configuration {
     let sample = sample::config::Config::read(section("sample"));
     let tenants = targets::read_tenants(&root.tables("tenant"), report);
     let around = Around { sample: &sample, tenants: &tenants, agent_name: &agent.name };
-    let targets = targets::read_targets(&root.tables("target"), &around, report);
+    let mut targets = targets::read_targets(&root.tables("target"), &around, report);
+    queries::read(&root.tables("query"), &tenants, report, &mut targets);
     check::agent(section("agent"), report);
     check::serve(section("serve"), &tenants, report);
     targets::check_thresholds(section("alert"), "", report);

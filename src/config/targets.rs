@@ -114,6 +114,7 @@ fn bare(name: &str, tenant: &str, engine: &dyn Engine, around: &Around<'_>) -> T
         root: PathBuf::from("/"),
         choice: around.sample.choice.clone(),
         filter: around.sample.filter.clone(),
+        queries: Vec::new(),
         thresholds: BTreeMap::new(),
         discovered: false,
     }
@@ -216,7 +217,8 @@ fn source(table: &Table, secret: &str) -> SecretSource {
     }
 }
 
-fn twice(noun: &str, name: &str, before: &Origin) -> Fault {
+/// The fault of a name that is there already.
+pub fn twice(noun: &str, name: &str, before: &Origin) -> Fault {
     Fault::new("config-07", format!("{noun} '{}' is there twice", shown_name(name)))
         .detail(format!("It is also on line {} of {}.", before.line, before.file))
 }
@@ -253,7 +255,8 @@ pub fn unknown(noun: &str, name: &str, known: &[&str]) -> Fault {
     Fault::new("config-08", format!("unknown {noun} '{}'", shown_name(name))).hint(hint)
 }
 
-fn find_engine(table: &Table, report: &mut Report) -> Option<&'static dyn Engine> {
+/// The engine that a section names.
+pub fn find_engine(table: &Table, report: &mut Report) -> Option<&'static dyn Engine> {
     let word = table.text("engine");
     let origin = table.origin("engine")?;
     let engine = crate::engines::find(word);

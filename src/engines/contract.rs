@@ -77,7 +77,8 @@ pub enum Take {
         labels: &'static [&'static str],
     },
     /// A JSON document: each metric's `from` is a dotted path to a number or a flag. A path that is absent gives no point.
-    /// One part may be `{label}`: it stands for every key there, and the key becomes the value of that label.
+    /// One part may be `{label}`: it stands for every key there, and the key becomes the value of that label. A number is
+    /// a place in a list, and `.` alone the whole answer.
     Paths,
     /// A table with very many things, of which the busiest are series.
     Busiest(Busiest),
@@ -368,6 +369,20 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Whether a session answers with tables, whose columns a query names; else with documents, and it names paths.
+    fn has_tables(&self) -> bool {
+        false
+    }
+
+    /// Whether a text of the user's own may be asked: it is one question, and changes nothing as far as that shows.
+    ///
+    /// # Errors
+    /// Why not; and the default: this engine cannot be asked anything else than it asks by itself.
+    fn may_ask(&self, _ask: &str) -> Result<(), Fault> {
+        let what = format!("engine '{}' has nothing that could be asked", self.word());
+        Err(Fault::new("engine-02", what).hint("Queries are for the engines that are servers."))
+    }
+
     /// Opens a session: connects, authenticates, probes.
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>>;
 
@@ -422,6 +437,10 @@ pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Em
         (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
         (Take::Paths, Answer::Json(document)) => {
             take_paths(row.metrics, &[], document, emit);
+            Ok(())
+        }
+        (Take::Paths, Answer::Text(text)) => {
+            take_paths(row.metrics, &[], &Value::from(text.as_str()), emit);
             Ok(())
         }
         _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is of another kind than this row reads")),
@@ -486,10 +505,17 @@ fn split_at_label(path: &str) -> Option<(&str, &str, &str)> {
 
 /// The value at a dotted path of a JSON document. A key that has a dot in itself is tried before its parts.
 pub fn at_path<'v>(document: &'v Value, path: &str) -> Option<&'v Value> {
-    if let Some(value) = document.get(path) {
+    if path == "." {
+        return Some(document);
+    }
+    if let Some(value) = step(document, path) {
         return Some(value);
     }
-    path.match_indices('.').find_map(|(dot, _)| at_path(document.get(&path[..dot])?, &path[dot + 1..]))
+    path.match_indices('.').find_map(|(dot, _)| at_path(step(document, &path[..dot])?, &path[dot + 1..]))
+}
+
+fn step<'v>(document: &'v Value, part: &str) -> Option<&'v Value> {
+    document.get(part).or_else(|| document.as_array()?.get(part.parse::<usize>().ok()?))
 }
 
 /// A JSON number, flag (0 or 1), or text that is a number.

@@ -2,6 +2,7 @@
 
 pub mod contract;
 pub mod sight;
+pub mod statement;
 pub mod host;
 pub mod postgresql;
 pub mod redis;

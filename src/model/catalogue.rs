@@ -1,6 +1,7 @@
 //! What can be measured here: every metric and family with its help, and the threshold rows. Engines build it, pipeline hands it out.
 
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::row::{Family, Metric, MetricKind};
 
@@ -51,6 +52,8 @@ pub struct Catalogue {
     metrics: HashMap<&'static str, Entry>,
     families: Vec<Family>,
     thresholds: Vec<Threshold>,
+    /// Metrics of the user's own queries: these change with the configuration.
+    own: Arc<RwLock<HashMap<&'static str, Entry>>>,
 }
 
 impl Catalogue {
@@ -59,10 +62,12 @@ impl Catalogue {
     }
 
     pub fn add_metrics(&mut self, metrics: &[Metric]) {
-        for metric in metrics {
-            let Metric { name, kind, help, unit, strict, otel, attribute, scale, .. } = *metric;
-            self.metrics.insert(name, Entry { kind, help, unit, strict, otel, attribute, scale });
-        }
+        self.metrics.extend(metrics.iter().map(entry));
+    }
+
+    /// Takes these in place of the metrics of own queries that were known before.
+    pub fn set_own(&self, metrics: &mut dyn Iterator<Item = &Metric>) {
+        *self.own.write().unwrap_or_else(PoisonError::into_inner) = metrics.map(entry).collect();
     }
 
     pub fn add_families(&mut self, families: &[Family]) {
@@ -73,9 +78,10 @@ impl Catalogue {
         self.thresholds.extend_from_slice(thresholds);
     }
 
-    /// What is known of a name: its own row, else the longest family prefix and suffix that fit.
+    /// What is known of a name: its row, or a query of the user's own, else the longest family prefix and suffix that fit.
     pub fn find(&self, name: &str) -> Option<Entry> {
-        self.metrics.get(name).copied().or_else(|| {
+        let own = || self.own.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        self.metrics.get(name).copied().or_else(own).or_else(|| {
             let fits = |family: &&Family| {
                 name.len() > family.prefix.len() + family.suffix.len()
                     && name.starts_with(family.prefix)
@@ -95,4 +101,9 @@ impl Catalogue {
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.metrics.keys().copied()
     }
+}
+
+fn entry(metric: &Metric) -> (&'static str, Entry) {
+    let Metric { name, kind, help, unit, strict, otel, attribute, scale, .. } = *metric;
+    (name, Entry { kind, help, unit, strict, otel, attribute, scale })
 }

@@ -15,6 +15,7 @@ pub mod moment;
 pub mod nearest;
 pub mod plan;
 pub mod policy;
+pub mod query;
 pub mod reading;
 pub mod row;
 pub mod schema;

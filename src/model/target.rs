@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::filter::{Choice, Filter};
+use crate::model::query::Query;
 use crate::model::secret::Secret;
 
 /// The tenant of everything that names none.
@@ -73,6 +75,8 @@ pub struct Target {
     pub choice: Choice,
     /// Which of its databases, tables, indices and so on are watched.
     pub filter: Filter,
+    /// Queries of the user's own.
+    pub queries: Vec<Arc<Query>>,
     /// Thresholds of this target alone.
     pub thresholds: BTreeMap<String, f64>,
     /// Found, not configured: it never pages anyone.

@@ -29,6 +29,7 @@ use crate::pipeline::serving::{self, Wires};
 use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
+use crate::sample::own;
 use crate::sample::sampler::Sampler;
 use crate::serve::commands::{self, Asked};
 use crate::state::State;
@@ -83,6 +84,7 @@ struct Agent {
     store: Arc<Store>,
     board: Arc<Noticeboard>,
     own: Arc<Own>,
+    catalogue: Arc<Catalogue>,
     exporting: Arc<Exporting>,
     sampler: Sampler,
     judge: mpsc::Sender<Word>,
@@ -162,7 +164,7 @@ impl Agent {
         let (asking, commands) = mpsc::channel(commands::WAITING_MAX);
         let (features, switches) = watch::channel(configuration.features);
         let wires = Wires { stopping: stopping.clone(), commands: asking, features: switches };
-        let serving = serving::begin(&configuration, &places, &state, catalogue, wires, &mirror).await?;
+        let serving = serving::begin(&configuration, &places, &state, catalogue.clone(), wires, &mirror).await?;
         let (points, points_waiting) = sync_channel(CYCLES_WAITING_MAX);
         let storing = Storing {
             store: store.clone(),
@@ -200,6 +202,7 @@ impl Agent {
             store,
             board,
             own,
+            catalogue,
             exporting,
             sampler,
             judge,
@@ -267,6 +270,7 @@ impl Agent {
 
     /// Makes these the watched targets, on the board, in judge and in the sampler.
     async fn watch(&mut self, targets: &[Target]) {
+        self.catalogue.set_own(&mut own::metrics(targets));
         self.board.set_targets(targets, self.clock.now().stored_ms);
         self.exporting.set_targets(targets);
         let _ = self.judge.send(Word::Targets(targets.to_vec())).await; // judge outlives us, unless it panicked
@@ -370,6 +374,8 @@ impl Agent {
                 tracing::warn!("{what} takes effect when the agent is started anew");
             }
         }
+        // Judge asks what is known when it looks for rules that nothing can satisfy.
+        self.catalogue.set_own(&mut own::metrics(&new.targets));
         let (accepted, answer) = oneshot::channel();
         let _ = self.judge.send(Word::Reload(Box::new(new.clone()), accepted)).await;
         let _ = answer.await; // judge has swapped its rules before targets change

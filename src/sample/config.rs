@@ -60,6 +60,67 @@ pub const KEYS: &[Key] = &[
         .example("{ relname = [\"tmp_*\"], device = [\"loop*\"] }"),
 ];
 
+/// `[[query]]`.
+pub const QUERY: &[Key] = &[
+    Key::required("name", Kind::Text, "The query's name, as the label collector has it: letters, digits and '_'.")
+        .example("\"signups\""),
+    Key::new("tenant", Kind::Text, "\"default\"", "The tenant whose targets are asked."),
+    Key::required("engine", Kind::Text, "Whose tongue it is in: {engines}.").example("\"{engine}\""),
+    Key::new("targets", Kind::Texts, "[\"*\"]", "Which targets are asked, by name; '*' and '?' are wildcards."),
+    Key::required(
+        "ask",
+        Kind::Text,
+        "What is asked: one SQL statement that reads, a command that reads, or a path. It runs as the login that watches, \
+         which must be allowed to read what it names.",
+    )
+    .example("\"SELECT plan, count(*) AS users FROM app.users GROUP BY plan\""),
+    Key::new("since", Kind::Text, "", "The first version of the server that is asked.").example("\"14\""),
+    Key::new("before", Kind::Text, "", "The first version of the server that is asked no more.").example("\"19\""),
+    Key::new(
+        "interval",
+        Kind::Duration { min: "1s", max: "7d" },
+        "\"1m\"",
+        "How often it is asked. In between its last values stand.",
+    ),
+    Key::new(
+        "deadline",
+        Kind::Duration { min: "10ms", max: "1h" },
+        "\"2s\"",
+        "The longest that the server may work on it; never more than half of what the target's own deadline leaves.",
+    ),
+    Key::new(
+        "series_max",
+        Kind::Whole { min: 1, max: 100_000 },
+        "100",
+        "The most series that it may give. What comes beyond is dropped and counted.",
+    ),
+    Key::new(
+        "labels",
+        Kind::Texts,
+        "[]",
+        "The columns of the answer that are labels. Where the answer is a document, a path has them itself: \
+         \"indices.{index}.docs.count\".",
+    )
+    .example("[\"plan\"]"),
+    Key::new("metric", Kind::Sections(METRIC), "[]", "The metrics that the answer gives; at least one."),
+];
+
+/// `[[query.metric]]`.
+const METRIC: &[Key] = &[
+    Key::required("name", Kind::Text, "The metric's name.").example("\"app_users\""),
+    Key::new(
+        "from",
+        Kind::Text,
+        "",
+        "Where its value stands: a column, or a dotted path; \".\" is the whole answer. Without it, the metric's name.",
+    )
+    .example("\"users\""),
+    Key::new("type", Kind::Choice(&["gauge", "counter"]), "\"gauge\"", "What it is."),
+    Key::new("help", Kind::Text, "\"\"", "What it means, for people.").example("\"Users by plan.\""),
+    Key::new("unit", Kind::Text, "\"\"", "Its unit, as UCUM writes it: \"s\", \"By\", \"{user}\".")
+        .example("\"{user}\""),
+];
+
 /// `[sample]`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

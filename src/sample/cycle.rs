@@ -16,6 +16,7 @@ use crate::model::series::{Series, SeriesId, is_stale};
 use crate::model::target::Target;
 use crate::sample::ids::Ids;
 use crate::sample::link::{Held, Link, Report};
+use crate::sample::own;
 use crate::sample::schedule::{is_due, repeats_until};
 use crate::sample::top::Top;
 use crate::sys::clock::{Clock, Stopwatch};
@@ -95,8 +96,9 @@ impl Watched {
         row_series_max: usize,
         reloads: Arc<AtomicU64>,
     ) -> Watched {
+        let own = target.queries.iter().map(|query| own::row(engine, query, target.interval));
         let table: Arc<[&Row]> =
-            engine.rows().iter().filter(|row| target.choice.reads(row.name, row.optional)).collect();
+            engine.rows().iter().filter(|row| target.choice.reads(row.name, row.optional)).chain(own).collect();
         let base = base_labels(engine, &target);
         let cap = |row: &&Row| if row.series_max == 0 { row_series_max } else { row.series_max.min(row_series_max) };
         // Behind the rows stands what the agent itself says of the target.

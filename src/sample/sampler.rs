@@ -128,7 +128,9 @@ impl Sampler {
 fn keeps_series(old: &Target, new: &Target) -> bool {
     let labels = |target: &Target| engines::find(&target.engine).map(|engine| identity_labels(engine, target));
     // With other rows the series would have other places.
-    old.engine == new.engine && labels(old) == labels(new) && old.choice == new.choice && old.filter == new.filter
+    old.engine == new.engine
+        && labels(old) == labels(new)
+        && (&old.choice, &old.filter, &old.queries) == (&new.choice, &new.filter, &new.queries)
 }
 
 /// The endless loop of one target.

@@ -70,6 +70,7 @@ pub fn target(word: &str, url: Url, password: &str) -> Target {
         root: PathBuf::from("/"),
         choice: Choice::default(),
         filter: Filter::default(),
+        queries: Vec::new(),
         thresholds: BTreeMap::new(),
         discovered: false,
     }

@@ -6,6 +6,7 @@ pub mod monitor;
 pub mod session;
 
 use crate::engines::contract::{Access, Card, Engine, Found, Place, Program, Session, Sight, Task, Version};
+use crate::engines::statement;
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -52,6 +53,14 @@ impl Engine for ClickHouse {
 
     fn grants_line(&self, place: &Place<'_>) -> String {
         grants::line(place)
+    }
+
+    fn has_tables(&self) -> bool {
+        true
+    }
+
+    fn may_ask(&self, ask: &str) -> Result<(), Fault> {
+        statement::reads(ask, &["SELECT", "WITH", "SHOW", "DESCRIBE", "EXISTS"])
     }
 
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {

@@ -54,6 +54,10 @@ impl Engine for Elasticsearch {
         grants::line(place)
     }
 
+    fn may_ask(&self, ask: &str) -> Result<(), Fault> {
+        session::may_ask(ask)
+    }
+
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {
         Box::pin(session::connect(target, access))
     }

@@ -252,3 +252,44 @@ fn version(text: &str) -> Version {
     let mut parts = text.split('.').map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
 }
+
+/// What of the server's interface is read by GET, and changes nothing.
+const READS: &[&str] = &[
+    "_aliases",
+    "_cat",
+    "_cluster",
+    "_count",
+    "_data_stream",
+    "_health_report",
+    "_ilm",
+    "_mapping",
+    "_nodes",
+    "_search",
+    "_segments",
+    "_settings",
+    "_slm",
+    "_snapshot",
+    "_stats",
+    "_tasks",
+    "_watcher",
+];
+
+/// Whether a path of the user's own may be asked for.
+///
+/// # Errors
+/// `elasticsearch-40`: it is none, or not known to be only for reading.
+pub fn may_ask(ask: &str) -> Result<(), Fault> {
+    let wrong = |what: &str| {
+        Fault::new("elasticsearch-40", format!("a query is a path to read, and '{ask}' {what}"))
+            .hint(format!("Known are those with {} in them.", READS.join(", ")))
+    };
+    if !ask.starts_with('/') || ask.contains("..") || ask.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(wrong("is not a path"));
+    }
+    let path = ask.split('?').next().unwrap_or("");
+    let calls: Vec<&str> = path.split('/').filter(|part| part.starts_with('_') && *part != "_all").collect();
+    match calls.first() {
+        Some(call) if READS.contains(call) => Ok(()),
+        Some(_) | None => Err(wrong("is none of those")),
+    }
+}

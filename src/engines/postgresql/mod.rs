@@ -7,6 +7,7 @@ pub mod session;
 pub mod tune;
 
 use crate::engines::contract::{Access, Card, Engine, Found, Hand, Place, Program, Session, Sight, Task, Version};
+use crate::engines::statement;
 use crate::model::fault::Fault;
 use crate::model::plan::Refusal;
 use crate::model::row::Metric;
@@ -58,6 +59,14 @@ impl Engine for Postgresql {
 
     fn grants_line(&self, place: &Place<'_>) -> String {
         grants::line(place)
+    }
+
+    fn has_tables(&self) -> bool {
+        true
+    }
+
+    fn may_ask(&self, ask: &str) -> Result<(), Fault> {
+        statement::reads(ask, &["SELECT", "WITH", "VALUES", "TABLE", "SHOW"])
     }
 
     fn connect<'a>(&'a self, target: &'a Target, access: &'a Access) -> Task<'a, Result<Box<dyn Session>, Fault>> {

@@ -378,3 +378,60 @@ fn unknown(error: &RedisError, too_large: bool) -> Unknown {
     };
     Unknown::new(kind, words)
 }
+
+/// Commands that read, and whose answer does not grow with the data. A container's second word counts as well.
+const READS: &[&str] = &[
+    "BITCOUNT",
+    "CLIENT LIST",
+    "CLUSTER COUNTKEYSINSLOT",
+    "CLUSTER INFO",
+    "DBSIZE",
+    "EXISTS",
+    "EXPIRETIME",
+    "GET",
+    "GETBIT",
+    "HEXISTS",
+    "HGET",
+    "HLEN",
+    "HMGET",
+    "HSTRLEN",
+    "INFO",
+    "LASTSAVE",
+    "LINDEX",
+    "LLEN",
+    "MEMORY STATS",
+    "MEMORY USAGE",
+    "MGET",
+    "OBJECT FREQ",
+    "OBJECT IDLETIME",
+    "PFCOUNT",
+    "PTTL",
+    "SCARD",
+    "SISMEMBER",
+    "SLOWLOG LEN",
+    "STRLEN",
+    "TTL",
+    "XINFO GROUPS",
+    "XINFO STREAM",
+    "XLEN",
+    "XPENDING",
+    "ZCARD",
+    "ZCOUNT",
+    "ZLEXCOUNT",
+    "ZRANK",
+    "ZSCORE",
+];
+
+/// Whether a command of the user's own may be sent: it is one of those that only read.
+///
+/// # Errors
+/// `redis-40`: it is another.
+pub fn may_ask(ask: &str) -> Result<(), Fault> {
+    let words: Vec<String> = ask.split_whitespace().take(2).map(str::to_ascii_uppercase).collect();
+    if READS.iter().any(|known| *known == words.join(" ") || words.first().is_some_and(|first| first == known)) {
+        return Ok(());
+    }
+    let command = words.first().map_or("", String::as_str);
+    Err(Fault::new("redis-40", format!("a query is a command that reads, and this one is '{command}'"))
+        .hint(format!("Known are {}.", READS.join(", "))))
+}

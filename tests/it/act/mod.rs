@@ -289,6 +289,7 @@ pub fn target(name: &str) -> Target {
         root: "/".into(),
         choice: Choice::default(),
         filter: Filter::default(),
+        queries: Vec::new(),
         thresholds: BTreeMap::new(),
         discovered: false,
     }

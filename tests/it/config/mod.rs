@@ -8,6 +8,7 @@ mod files;
 mod layers;
 mod policies;
 mod problems;
+mod queries;
 mod reference;
 mod secrets;
 mod targets;

@@ -1,6 +1,7 @@
 //! Tests of `src/engines`.
 
 mod names;
+mod paths;
 pub mod points;
 mod targets;
 mod http_answers;

@@ -176,6 +176,7 @@ fn target(host: &str, parameters: &[(&str, &str)]) -> Target {
         root: "/".into(),
         choice: Choice::default(),
         filter: Filter::default(),
+        queries: Vec::new(),
         thresholds: [].into(),
         discovered: false,
     }

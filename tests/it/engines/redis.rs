@@ -228,6 +228,7 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
         root: "/".into(),
         choice: Choice::default(),
         filter: Filter::default(),
+        queries: Vec::new(),
         thresholds: [].into(),
         discovered: false,
     };

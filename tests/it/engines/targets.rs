@@ -24,6 +24,7 @@ pub fn target(word: &str, scheme: &str, port: u16) -> Target {
         root: "/".into(),
         choice: Choice::default(),
         filter: Filter::default(),
+        queries: Vec::new(),
         thresholds: [].into(),
         discovered: false,
     }

@@ -254,6 +254,7 @@ pub fn target() -> Target {
         root: "/".into(),
         choice: Choice::default(),
         filter: Filter::default(),
+        queries: Vec::new(),
         thresholds: std::collections::BTreeMap::new(),
         discovered: false,
     }
