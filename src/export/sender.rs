@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::export::config::{Otlp, check_header};
 use crate::export::queue::{Parcel, Queue};
 use crate::export::statistics::Counters;
-use crate::export::verdict::{self, Verdict};
+use crate::export::verdict::{self, Success, Verdict};
 use crate::model::duration;
 use crate::model::secret::Secret;
 use crate::sys::clock::Clock;
@@ -41,6 +41,8 @@ struct Reply {
     words: String,
     /// Items that it did not take although it took the request.
     rejected: u64,
+    /// It took the request, and answered as no collector does.
+    is_strange: bool,
 }
 
 /// Sends what waits, until the queue is closed.
@@ -51,7 +53,7 @@ pub struct Sender {
     counters: Arc<Counters>,
     clock: Arc<Clock>,
     /// When something was last logged (since the agent's start), by what was wrong.
-    told: [Option<Duration>; 3],
+    told: [Option<Duration>; 4],
     scatter: RandomState,
 }
 
@@ -61,6 +63,7 @@ enum Complaint {
     Failing,
     Refused,
     Rejected,
+    Strange,
 }
 
 impl Sender {
@@ -79,7 +82,7 @@ impl Sender {
             user_agent: format!("watchward/{}", env!("CARGO_PKG_VERSION")),
             answer_bytes_max: ANSWER_BYTES_MAX,
         });
-        Sender { config, client, queue, counters, clock, told: [None; 3], scatter: RandomState::new() }
+        Sender { config, client, queue, counters, clock, told: [None; 4], scatter: RandomState::new() }
     }
 
     /// Runs until the queue is closed and empty, or closed and what is left cannot be sent.
@@ -134,8 +137,16 @@ impl Sender {
         let rejected = reply.rejected.min(parcel.items);
         Counters::add(&self.counters.sent, parcel.items - rejected);
         Counters::add(&self.counters.rejected, rejected);
-        self.recovered();
-        if !reply.words.is_empty() {
+        if rejected == parcel.items && rejected > 0 {
+            let words = format!("{}: rejected everything: {}", self.name(), reply.words);
+            self.counters.failed(self.clock.now().since_start, &words);
+        } else {
+            self.recovered();
+        }
+        if reply.is_strange {
+            let words = format!("does not answer as one does; is the endpoint right? {}", reply.words);
+            self.complain(Complaint::Strange, &words);
+        } else if !reply.words.is_empty() {
             let words = format!("rejected {rejected} of {} points: {}", parcel.items, reply.words);
             self.complain(Complaint::Rejected, &words);
         }
@@ -179,8 +190,14 @@ impl Sender {
         let sent = self.client.send(Method::POST, &path, &all, parcel.body.clone());
         match timeout(self.config.timeout, sent).await {
             Ok(Ok(response)) => read(&response, &headers, self.clock.now().wall_ms),
-            // Whatever it said, it said too much: another attempt would not change that.
-            Ok(Err(fault)) if fault.code == "http-02" => Reply { verdict: Verdict::Refused, ..unanswered(fault.what) },
+            // It said too much; what it meant stands in the status, if that came.
+            Ok(Err(fault)) if fault.code == "http-02" => {
+                let status = self.client.status;
+                let verdict = verdict::verdict(status, "", self.clock.now().wall_ms);
+                let is_strange = verdict == Verdict::Taken;
+                let words = if status == 0 { fault.what } else { format!("{status} {}", fault.what) };
+                Reply { verdict, is_strange, ..unanswered(words) }
+            }
             Ok(Err(fault)) => unanswered(fault.what),
             Err(_) => unanswered(format!("no answer within {}", duration::format(self.config.timeout))),
         }
@@ -225,16 +242,25 @@ pub fn read_headers(path: &Path) -> Result<Vec<(String, Secret)>, String> {
 }
 
 fn unanswered(words: String) -> Reply {
-    Reply { verdict: Verdict::Retry { after: None }, words, rejected: 0 }
+    Reply { verdict: Verdict::Retry { after: None }, words, rejected: 0, is_strange: false }
 }
 
 fn read(response: &Response, headers: &[(String, Secret)], wall_ms: i64) -> Reply {
     let verdict = verdict::verdict(response.status, response.header("retry-after"), wall_ms);
-    let (rejected, words) = match verdict {
-        Verdict::Taken => verdict::partial(&response.body).unwrap_or_default(),
-        _ => (0, format!("{} {}", response.status, verdict::reason(&response.body))),
+    let (rejected, words, is_strange) = match (verdict, response.status) {
+        (Verdict::Taken, status) => match verdict::success(&response.body) {
+            Success::Whole => (0, String::new(), false),
+            Success::Partial(rejected, words) => (rejected, words, false),
+            Success::Strange(words) => (0, format!("{status} {words}"), true),
+        },
+        (_, status @ 300..=399) if !response.header("location").is_empty() => {
+            // What follows a '?' may be a secret.
+            let location = response.header("location").split('?').next().unwrap_or("");
+            (0, format!("{status} it is at {location}, and redirections are not followed"), false)
+        }
+        (_, status) => (0, format!("{status} {}", verdict::reason(&response.body)), false),
     };
-    Reply { verdict, words: shown(&words, headers), rejected }
+    Reply { verdict, words: shown(&words, headers), rejected, is_strange }
 }
 
 /// The beginning of a text on one line, with everything secret struck out.

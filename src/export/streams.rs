@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use prost::Message;
 
 use crate::export::resource::Prepared;
-use crate::export::wire::attribute;
+use crate::export::wire::{attribute, attribute_whole};
 use crate::model::catalogue::{Catalogue, Entry};
 use crate::model::labels::{Labels, NAME};
-use crate::model::row::MetricKind;
+use crate::model::row::{MetricKind, Rename};
 use crate::model::series::{Series, SeriesId, is_stale};
 
 /// How long an ended series is remembered: what returns sooner goes on with its start time.
@@ -132,12 +133,13 @@ impl Streams {
         let other = entry.filter(|_| has_other_name).and_then(|entry| self.head(entry.otel, name, Some(entry)));
         let extra = entry.filter(|_| other.is_some()).map_or(("", ""), |entry| entry.attribute);
         let scale = entry.filter(|_| other.is_some()).map_or(1.0, |entry| entry.scale);
+        let renames = entry.filter(|_| other.is_some()).map_or(&[][..], |entry| entry.renames);
         let head = match other {
             Some(head) => head,
             None => self.head(name, name, entry)?,
         };
         let own = labels.iter().filter(|label| resource.leaves(&label.name));
-        let mut attributes: Vec<_> = own.map(|label| attribute(&label.name, &label.value)).collect();
+        let mut attributes: Vec<_> = own.map(|label| renamed(&label.name, &label.value, renames)).collect();
         if !extra.0.is_empty() {
             attributes.retain(|one| one.key != extra.0);
             attributes.push(attribute(extra.0, extra.1));
@@ -174,6 +176,16 @@ impl Stream {
     fn point(&self, id: SeriesId, at_ms: i64, value: Option<f64>) -> Point {
         let start_ms = if self.head.is_sum { self.start_ms } else { 0 };
         Point { head: self.head.number, id, start_ms, at_ms, value }
+    }
+}
+
+/// A label as the attribute that it is under the metric's OpenTelemetry name.
+fn renamed(label: &str, value: &str, renames: &[Rename]) -> KeyValue {
+    let Some(rename) = renames.iter().find(|rename| rename.label == label) else { return attribute(label, value) };
+    let value = rename.values.iter().find(|(compat, _)| *compat == value).map_or(value, |(_, other)| other);
+    match value.parse() {
+        Ok(whole) if rename.is_whole => attribute_whole(rename.attribute, whole),
+        _ => attribute(rename.attribute, value),
     }
 }
 

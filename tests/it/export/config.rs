@@ -46,6 +46,25 @@ fn every_mistake_is_told_in_plain_words() {
          | detail: Samples and headers would cross the network in the clear. \
          | hint: Use https, a collector on this machine, or accept it with insecure = true.",
     );
+    for (endpoint, why) in [
+        ("http://me:hunter2@collector:4318", "it holds a user; credentials belong in headers_file"),
+        ("http://collector:4318/?token=hunter2", "it holds a '?'"),
+    ] {
+        check(
+            &format!("endpoint = \"{endpoint}\""),
+            &format!(
+                "agent.toml:2:12: endpoint cannot be used: {why} [export-01] | hint: Write it like \"http://127.0.0.1:4318\"."
+            ),
+        );
+    }
+    for port in ["", "0", "99999"] {
+        check(
+            &format!("endpoint = \"http://collector:{port}\""),
+            "agent.toml:2:12: endpoint is not a URL: its port is not a number from 1 to 65535 [config-05] | hint: If a \
+             password stands in it, write '@', ':', '/', '?' and '#' there as %40, %3A, %2F, %3F and %23. Better, name a \
+             password_file.",
+        );
+    }
     check("endpoint = \"http://collector:4318\"\ninsecure = true", "");
     check("endpoint = \"https://collector:4318\"", "");
     check(

@@ -1,11 +1,13 @@
 //! What is measured of Elasticsearch and OpenSearch: names, types and where in the answers they stand.
 
-use crate::model::row::Metric;
+use crate::model::row::{Metric, Rename};
 
 /// Paths in the cluster's health; `color` is worked out here.
 pub static HEALTH: &[Metric] = &[
     Metric::gauge("elasticsearch_cluster_health_status", "1 for the colour that the cluster has: green, yellow, red.")
+        .unit("{status}")
         .otel("elasticsearch.cluster.health")
+        .renames(&[Rename::new("color", "status")])
         .from("color.{color}"),
     Metric::gauge("elasticsearch_cluster_health_number_of_nodes", "Nodes in the cluster.")
         .unit("{node}")
@@ -77,6 +79,7 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_jvm_memory_pool_used_bytes", "Memory in use, by pool.")
         .unit("By")
         .otel("jvm.memory.pool.used")
+        .renames(&[Rename::new("pool", "name")])
         .from("jvm.mem.pools.{pool}.used_in_bytes"),
     Metric::gauge(
         "elasticsearch_jvm_memory_pool_max_bytes",
@@ -84,16 +87,19 @@ pub static NODE: &[Metric] = &[
     )
     .unit("By")
     .otel("jvm.memory.pool.max")
+    .renames(&[Rename::new("pool", "name")])
     .from("jvm.mem.pools.{pool}.max_in_bytes"),
     Metric::counter("elasticsearch_jvm_gc_collection_seconds_count", "Garbage collections, by collector.")
         .unit("{collection}")
         .strict("elasticsearch_jvm_gc_collections_total")
         .otel("jvm.gc.collections.count")
+        .renames(&[Rename::new("gc", "name")])
         .from("jvm.gc.collectors.{gc}.collection_count"),
     Metric::counter("elasticsearch_jvm_gc_collection_seconds_sum", "Time spent in garbage collection, by collector.")
         .unit("s")
         .strict("elasticsearch_jvm_gc_collection_seconds_total")
         .otel("jvm.gc.collections.elapsed")
+        .renames(&[Rename::new("gc", "name")])
         .from("jvm.gc.collectors.{gc}.collection_time_in_millis"),
     Metric::gauge("elasticsearch_jvm_uptime_seconds", "Seconds since the node started.")
         .unit("s")
@@ -244,14 +250,17 @@ pub static NODE: &[Metric] = &[
         .unit("{trip}")
         .strict("elasticsearch_breakers_tripped_total")
         .otel("elasticsearch.breaker.tripped")
+        .renames(&[Rename::new("breaker", "name")])
         .from("breakers.{breaker}.tripped"),
     Metric::gauge("elasticsearch_breakers_estimated_size_bytes", "Memory that a circuit breaker counts.")
         .unit("By")
         .otel("elasticsearch.breaker.memory.estimated")
+        .renames(&[Rename::new("breaker", "name")])
         .from("breakers.{breaker}.estimated_size_in_bytes"),
     Metric::gauge("elasticsearch_breakers_limit_size_bytes", "The most that a circuit breaker lets through.")
         .unit("By")
         .otel("elasticsearch.breaker.memory.limit")
+        .renames(&[Rename::new("breaker", "name")])
         .from("breakers.{breaker}.limit_size_in_bytes"),
     Metric::gauge("elasticsearch_process_cpu_percent", "Processor time of the node, in percent.")
         .unit("%")
@@ -273,12 +282,15 @@ pub static NODE: &[Metric] = &[
         .otel("elasticsearch.os.cpu.usage")
         .from("os.cpu.percent"),
     Metric::gauge("elasticsearch_os_load1", "Load of the machine over a minute.")
+        .unit("1")
         .otel("elasticsearch.os.cpu.load_avg.1m")
         .from("os.cpu.load_average.1m"),
     Metric::gauge("elasticsearch_os_load5", "Load of the machine over 5 minutes.")
+        .unit("1")
         .otel("elasticsearch.os.cpu.load_avg.5m")
         .from("os.cpu.load_average.5m"),
     Metric::gauge("elasticsearch_os_load15", "Load of the machine over 15 minutes.")
+        .unit("1")
         .otel("elasticsearch.os.cpu.load_avg.15m")
         .from("os.cpu.load_average.15m"),
     Metric::counter("elasticsearch_transport_rx_size_bytes_total", "Bytes received from other nodes.")
