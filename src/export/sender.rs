@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +10,8 @@ use hyper::Method;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::export::config::{Otlp, check_header};
+use crate::export::config::Otlp;
+use crate::export::headers;
 use crate::export::queue::{Parcel, Queue};
 use crate::export::statistics::Counters;
 use crate::export::verdict::{self, Success, Verdict};
@@ -19,15 +19,13 @@ use crate::model::duration;
 use crate::model::secret::Secret;
 use crate::sys::clock::Clock;
 use crate::sys::http::{Base, Client, Response};
+use crate::sys::task;
 use crate::sys::tls::{Trust, Wish};
-use crate::sys::{files, task};
 
 /// The most of an answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// The most of an answer that is told, in characters.
 const WORDS_MAX: usize = 300;
-/// The largest file of headers, in bytes.
-const HEADERS_BYTES_MAX: usize = 64 << 10;
 /// A header's value shorter than this is no secret, in bytes: words that merely resemble it stay readable.
 const SECRET_BYTES_MIN: usize = 4;
 /// The same complaint is not logged more often.
@@ -207,7 +205,7 @@ impl Sender {
     async fn headers(&self) -> Result<Vec<(String, Secret)>, String> {
         let mut all: Vec<(String, Secret)> = self.config.headers.clone().into_iter().collect();
         if let Some(path) = self.config.headers_file.clone() {
-            all.extend(task::blocking("headers", move || read_headers(&path)).await??);
+            all.extend(task::blocking("headers", move || headers::read(&path)).await??);
         }
         Ok(all)
     }
@@ -218,27 +216,6 @@ pub fn note_level(queue: &Queue, counters: &Counters) {
     let level = queue.level();
     counters.queued_bytes.store(level.bytes as u64, Ordering::Relaxed);
     counters.queued_items.store(level.items, Ordering::Relaxed);
-}
-
-/// Reads a file of headers: `name: value` on each line; empty lines and those that begin with `#` do not count.
-///
-/// # Errors
-/// What is wrong with it, without any value.
-pub fn read_headers(path: &Path) -> Result<Vec<(String, Secret)>, String> {
-    let shown = path.display();
-    let text = files::read_text(path, HEADERS_BYTES_MAX)
-        .map_err(|error| format!("cannot read the headers in {shown}: {error}"))?;
-    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(number, line)| {
-            let (name, value) =
-                line.split_once(':').ok_or_else(|| format!("line {number} of {shown} is not `name: value`"))?;
-            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-            check_header(&name, value).map_err(|why| format!("the header in line {number} of {shown}: {why}"))?;
-            Ok((name, Secret::new(value)))
-        })
-        .collect()
 }
 
 fn unanswered(words: String) -> Reply {

@@ -11,7 +11,7 @@ use prost::Message;
 use crate::export::resource::Prepared;
 use crate::export::wire::{attribute, attribute_whole};
 use crate::model::catalogue::{Catalogue, Entry};
-use crate::model::labels::{Labels, NAME};
+use crate::model::labels::{Label, Labels, NAME};
 use crate::model::row::{MetricKind, Rename};
 use crate::model::series::{Series, SeriesId, is_stale};
 
@@ -139,7 +139,17 @@ impl Streams {
             None => self.head(name, name, entry)?,
         };
         let own = labels.iter().filter(|label| resource.leaves(&label.name));
-        let mut attributes: Vec<_> = own.map(|label| renamed(&label.name, &label.value, renames)).collect();
+        // A name that the resource or another label has is taken: then the label keeps its own.
+        let is_free = |rename: &&Rename| {
+            let name = rename.attribute;
+            let is_left = labels.get(name).is_none() || renames.iter().any(|other| other.label == name);
+            is_left && resource.leaves(name)
+        };
+        let renamed = |label: &Label| match renames.iter().find(|rename| rename.label == &*label.name).filter(is_free) {
+            Some(rename) => renamed(&label.value, rename),
+            None => attribute(&label.name, &label.value),
+        };
+        let mut attributes: Vec<_> = own.map(renamed).collect();
         if !extra.0.is_empty() {
             attributes.retain(|one| one.key != extra.0);
             attributes.push(attribute(extra.0, extra.1));
@@ -179,9 +189,8 @@ impl Stream {
     }
 }
 
-/// A label as the attribute that it is under the metric's OpenTelemetry name.
-fn renamed(label: &str, value: &str, renames: &[Rename]) -> KeyValue {
-    let Some(rename) = renames.iter().find(|rename| rename.label == label) else { return attribute(label, value) };
+/// The value of a label as the attribute that it is under the metric's OpenTelemetry name.
+fn renamed(value: &str, rename: &Rename) -> KeyValue {
     let value = rename.values.iter().find(|(compat, _)| *compat == value).map_or(value, |(_, other)| other);
     match value.parse() {
         Ok(whole) if rename.is_whole => attribute_whole(rename.attribute, whole),

@@ -96,6 +96,27 @@ fn every_mistake_is_told_in_plain_words() {
     );
 }
 
+/// What stands in the file is looked at before the agent starts, or takes in a reload.
+#[test]
+fn a_file_of_headers_that_cannot_be_sent_is_a_mistake_that_shows_no_value() {
+    let path = std::env::temp_dir().join(format!("watchward-config-headers-{}", std::process::id()));
+    for (text, why) in [
+        ("a: b\nhunter2-planted\n", "line 2 of {path} is not `name: value`"),
+        ("Host: hunter2-planted\n", "the header in line 1 of {path}: the agent writes it itself"),
+    ] {
+        std::fs::write(&path, text).expect("a file");
+        let why = why.replace("{path}", &path.display().to_string());
+        check(
+            &format!("endpoint = \"http://[::1]:4318\"\nheaders_file = \"{}\"", path.display()),
+            &format!(
+                "agent.toml:3:16: headers_file cannot be used: {why} [export-06] | hint: Write one `name: value` on each \
+                 line, in ASCII."
+            ),
+        );
+    }
+    std::fs::remove_file(&path).expect("it is there");
+}
+
 #[test]
 fn values_of_headers_are_shown_by_nothing() {
     const PLANTED: &str = "hunter2-planted";

@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuc
 use prost::Message;
 use watchward::export::config::Otlp;
 use watchward::export::endpoint::Endpoint;
-use watchward::export::sender::read_headers;
+use watchward::export::headers;
 use watchward::export::statistics::Statistics;
 use watchward::model::secret::Secret;
 
@@ -324,10 +324,10 @@ async fn a_file_of_headers_that_is_wrong_says_where_and_not_what() {
     ] {
         std::fs::write(&path, text).expect("a file");
         let expected = expected.replace("{path}", &path.display().to_string());
-        assert_eq!(read_headers(&path).expect_err("wrong"), expected);
+        assert_eq!(headers::read(&path).expect_err("wrong"), expected);
     }
     std::fs::remove_file(&path).expect("it is there");
-    let gone = read_headers(&path).expect_err("gone");
+    let gone = headers::read(&path).expect_err("gone");
     assert_eq!(gone, format!("cannot read the headers in {}: No such file or directory (os error 2)", path.display()));
 }
 

@@ -103,6 +103,10 @@ fn labels_go_by_the_names_of_the_conventions_where_their_metric_does() {
     check_attributes("t_cpu_seconds_total", &labels, &["cpu.logical_number=3", "cpu.mode='interrupt'", "zone='z'"]);
     let odd = [("cpu", "all"), ("mode", "user")];
     check_attributes("t_cpu_seconds_total", &odd, &["cpu.logical_number='all'", "cpu.mode='user'"]);
+    // Never the same name twice: one label would be lost.
+    let taken = [("cpu", "3"), ("cpu.mode", "x"), ("mode", "user")];
+    let expected = ["cpu.logical_number=3", "cpu.mode='x'", "mode='user'"];
+    check_attributes("t_cpu_seconds_total", &taken, &expected);
     check_attributes("t_requests_total", &labels, &["cpu='3'", "mode='irq'", "zone='z'"]);
 }
 
