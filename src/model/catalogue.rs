@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::row::{Family, Metric, MetricKind};
+use crate::model::row::{Family, Metric, MetricKind, Rename};
 
 /// A threshold users may set under `[alert.thresholds]`, and the rule it expands to for one engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +42,7 @@ pub struct Entry {
     pub strict: &'static str,
     pub otel: &'static str,
     pub attribute: (&'static str, &'static str),
+    pub renames: &'static [Rename],
     pub scale: f64,
 }
 
@@ -60,8 +61,8 @@ impl Catalogue {
 
     pub fn add_metrics(&mut self, metrics: &[Metric]) {
         for metric in metrics {
-            let Metric { name, kind, help, unit, strict, otel, attribute, scale, .. } = *metric;
-            self.metrics.insert(name, Entry { kind, help, unit, strict, otel, attribute, scale });
+            let Metric { name, kind, help, unit, strict, otel, attribute, renames, scale, .. } = *metric;
+            self.metrics.insert(name, Entry { kind, help, unit, strict, otel, attribute, renames, scale });
         }
     }
 
@@ -84,7 +85,8 @@ impl Catalogue {
             let best =
                 self.families.iter().filter(fits).max_by_key(|family| family.prefix.len() + family.suffix.len())?;
             let Family { kind, help, unit, .. } = *best;
-            Some(Entry { kind, help, unit, strict: "", otel: "", attribute: ("", ""), scale: 1.0 })
+            let (strict, otel, attribute) = ("", "", ("", ""));
+            Some(Entry { kind, help, unit, strict, otel, attribute, renames: &[], scale: 1.0 })
         })
     }
 
