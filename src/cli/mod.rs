@@ -26,6 +26,7 @@ use crate::config::problem::Problem;
 use crate::config::{self, Loaded, Source, Surroundings};
 use crate::pipeline::agent;
 use crate::sys::log::{self, Form};
+use crate::sys::process;
 use crate::sys::tls;
 
 /// Exit codes, as monitoring plug-ins use them.
@@ -66,6 +67,7 @@ pub fn main() -> u8 {
 }
 
 fn run(source: Source, verbose: bool, form: Option<Form>) -> u8 {
+    let undumpable = process::forbid_dumps(); // before the first secret is read
     let loaded = match config::load(&source, &Surroundings::of_this_process()) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -77,6 +79,9 @@ fn run(source: Source, verbose: bool, form: Option<Form>) -> u8 {
     let about = &loaded.configuration.agent;
     let form = form.unwrap_or(about.log);
     log::begin(form, if verbose { "debug" } else { &about.log_level });
+    if let Err(error) = undumpable {
+        tracing::warn!("a core of this process may hold passwords: {error}");
+    }
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }

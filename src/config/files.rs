@@ -52,7 +52,7 @@ pub fn check_file(key: &str, path: &str) -> Result<(), Fault> {
     let bytes = files::read(Path::new(path), FILE_BYTES_MAX).map_err(|error| {
         Fault::new("config-09", format!("{key} cannot be read: {error}"))
             .detail(format!("It names {path}."))
-            .hint("Does the file exist, and may the agent's user read it?")
+            .hint(files::hint(&error))
     })?;
     if is_about_secret(key) && bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Fault::new("config-09", format!("{key} is empty"))

@@ -1,6 +1,6 @@
 //! Layers: what several files and the agent's environment give, laid over each other; then what nobody gave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use toml::de::DeValue;
 
@@ -92,6 +92,11 @@ fn name_environment(table: &mut Table, name: &str) {
     lay(table, over, "");
 }
 
+/// Whether the flag names the environment: `--environment "$STAGE"` must not do away with all overlays where that is empty.
+fn is_flag(agent: Option<&Table>) -> bool {
+    agent.and_then(|agent| agent.origin("environment")).is_some_and(|origin| origin.file == ENVIRONMENT_FLAG)
+}
+
 /// Lays the overlay of the agent's environment over the rest.
 fn lay_environment(table: &mut Table, mut environments: BTreeMap<String, Overlay>, report: &mut Report) {
     let agent = table.table("agent");
@@ -101,7 +106,8 @@ fn lay_environment(table: &mut Table, mut environments: BTreeMap<String, Overlay
             report.problems.extend(overlay.unset);
             lay(table, overlay.table, &name);
         }
-        None if name.is_empty() || environments.is_empty() => {} // a name alone is a name
+        None if environments.is_empty() => {} // a name alone is a name
+        None if name.is_empty() && !is_flag(agent) => {}
         None => {
             let known: Vec<&str> = environments.keys().map(String::as_str).collect();
             let origin = agent.and_then(|agent| agent.origin("environment")).cloned().unwrap_or_default();
@@ -130,7 +136,7 @@ fn add(base: &mut Table, more: Table, report: &mut Report) {
 }
 
 fn is_sections(list: &[Value]) -> bool {
-    list.iter().all(|one| matches!(one, Value::Table(_)))
+    list.iter().all(|one| as_table(one).is_some())
 }
 
 /// Lays a table of an environment over another: sections key by key, lists of sections by their names, anything else as
@@ -139,7 +145,7 @@ fn lay(base: &mut Table, over: Table, environment: &str) {
     for (name, (value, mut origin)) in over.entries {
         match (base.entries.get_mut(&name), value) {
             (Some((Value::Table(base), _)), Value::Table(over)) => lay(base, over, environment),
-            (Some((Value::List(base), _)), Value::List(over)) if is_named(base) && is_named(&over) => {
+            (Some((Value::List(base), _)), Value::List(over)) if is_sections(base) && is_sections(&over) => {
                 lay_named(base, over, environment);
             }
             (_, value) => {
@@ -152,42 +158,40 @@ fn lay(base: &mut Table, over: Table, environment: &str) {
 
 /// Lays each section over the one of its name, or adds it where there is none.
 fn lay_named(base: &mut Vec<Value>, over: Vec<Value>, environment: &str) {
-    let before = base.len();
+    let mut named: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, one) in base.iter().enumerate() {
+        if let Some(name) = as_table(one).and_then(identity) {
+            named.entry(name.to_string()).or_default().push(at);
+        }
+    }
     for section in over {
         let Value::Table(section) = section else { continue };
-        match find_named(&base[..before], &section) {
-            Some(at) => {
-                if let Some(Value::Table(base)) = base.get_mut(at) {
-                    lay(base, section, environment);
-                }
-            }
-            None => base.push(of_environment(Value::Table(section), environment)),
+        let same = identity(&section).and_then(|name| named.get(name)).map_or(&[][..], Vec::as_slice);
+        match find_named(base, same, &section).and_then(|at| base.get_mut(at)) {
+            Some(Value::Table(base)) => lay(base, section, environment),
+            _ => base.push(of_environment(Value::Table(section), environment)),
         }
     }
 }
 
-/// The section of the same name, and of the same tenant if the overlay gives one. Of several the tenantless one.
-fn find_named(base: &[Value], section: &Table) -> Option<usize> {
-    let tables = base.iter().map(|one| if let Value::Table(table) = one { Some(table) } else { None });
-    let fits = |table: &Table| {
-        identity(table) == identity(section)
-            && (!section.has("tenant") || table.text("tenant") == section.text("tenant"))
-    };
+/// Of the sections of the same name the one of the same tenant, if the overlay gives one; else, of several, that without.
+fn find_named(base: &[Value], same: &[usize], section: &Table) -> Option<usize> {
+    let fits = |table: &Table| !section.has("tenant") || table.text("tenant") == section.text("tenant");
     let found: Vec<(usize, &Table)> =
-        tables.enumerate().filter_map(|(at, table)| Some((at, table.filter(|table| fits(table))?))).collect();
+        same.iter().filter_map(|at| Some((*at, as_table(&base[*at]).filter(|table| fits(table))?))).collect();
     match found.as_slice() {
         [(only, _)] => Some(*only),
         several => several.iter().find(|(_, table)| !table.has("tenant")).map(|(at, _)| *at),
     }
 }
 
+fn as_table(value: &Value) -> Option<&Table> {
+    if let Value::Table(table) = value { Some(table) } else { None }
+}
+
 /// What a section is called: its `name`, or as a tenant its `id`.
 fn identity(table: &Table) -> Option<&str> {
     ["name", "id"].iter().map(|key| table.text(key)).find(|name| !name.is_empty())
-}
-
-fn is_named(list: &[Value]) -> bool {
-    list.iter().all(|one| matches!(one, Value::Table(table) if identity(table).is_some()))
 }
 
 /// A value with the overlay's environment in each of its origins.
@@ -267,9 +271,7 @@ pub fn refused(table: &Table) -> Vec<Origin> {
             Value::Faulty => origins.push(origin.clone()),
             Value::Table(inner) => origins.extend(refused(inner)),
             Value::List(list) => {
-                let sections =
-                    list.iter().filter_map(|one| if let Value::Table(table) = one { Some(table) } else { None });
-                origins.extend(sections.flat_map(refused));
+                origins.extend(list.iter().filter_map(as_table).flat_map(refused));
             }
             _ => {}
         }

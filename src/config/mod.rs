@@ -87,13 +87,24 @@ pub const USUAL_PATH: &str = "/etc/watchward/agent.toml";
 impl Source {
     /// The file that was named, else the usual one where it exists, else the built-in default.
     pub fn find(named: Option<PathBuf>, environment: Option<String>) -> Source {
-        let usual = || Some(PathBuf::from(USUAL_PATH)).filter(|path| sys::files::version(path).is_some());
-        Source { file: named.or_else(usual), environment }
+        Source { file: named.or_else(|| usual(Path::new(USUAL_PATH))), environment }
     }
 
     fn outside(&self) -> Outside {
         Outside { environment: self.environment.clone(), ..Outside::default() }
     }
+}
+
+/// The usual file, unless there is none. One that cannot be read, or that only fragments stand beside, is still one: to
+/// run on the built-in default in its place would watch something else than was asked for, and say nothing.
+pub fn usual(path: &Path) -> Option<PathBuf> {
+    let fragments = || sys::files::expand(&fragments_beside(path)).is_ok_and(|found| !found.is_empty());
+    (sys::files::is_there(path) || fragments()).then(|| path.to_path_buf())
+}
+
+/// What names the fragments of a configuration file.
+fn fragments_beside(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("/")).join("conf.d/*.toml")
 }
 
 /// The configuration where there is none.
@@ -274,13 +285,13 @@ pub fn documents(path: &Path, with_fragments: bool) -> Result<Vec<Document>, Vec
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     let origin = Origin { file: path.display().to_string(), ..Origin::default() };
     let fault = Fault::new("config-01", format!("the configuration cannot be read: {error}"));
-    Problem { origin, fault: fault.hint("Does the file exist, and may the agent's user read it?") }
+    Problem { origin, fault: fault.hint(sys::files::hint(error)) }
 }
 
 /// Checks the text of a configuration; `file` is how problems name it.
 ///
 /// # Errors
-/// Every problem there is, sorted by place.
+/// Every problem there is, sorted by place, up to `problem::TOLD_MAX`.
 pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<Problem>> {
     read_documents(&[Document { file: file.to_string(), text: text.to_string() }], here, &Outside::default())
 }
@@ -290,10 +301,7 @@ pub fn read(file: &str, text: &str, here: &Surroundings) -> Result<Loaded, Vec<P
 /// # Errors
 /// Every problem there is, sorted by file and place.
 pub fn read_documents(documents: &[Document], here: &Surroundings, outside: &Outside) -> Result<Loaded, Vec<Problem>> {
-    let (mut table, mut report) = layers::read(SCHEMA, documents, outside).map_err(|mut problems| {
-        problem::sort(&mut problems);
-        problems
-    })?;
+    let (mut table, mut report) = layers::read(SCHEMA, documents, outside).map_err(problem::told)?;
     let file = documents.first().map_or("", |document| &document.file);
     fill_agent(&mut table, here);
     files::check(&table, &mut report);
@@ -306,10 +314,12 @@ pub fn read_documents(documents: &[Document], here: &Surroundings, outside: &Out
         at += 1;
         at <= told || !refused.contains(&problem.origin)
     });
-    problem::sort(&mut report.problems);
+    for Problem { origin, fault } in report.problems.iter_mut().chain(&mut report.warnings) {
+        variables::cover_held(fault, &origin.variables, outside.variable);
+    }
     problem::sort(&mut report.warnings);
     if !report.problems.is_empty() {
-        return Err(report.problems);
+        return Err(problem::told(report.problems));
     }
     fill_targets(&mut table, &configuration.targets);
     Ok(Loaded { configuration, warnings: report.warnings, effective: table, file: file.to_string() })

@@ -37,26 +37,67 @@ pub fn sort(problems: &mut [Problem]) {
     });
 }
 
+/// The most problems that are told of one configuration.
+pub const TOLD_MAX: usize = 200;
+
+/// The problems as they are told: sorted, each once, and no more than anybody reads.
+pub fn told(mut problems: Vec<Problem>) -> Vec<Problem> {
+    sort(&mut problems);
+    problems.dedup();
+    let more = problems.len().saturating_sub(TOLD_MAX);
+    problems.truncate(TOLD_MAX);
+    if let (1.., Some(last)) = (more, problems.last()) {
+        let origin = Origin { file: last.origin.file.clone(), ..Origin::default() };
+        let s = if more == 1 { " is" } else { "s are" };
+        let fault = Fault::new("config-17", format!("{more} more problem{s} not told"));
+        problems.push(Problem { origin, fault: fault.hint("Mend the ones above first.") });
+    }
+    problems
+}
+
 /// Finds line and column of a byte in a text.
 pub struct Places<'t> {
     file: &'t str,
     text: &'t str,
     /// Where each line begins.
     lines: Vec<usize>,
+    /// How many characters begin before each block of bytes, so that a file of one line is not counted anew for each value.
+    blocks: Vec<usize>,
+}
+
+/// The size of such a block.
+const BLOCK_BYTES: usize = 1024;
+
+/// How many characters begin in these bytes of UTF-8.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
 impl<'t> Places<'t> {
     pub fn new(file: &'t str, text: &'t str) -> Places<'t> {
         let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Places { file, text, lines: std::iter::once(0).chain(breaks).collect() }
+        let lines = std::iter::once(0).chain(breaks).collect();
+        let mut before = 0;
+        let count = |block: &[u8]| {
+            before += characters(block);
+            before
+        };
+        let blocks = std::iter::once(0).chain(text.as_bytes().chunks(BLOCK_BYTES).map(count)).collect();
+        Places { file, text, lines, blocks }
+    }
+
+    /// How many characters begin before a byte.
+    fn characters_before(&self, byte: usize) -> usize {
+        let block = byte / BLOCK_BYTES;
+        self.blocks[block] + characters(&self.text.as_bytes()[block * BLOCK_BYTES..byte])
     }
 
     /// The place of a byte; columns count characters.
     pub fn at(&self, byte: usize) -> Origin {
         let byte = byte.min(self.text.len());
         let line = self.lines.partition_point(|begin| *begin <= byte).saturating_sub(1);
-        let before = self.text.get(self.lines[line]..byte).unwrap_or("");
-        Origin { file: self.file.to_string(), line: line + 1, column: before.chars().count() + 1, ..Origin::default() }
+        let column = self.characters_before(byte) - self.characters_before(self.lines[line]) + 1;
+        Origin { file: self.file.to_string(), line: line + 1, column, ..Origin::default() }
     }
 }
 

@@ -20,9 +20,10 @@ const REFERENCE_HEAD: &str = r#"# Configuration
 
 The configuration is one TOML file: the one named by `--config`, else `/etc/watchward/agent.toml`, else the built-in default,
 which watches the host and the servers that are found on it. Every key has a default unless it is said to be needed. An
-unknown key is an error. `watchward check-config` tells all errors at once, each with line and column, and shows the values in
-force with where each comes from: file, line and column, the environment and the variables it stands in, a flag, or `default`;
-`--json` says the same to machines. Secrets are shown as `***`; of a URL its user and host stay readable.
+unknown key is an error. `watchward check-config` tells all errors at once (up to 200), each with line and column, and shows the
+values in force with where each comes from: file, line and column, the environment and the variables it stands in, a flag, or
+`default`; `--json` says the same to machines. Secrets are shown as `***`; of a URL its user and host stay readable. The usual file
+that is there and cannot be read is an error, and no reason for the default.
 
 [agent.toml](../agent.toml) is an example with every key, [examples/production.toml](examples/production.toml) one to begin with.
 
@@ -50,15 +51,16 @@ hour. A window opens and closes at the first of two equal times. The rules of zo
 
 ## Several files
 
-Beside `/etc/watchward/agent.toml`, the files `conf.d/*.toml` belong to the configuration, in the order of their names: their
-`[[target]]`, `[[tenant]]` and other lists of sections are added, and no key may be given twice. A file named by `--config` is
-whole: a `conf.d` beside it is not read, and a warning says so.
+Beside `/etc/watchward/agent.toml`, the files `conf.d/*.toml` belong to the configuration, in the order of their names, without
+hidden ones: their `[[target]]`, `[[tenant]]` and other lists of sections are added, and no key may be given twice. A file named by
+`--config` is whole: a `conf.d` beside it is not read, and a warning says so. Each has at most 4 MiB of UTF-8, and is no pipe.
 
 ## Environments
 
 `[environment.NAME]` may hold every section. Where `[agent]` says `environment = "NAME"`, or the flag `--environment NAME`, which
 wins, it is laid over the others: key by key, sections of a list over those of the same `name` (a tenant's `id`), with those that are
-new added; other lists as a whole. All environments are checked, but a variable must be set only where its environment is in force.
+new added; other lists as a whole. It cannot name an environment itself. All environments are checked, but a variable must be set
+only where its environment is in force.
 
 ```toml
 [environment.production]

@@ -99,8 +99,7 @@ fn rule_files(config: &judge::Config, table: &Table, bytes_max: usize, report: &
 }
 
 fn unreadable(file: &str, error: &std::io::Error) -> Fault {
-    Fault::new("config-09", format!("the rule file {file} cannot be read: {error}"))
-        .hint("Does the file exist, and may the agent's user read it?")
+    Fault::new("config-09", format!("the rule file {file} cannot be read: {error}")).hint(files::hint(error))
 }
 
 /// The rules as a Prometheus rule file.

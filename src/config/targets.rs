@@ -338,8 +338,8 @@ fn check_deadline(table: &Table, around: &Around<'_>, report: &mut Report) {
 /// Names of thresholds: those of one engine, or with an empty word those of all.
 pub fn check_thresholds(table: &Table, engine: &str, report: &mut Report) {
     let Some(thresholds) = table.table("thresholds") else { return };
-    let catalogue = crate::engines::catalogue();
-    let all = catalogue.thresholds().iter().filter(|one| engine.is_empty() || one.engine == engine);
+    let all = crate::engines::ALL.iter().flat_map(|one| one.card().thresholds);
+    let all = all.filter(|one| engine.is_empty() || one.engine == engine);
     let known: Vec<&str> = all.map(|one| one.key).collect::<BTreeSet<_>>().into_iter().collect();
     for (name, (value, origin)) in &thresholds.entries {
         if !known.contains(&name.as_str()) {

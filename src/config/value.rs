@@ -134,7 +134,7 @@ pub fn read_entry(key: &Key, name: &str, given: &DeValue<'_>) -> Result<Value, F
 pub fn other_type(key: &Key, given: &DeValue<'_>) -> Fault {
     let fault = Fault::new("config-04", format!("{} is {}, not {}", key.name, seen(key.name, given), wanted(key.kind)));
     match (key.kind, given) {
-        (Kind::Duration { .. }, DeValue::Integer(integer)) => {
+        (Kind::Duration { .. }, DeValue::Integer(integer)) if whole(integer).is_some() => {
             fault.hint(format!("Write {} = \"{integer}s\".", key.name))
         }
         (Kind::Texts | Kind::Paths, DeValue::String(_)) => fault.hint("Put it in brackets: [\"…\"]."),
@@ -156,8 +156,8 @@ fn seen(key: &str, given: &DeValue<'_>) -> String {
         DeValue::String(_) if hide => "a text".to_string(),
         DeValue::String(text) => format!("'{}'", problem::shown_name(text)),
         DeValue::Integer(_) | DeValue::Float(_) if hide => "a number".to_string(),
-        DeValue::Integer(integer) => integer.to_string(),
-        DeValue::Float(float) => float.to_string(),
+        DeValue::Integer(integer) => problem::shown_name(&integer.to_string()),
+        DeValue::Float(float) => problem::shown_name(&float.to_string()),
         DeValue::Boolean(flag) => flag.to_string(),
         DeValue::Datetime(_) => "a date".to_string(),
         DeValue::Array(_) => "a list".to_string(),

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::problem::{is_about_secret, shown_name};
+use crate::config::url;
 use crate::model::fault::Fault;
 use crate::model::schema::Value;
 use crate::model::secret::Secret;
@@ -136,14 +137,46 @@ pub fn covered(fault: &Fault, key: &str, wanted: &str, names: &[String]) -> Faul
         .hint("What a variable holds is not repeated here, for it may be a secret.")
 }
 
-/// Hides a text that was made of a secret, whatever key it is of.
-pub fn hide(value: Value, names: &[String]) -> Value {
-    if !names.iter().any(|name| is_about_secret(name)) {
-        return value;
-    }
+/// Hides a text that was made of a secret, whatever key it is of. A URL shows who and where, unless the secret is there.
+pub fn hide(value: Value, names: &[String], lookup: Lookup) -> Value {
+    let secrets: Vec<&String> = names.iter().filter(|name| is_about_secret(name)).collect();
     match value {
-        Value::Text(text) => Value::Hidden(Secret::new(text)),
-        Value::List(list) => Value::List(list.into_iter().map(|one| hide(one, names)).collect()),
+        Value::Text(text) if !secrets.is_empty() => Value::Hidden(Secret::new(text)),
+        Value::List(list) => Value::List(list.into_iter().map(|one| hide(one, names, lookup)).collect()),
+        Value::Url(text) => {
+            let shown = url::parse(text.expose()).map_or_else(|_| String::new(), |parsed| url::write_shown(&parsed));
+            // Without a value of its own it is the default that may be shown.
+            let is_in = |name: &&String| {
+                let held = lookup(name).filter(|held| !held.is_empty());
+                held.is_none_or(|held| shown.contains(&held) || shown.contains(&url::encode(&held, "")))
+            };
+            if secrets.iter().any(is_in) { Value::Hidden(text) } else { Value::Url(text) }
+        }
         other => other,
+    }
+}
+
+/// The fewest characters for which what a variable holds is looked for in any words, and in those of a hint.
+const HELD_CHARS_MIN: usize = 4;
+const HELD_CHARS_MIN_OF_HINTS: usize = 8;
+
+/// Puts the names of variables where a later check repeated what they hold, or in quotes a part of it.
+pub fn cover_held(fault: &mut Fault, names: &[String], lookup: Lookup) {
+    for name in names {
+        let Some(held) = lookup(name).filter(|held| !held.is_empty()) else { continue };
+        let variable = format!("${{{}}}", shown_name(name));
+        let escaped = held.escape_debug().to_string();
+        let replace = |text: &str, chars_min: usize| {
+            let is_long = held.chars().count() >= chars_min;
+            if is_long { text.replace(&escaped, &variable).replace(&held, &variable) } else { text.to_string() }
+        };
+        let in_quotes = |text: &str| {
+            let parts = text.split('\'').enumerate();
+            let is_held = |at: usize, part: &str| at % 2 == 1 && !part.is_empty() && escaped.contains(part);
+            parts.map(|(at, part)| if is_held(at, part) { &variable } else { part }).collect::<Vec<_>>().join("'")
+        };
+        fault.what = in_quotes(&replace(&fault.what, HELD_CHARS_MIN));
+        fault.detail = in_quotes(&replace(&fault.detail, HELD_CHARS_MIN));
+        fault.hint = replace(&fault.hint, HELD_CHARS_MIN_OF_HINTS);
     }
 }

@@ -49,7 +49,7 @@ pub fn read(schema: &'static [Key], file: &str, text: &str, lookup: Lookup) -> R
     }
     let mut document = document.into_inner();
     let fillings = Fillings::fill(&mut document, lookup);
-    let mut walk = Walk { places, schema, fillings, problems: Vec::new(), unset: Vec::new() };
+    let mut walk = Walk { places, schema, fillings, lookup, problems: Vec::new(), unset: Vec::new() };
     let overlays = document.remove(ENVIRONMENT);
     let origin = walk.places.at(0);
     let table = walk.section(schema, &document, &Place::root(), origin);
@@ -87,6 +87,7 @@ struct Walk<'t> {
     places: Places<'t>,
     schema: &'static [Key],
     fillings: Fillings,
+    lookup: Lookup,
     problems: Vec<Problem>,
     /// Variables that are not set.
     unset: Vec<Problem>,
@@ -131,6 +132,11 @@ impl Walk<'_> {
             };
             let inner = place.inner(&shown_name(name.get_ref()), false);
             let table = self.section(self.schema, sections, &inner, origin);
+            if let Some(origin) = table.table("agent").and_then(|agent| agent.origin(ENVIRONMENT)) {
+                let fault = Fault::new("config-10", format!("{} cannot name an environment", inner.text()));
+                let fault = fault.hint("Which one is in force is said by [agent] environment, or by --environment.");
+                self.problems.push(Problem::new(origin, fault));
+            }
             let unset = std::mem::take(&mut self.unset);
             environments.insert(name.get_ref().to_string(), Overlay { table, unset });
         }
@@ -180,7 +186,7 @@ impl Walk<'_> {
                 None
             }
             Ok(variables) => match read() {
-                Ok(value) => Some(variables::hide(value, &variables)),
+                Ok(value) => Some(variables::hide(value, &variables, self.lookup)),
                 Err(fault) => {
                     let is_plain = frank || variables.is_empty();
                     self.report(byte, if is_plain { fault } else { covered(&fault, name, wanted, &variables) });

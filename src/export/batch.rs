@@ -22,11 +22,17 @@ mod field {
     pub const DATA_POINTS: u32 = 1;
 }
 
+/// What a point takes beside its attributes, at most: times, value, flags, and the lengths around them.
+const POINT_BYTES_MAX: usize = 64;
+/// What a metric takes beside its name, help and unit, and a resource beside its attributes and the scope's.
+const FRAME_BYTES_MAX: usize = 64;
+
 /// Points that wait for the next request.
 #[derive(Default)]
 pub struct Batch {
     parts: Vec<Part>,
     points: usize,
+    bytes: usize,
 }
 
 struct Part {
@@ -35,15 +41,29 @@ struct Part {
 }
 
 impl Batch {
-    pub fn add(&mut self, resource: &Arc<Prepared>, point: Point) {
+    pub fn add(&mut self, resource: &Arc<Prepared>, point: Point, streams: &Streams) {
         // Points come target by target: it is nearly always the last one.
         let at = self.parts.iter().rposition(|part| Arc::ptr_eq(&part.resource, resource));
         let at = at.unwrap_or_else(|| {
             self.parts.push(Part { resource: resource.clone(), points: Vec::new() });
+            self.bytes += resource.bytes.len() + FRAME_BYTES_MAX;
             self.parts.len() - 1
         });
-        self.parts[at].points.push(point);
+        let part = &mut self.parts[at];
+        if let Some(stream) = streams.get(point.id) {
+            self.bytes += stream.attributes.len() + POINT_BYTES_MAX;
+            // And metric by metric; one that comes back is counted again, for what matters is that it is never less.
+            if part.points.last().is_none_or(|before| before.head != point.head) {
+                self.bytes += stream.head.fields.len() + FRAME_BYTES_MAX;
+            }
+        }
+        part.points.push(point);
         self.points += 1;
+    }
+
+    /// The most that the request can take, encoded.
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub fn len(&self) -> usize {
@@ -71,7 +91,7 @@ impl Batch {
             put_message(&mut whole, field::SCOPE_METRICS, &metrics);
             put_message(&mut out, field::RESOURCE_METRICS, &whole);
         }
-        self.points = 0;
+        (self.points, self.bytes) = (0, 0);
         out
     }
 }

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::header::{HeaderName, HeaderValue};
-
 use crate::export::endpoint::Endpoint;
+use crate::export::headers::{self, check_header};
 use crate::model::fault::Fault;
 use crate::model::schema::{Key, Kind, Origin, Table};
 use crate::model::secret::Secret;
@@ -107,10 +106,6 @@ pub struct Mistake {
 /// The least that may wait: one request of the usual size.
 const QUEUE_BYTES_MIN: u64 = 1 << 20;
 
-/// Headers that the client itself writes.
-const OWN_HEADERS: &[&str] =
-    &["host", "content-type", "content-length", "content-encoding", "transfer-encoding", "connection", "user-agent"];
-
 impl Config {
     /// Reads the section, whose keys and types were checked before.
     ///
@@ -133,6 +128,13 @@ impl Config {
                     "Write { \"name\" = \"value\" }, in ASCII.",
                 ));
             }
+        }
+        if let Some(path) = table.path("headers_file")
+            && let Err(why) = headers::read(&path)
+        {
+            let what = format!("headers_file cannot be used: {why}");
+            let hint = "Write one `name: value` on each line, in ASCII.";
+            mistakes.push(mistake(table, "headers_file", "export-06", what, hint));
         }
         let resource = table.map("resource");
         for name in resource.keys().filter(|name| !is_attribute(name)) {
@@ -182,23 +184,6 @@ fn read_endpoint(table: &Table, mistakes: &mut Vec<Mistake>) -> Option<Endpoint>
             None
         }
     }
-}
-
-/// Whether a header can be sent.
-///
-/// # Errors
-/// Why not, without its value.
-pub fn check_header(name: &str, value: &str) -> Result<(), &'static str> {
-    if HeaderName::try_from(name).is_err() {
-        return Err("its name is not one");
-    }
-    if OWN_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err("the agent writes it itself");
-    }
-    if HeaderValue::try_from(value).is_err() {
-        return Err("its value holds a character that headers do not have");
-    }
-    Ok(())
 }
 
 /// Whether a user may give an attribute of this name.

@@ -54,7 +54,14 @@ impl Endpoint {
         if host.is_empty() {
             return Err("it names no host".to_string());
         }
-        let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let port = match uri.authority().and_then(|all| all.as_str().rsplit_once(':')) {
+            Some((before, port)) if !before.contains('[') || before.ends_with(']') => {
+                let port = port.parse().ok().filter(|port| *port > 0);
+                port.ok_or_else(|| "its port is not a number from 1 to 65535".to_string())?
+            }
+            _ if tls => 443,
+            _ => 80,
+        };
         let path = uri.path().trim_end_matches('/');
         let whole = [Signal::Metrics, Signal::Traces].iter().find_map(|signal| path.strip_suffix(signal.path()));
         Ok(Endpoint { tls, host, port, prefix: whole.unwrap_or(path).to_string() })

@@ -28,8 +28,10 @@ use crate::sys::task::{self, Handle};
 const CYCLES_WAITING_MAX: usize = 64;
 /// What the agent's own metrics get at the end.
 const OWN_TIME: Duration = Duration::from_millis(250);
-/// With so many points gathered a request is made at once, whatever the interval: about a megabyte.
-const POINTS_MAX: usize = 8192;
+/// With so much gathered a request is made at once, whatever the interval, in bytes: somewhat less than the mebibyte
+/// that a proxy before a collector takes without being told to. A queue must have room for several.
+const REQUEST_BYTES_MAX: usize = 1_000_000;
+const QUEUE_SHARE: usize = 4;
 
 /// What the exporter works with.
 pub struct Surroundings {
@@ -79,6 +81,7 @@ impl Exporter {
         let queue = Arc::new(Queue::new(config.queue_bytes_max));
         let (agent, counters) = (around.agent.clone(), around.counters.clone());
         let (every, has_traces) = (config.interval, config.traces);
+        let request_bytes_max = REQUEST_BYTES_MAX.min(config.queue_bytes_max / QUEUE_SHARE);
         let sender = Sender::new(config, queue.clone(), counters.clone(), around.clock.clone());
         let now = around.clock.now();
         let traces = has_traces.then(|| Traces::new(&agent, queue.clone(), counters.clone()));
@@ -92,6 +95,7 @@ impl Exporter {
             asking: None,
             streams: Streams::default(),
             batch: Batch::default(),
+            request_bytes_max,
             queue: queue.clone(),
         };
         Exporter {
@@ -200,6 +204,8 @@ struct Gathering {
     asking: Option<Asking>,
     streams: Streams,
     batch: Batch,
+    /// With so much gathered a request is made.
+    request_bytes_max: usize,
     queue: Arc<Queue>,
 }
 
@@ -272,11 +278,11 @@ impl Gathering {
     fn add(&mut self, id: SeriesId, at_ms: i64, value: f64, prepared: &Arc<Prepared>) {
         let known = (&**prepared, &*self.around.catalogue, &*self.around.series);
         match self.streams.take(id, at_ms, value, known) {
-            Some(point) => self.batch.add(prepared, point),
+            Some(point) => self.batch.add(prepared, point, &self.streams),
             None if is_stale(value) => {} // the end of what was never pushed
             None => Counters::add(&self.around.counters.unfit, 1),
         }
-        if self.batch.len() >= POINTS_MAX {
+        if self.batch.bytes() >= self.request_bytes_max {
             self.seal();
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod endpoint;
+pub mod headers;
 pub mod resource;
 pub mod streams;
 pub mod wire;

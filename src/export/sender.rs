@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,23 +10,22 @@ use hyper::Method;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::export::config::{Otlp, check_header};
+use crate::export::config::Otlp;
+use crate::export::headers;
 use crate::export::queue::{Parcel, Queue};
 use crate::export::statistics::Counters;
-use crate::export::verdict::{self, Verdict};
+use crate::export::verdict::{self, Success, Verdict};
 use crate::model::duration;
 use crate::model::secret::Secret;
 use crate::sys::clock::Clock;
 use crate::sys::http::{Base, Client, Response};
+use crate::sys::task;
 use crate::sys::tls::{Trust, Wish};
-use crate::sys::{files, task};
 
 /// The most of an answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// The most of an answer that is told, in characters.
 const WORDS_MAX: usize = 300;
-/// The largest file of headers, in bytes.
-const HEADERS_BYTES_MAX: usize = 64 << 10;
 /// A header's value shorter than this is no secret, in bytes: words that merely resemble it stay readable.
 const SECRET_BYTES_MIN: usize = 4;
 /// The same complaint is not logged more often.
@@ -41,6 +39,8 @@ struct Reply {
     words: String,
     /// Items that it did not take although it took the request.
     rejected: u64,
+    /// It took the request, and answered as no collector does.
+    is_strange: bool,
 }
 
 /// Sends what waits, until the queue is closed.
@@ -51,7 +51,7 @@ pub struct Sender {
     counters: Arc<Counters>,
     clock: Arc<Clock>,
     /// When something was last logged (since the agent's start), by what was wrong.
-    told: [Option<Duration>; 3],
+    told: [Option<Duration>; 4],
     scatter: RandomState,
 }
 
@@ -61,6 +61,7 @@ enum Complaint {
     Failing,
     Refused,
     Rejected,
+    Strange,
 }
 
 impl Sender {
@@ -79,7 +80,7 @@ impl Sender {
             user_agent: format!("watchward/{}", env!("CARGO_PKG_VERSION")),
             answer_bytes_max: ANSWER_BYTES_MAX,
         });
-        Sender { config, client, queue, counters, clock, told: [None; 3], scatter: RandomState::new() }
+        Sender { config, client, queue, counters, clock, told: [None; 4], scatter: RandomState::new() }
     }
 
     /// Runs until the queue is closed and empty, or closed and what is left cannot be sent.
@@ -134,8 +135,16 @@ impl Sender {
         let rejected = reply.rejected.min(parcel.items);
         Counters::add(&self.counters.sent, parcel.items - rejected);
         Counters::add(&self.counters.rejected, rejected);
-        self.recovered();
-        if !reply.words.is_empty() {
+        if rejected == parcel.items && rejected > 0 {
+            let words = format!("{}: rejected everything: {}", self.name(), reply.words);
+            self.counters.failed(self.clock.now().since_start, &words);
+        } else {
+            self.recovered();
+        }
+        if reply.is_strange {
+            let words = format!("does not answer as one does; is the endpoint right? {}", reply.words);
+            self.complain(Complaint::Strange, &words);
+        } else if !reply.words.is_empty() {
             let words = format!("rejected {rejected} of {} points: {}", parcel.items, reply.words);
             self.complain(Complaint::Rejected, &words);
         }
@@ -179,8 +188,14 @@ impl Sender {
         let sent = self.client.send(Method::POST, &path, &all, parcel.body.clone());
         match timeout(self.config.timeout, sent).await {
             Ok(Ok(response)) => read(&response, &headers, self.clock.now().wall_ms),
-            // Whatever it said, it said too much: another attempt would not change that.
-            Ok(Err(fault)) if fault.code == "http-02" => Reply { verdict: Verdict::Refused, ..unanswered(fault.what) },
+            // It said too much; what it meant stands in the status, if that came.
+            Ok(Err(fault)) if fault.code == "http-02" => {
+                let status = self.client.status;
+                let verdict = verdict::verdict(status, "", self.clock.now().wall_ms);
+                let is_strange = verdict == Verdict::Taken;
+                let words = if status == 0 { fault.what } else { format!("{status} {}", fault.what) };
+                Reply { verdict, is_strange, ..unanswered(words) }
+            }
             Ok(Err(fault)) => unanswered(fault.what),
             Err(_) => unanswered(format!("no answer within {}", duration::format(self.config.timeout))),
         }
@@ -190,7 +205,7 @@ impl Sender {
     async fn headers(&self) -> Result<Vec<(String, Secret)>, String> {
         let mut all: Vec<(String, Secret)> = self.config.headers.clone().into_iter().collect();
         if let Some(path) = self.config.headers_file.clone() {
-            all.extend(task::blocking("headers", move || read_headers(&path)).await??);
+            all.extend(task::blocking("headers", move || headers::read(&path)).await??);
         }
         Ok(all)
     }
@@ -203,38 +218,26 @@ pub fn note_level(queue: &Queue, counters: &Counters) {
     counters.queued_items.store(level.items, Ordering::Relaxed);
 }
 
-/// Reads a file of headers: `name: value` on each line; empty lines and those that begin with `#` do not count.
-///
-/// # Errors
-/// What is wrong with it, without any value.
-pub fn read_headers(path: &Path) -> Result<Vec<(String, Secret)>, String> {
-    let shown = path.display();
-    let text = files::read_text(path, HEADERS_BYTES_MAX)
-        .map_err(|error| format!("cannot read the headers in {shown}: {error}"))?;
-    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
-    let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(number, line)| {
-            let (name, value) =
-                line.split_once(':').ok_or_else(|| format!("line {number} of {shown} is not `name: value`"))?;
-            let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
-            check_header(&name, value).map_err(|why| format!("the header in line {number} of {shown}: {why}"))?;
-            Ok((name, Secret::new(value)))
-        })
-        .collect()
-}
-
 fn unanswered(words: String) -> Reply {
-    Reply { verdict: Verdict::Retry { after: None }, words, rejected: 0 }
+    Reply { verdict: Verdict::Retry { after: None }, words, rejected: 0, is_strange: false }
 }
 
 fn read(response: &Response, headers: &[(String, Secret)], wall_ms: i64) -> Reply {
     let verdict = verdict::verdict(response.status, response.header("retry-after"), wall_ms);
-    let (rejected, words) = match verdict {
-        Verdict::Taken => verdict::partial(&response.body).unwrap_or_default(),
-        _ => (0, format!("{} {}", response.status, verdict::reason(&response.body))),
+    let (rejected, words, is_strange) = match (verdict, response.status) {
+        (Verdict::Taken, status) => match verdict::success(&response.body) {
+            Success::Whole => (0, String::new(), false),
+            Success::Partial(rejected, words) => (rejected, words, false),
+            Success::Strange(words) => (0, format!("{status} {words}"), true),
+        },
+        (_, status @ 300..=399) if !response.header("location").is_empty() => {
+            // What follows a '?' may be a secret.
+            let location = response.header("location").split('?').next().unwrap_or("");
+            (0, format!("{status} it is at {location}, and redirections are not followed"), false)
+        }
+        (_, status) => (0, format!("{status} {}", verdict::reason(&response.body)), false),
     };
-    Reply { verdict, words: shown(&words, headers), rejected }
+    Reply { verdict, words: shown(&words, headers), rejected, is_strange }
 }
 
 /// The beginning of a text on one line, with everything secret struck out.

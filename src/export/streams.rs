@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, NumberDataPoint};
 use prost::Message;
 
 use crate::export::resource::Prepared;
-use crate::export::wire::attribute;
+use crate::export::wire::{attribute, attribute_whole};
 use crate::model::catalogue::{Catalogue, Entry};
-use crate::model::labels::{Labels, NAME};
-use crate::model::row::MetricKind;
+use crate::model::labels::{Label, Labels, NAME};
+use crate::model::row::{MetricKind, Rename};
 use crate::model::series::{Series, SeriesId, is_stale};
 
 /// How long an ended series is remembered: what returns sooner goes on with its start time.
@@ -132,12 +133,23 @@ impl Streams {
         let other = entry.filter(|_| has_other_name).and_then(|entry| self.head(entry.otel, name, Some(entry)));
         let extra = entry.filter(|_| other.is_some()).map_or(("", ""), |entry| entry.attribute);
         let scale = entry.filter(|_| other.is_some()).map_or(1.0, |entry| entry.scale);
+        let renames = entry.filter(|_| other.is_some()).map_or(&[][..], |entry| entry.renames);
         let head = match other {
             Some(head) => head,
             None => self.head(name, name, entry)?,
         };
         let own = labels.iter().filter(|label| resource.leaves(&label.name));
-        let mut attributes: Vec<_> = own.map(|label| attribute(&label.name, &label.value)).collect();
+        // A name that the resource or another label has is taken: then the label keeps its own.
+        let is_free = |rename: &&Rename| {
+            let name = rename.attribute;
+            let is_left = labels.get(name).is_none() || renames.iter().any(|other| other.label == name);
+            is_left && resource.leaves(name)
+        };
+        let renamed = |label: &Label| match renames.iter().find(|rename| rename.label == &*label.name).filter(is_free) {
+            Some(rename) => renamed(&label.value, rename),
+            None => attribute(&label.name, &label.value),
+        };
+        let mut attributes: Vec<_> = own.map(renamed).collect();
         if !extra.0.is_empty() {
             attributes.retain(|one| one.key != extra.0);
             attributes.push(attribute(extra.0, extra.1));
@@ -174,6 +186,15 @@ impl Stream {
     fn point(&self, id: SeriesId, at_ms: i64, value: Option<f64>) -> Point {
         let start_ms = if self.head.is_sum { self.start_ms } else { 0 };
         Point { head: self.head.number, id, start_ms, at_ms, value }
+    }
+}
+
+/// The value of a label as the attribute that it is under the metric's OpenTelemetry name.
+fn renamed(value: &str, rename: &Rename) -> KeyValue {
+    let value = rename.values.iter().find(|(compat, _)| *compat == value).map_or(value, |(_, other)| other);
+    match value.parse() {
+        Ok(whole) if rename.is_whole => attribute_whole(rename.attribute, whole),
+        _ => attribute(rename.attribute, value),
     }
 }
 

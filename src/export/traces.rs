@@ -25,6 +25,8 @@ use crate::model::span::{Span, Trace};
 
 /// Spans that are gathered for one request. Beyond it whole traces are dropped and counted.
 const SPANS_MAX: usize = 1024;
+/// The most of a span's reason for failing that is told, in characters.
+const WORDS_MAX: usize = 300;
 
 /// The trace of a cycle that took more than half of its deadline; `None` for all others. Its parts are the rows, in the
 /// order in which they were read, one after the other: when exactly each began is not known.
@@ -116,7 +118,7 @@ impl Traces {
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
             links: SpanLinks::default(),
-            status: span.failed.as_ref().map_or(Status::Unset, |why| Status::error(Cow::Owned(why.clone()))),
+            status: span.failed.as_ref().map_or(Status::Unset, |why| Status::error(Cow::Owned(shortened(why)))),
             instrumentation_scope: self.scope.clone(),
         });
         for part in &span.parts {
@@ -161,6 +163,11 @@ impl HttpClient for Handover {
         Counters::add(&self.counters.overflowed, gone.iter().map(|parcel| parcel.items).sum());
         Box::pin(std::future::ready(Ok(Response::new(Bytes::new()))))
     }
+}
+
+/// Why something failed, as far as it helps: a server's words may be long, and a request is bounded in spans.
+fn shortened(why: &str) -> String {
+    why.chars().take(WORDS_MAX).collect()
 }
 
 fn count(request: &ExportTraceServiceRequest) -> u64 {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::fmt::rfc2822::DateTimeParser;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
+use serde_json::Value;
 
 /// The first wait, doubled with each further failure.
 const FIRST: Duration = Duration::from_secs(1);
@@ -58,11 +59,39 @@ pub fn wait(failures: u32, scatter: u64) -> Duration {
     Duration::from_millis(half_ms + scatter % (full_ms - half_ms + 1))
 }
 
-/// What a success says of items that were not taken after all: how many, and why. Answers to traces have the same form.
-pub fn partial(body: &[u8]) -> Option<(u64, String)> {
-    let said = ExportMetricsServiceResponse::decode(body).ok()?.partial_success?;
-    let rejected = u64::try_from(said.rejected_data_points).unwrap_or(0);
-    (rejected > 0 || !said.error_message.is_empty()).then_some((rejected, said.error_message))
+/// What the body of a success says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Success {
+    /// All was taken.
+    Whole,
+    /// So many items were not taken after all, and why; or none, and a warning.
+    Partial(u64, String),
+    /// This is no answer of OTLP's: perhaps no collector is there. It holds the beginning of what was said.
+    Strange(String),
+}
+
+/// Reads the body of a success. Answers to traces have the same form. It may be empty, and is JSON where a receiver does
+/// not answer in kind.
+pub fn success(body: &[u8]) -> Success {
+    let said = match ExportMetricsServiceResponse::decode(body) {
+        Ok(said) => said.partial_success.map(|said| (said.rejected_data_points, said.error_message)),
+        Err(_) => match serde_json::from_slice::<serde_json::Map<String, Value>>(body) {
+            Ok(said) => said.get("partialSuccess").map(partial_of_json),
+            Err(_) => return Success::Strange(String::from_utf8_lossy(body).into_owned()),
+        },
+    };
+    let (rejected, words) = said.unwrap_or_default();
+    match u64::try_from(rejected).unwrap_or(0) {
+        0 if words.is_empty() => Success::Whole,
+        rejected => Success::Partial(rejected, words),
+    }
+}
+
+/// JSON of protobuf: a whole number of 64 bits may be a text.
+fn partial_of_json(said: &Value) -> (i64, String) {
+    let rejected = ["rejectedDataPoints", "rejectedSpans"].iter().find_map(|key| said.get(key));
+    let rejected = rejected.and_then(|one| one.as_i64().or_else(|| one.as_str()?.parse().ok()));
+    (rejected.unwrap_or(0), said.get("errorMessage").and_then(Value::as_str).unwrap_or("").to_string())
 }
 
 /// The message of a refusal: a `google.rpc.Status`, or whatever text there is.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::model::row::{Family, Metric, MetricKind};
+use crate::model::row::{Family, Metric, MetricKind, Rename};
 
 /// A threshold users may set under `[alert.thresholds]`, and the rule it expands to for one engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +43,7 @@ pub struct Entry {
     pub strict: &'static str,
     pub otel: &'static str,
     pub attribute: (&'static str, &'static str),
+    pub renames: &'static [Rename],
     pub scale: f64,
 }
 
@@ -90,7 +91,8 @@ impl Catalogue {
             let best =
                 self.families.iter().filter(fits).max_by_key(|family| family.prefix.len() + family.suffix.len())?;
             let Family { kind, help, unit, .. } = *best;
-            Some(Entry { kind, help, unit, strict: "", otel: "", attribute: ("", ""), scale: 1.0 })
+            let (strict, otel, attribute) = ("", "", ("", ""));
+            Some(Entry { kind, help, unit, strict, otel, attribute, renames: &[], scale: 1.0 })
         })
     }
 
@@ -104,6 +106,6 @@ impl Catalogue {
 }
 
 fn entry(metric: &Metric) -> (&'static str, Entry) {
-    let Metric { name, kind, help, unit, strict, otel, attribute, scale, .. } = *metric;
-    (name, Entry { kind, help, unit, strict, otel, attribute, scale })
+    let Metric { name, kind, help, unit, strict, otel, attribute, renames, scale, .. } = *metric;
+    (name, Entry { kind, help, unit, strict, otel, attribute, renames, scale })
 }

@@ -41,6 +41,8 @@ pub struct Metric {
     /// The attribute that a series has beside its labels under its OpenTelemetry name, where several metrics share
     /// that: `disk.io.direction` and `read`. Both empty where there is none.
     pub attribute: (&'static str, &'static str),
+    /// What its labels are called under its OpenTelemetry name; those that are not in here keep their names.
+    pub renames: &'static [Rename],
     /// What a value is multiplied with under its strict or OpenTelemetry name.
     pub scale: f64,
     /// Where the value stands in the answer: a column, a field, a dotted path. Empty where the row's own code takes it.
@@ -49,7 +51,8 @@ pub struct Metric {
 
 impl Metric {
     pub const fn new(kind: MetricKind, name: &'static str, help: &'static str) -> Metric {
-        Metric { name, kind, help, unit: "", strict: "", otel: "", attribute: ("", ""), scale: 1.0, from: "" }
+        let (unit, strict, otel, from) = ("", "", "", "");
+        Metric { name, kind, help, unit, strict, otel, attribute: ("", ""), renames: &[], scale: 1.0, from }
     }
 
     pub const fn counter(name: &'static str, help: &'static str) -> Metric {
@@ -90,8 +93,43 @@ impl Metric {
         self
     }
 
+    /// Sets what its labels are called under its OpenTelemetry name.
+    pub const fn renames(mut self, renames: &'static [Rename]) -> Metric {
+        self.renames = renames;
+        self
+    }
+
     pub const fn scale(mut self, scale: f64) -> Metric {
         self.scale = scale;
+        self
+    }
+}
+
+/// What a label is called where its metric goes by its OpenTelemetry name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rename {
+    /// The label: `cpu`.
+    pub label: &'static str,
+    /// The attribute: `cpu.logical_number`.
+    pub attribute: &'static str,
+    /// Values for which OpenTelemetry has another word.
+    pub values: &'static [(&'static str, &'static str)],
+    /// Whether the attribute is a whole number.
+    pub is_whole: bool,
+}
+
+impl Rename {
+    pub const fn new(label: &'static str, attribute: &'static str) -> Rename {
+        Rename { label, attribute, values: &[], is_whole: false }
+    }
+
+    pub const fn values(mut self, values: &'static [(&'static str, &'static str)]) -> Rename {
+        self.values = values;
+        self
+    }
+
+    pub const fn whole(mut self) -> Rename {
+        self.is_whole = true;
         self
     }
 }

@@ -102,21 +102,23 @@ pub async fn keep_copy(connection: &mut SqliteConnection, file: &Path, version: 
     }
     let target = part.display().to_string();
     let made = sqlx::query("VACUUM INTO ?").bind(target).execute(connection).await;
-    made.map_err(|error| failed(error.to_string()))?;
     let finish = || {
         File::open(&part)?.sync_all()?;
         std::fs::rename(&part, &copy)?;
         files::sync_folder(copy.parent().unwrap_or(Path::new("/")))
     };
-    finish().map_err(|error: std::io::Error| failed(error.to_string()))?;
-    Ok(copy)
+    let kept = made.map_err(|error| error.to_string()).and_then(|_| finish().map_err(|error| error.to_string()));
+    if kept.is_err() {
+        let _ = std::fs::remove_file(&part); // half a copy only takes room that is missing
+    }
+    kept.map(|()| copy.clone()).map_err(failed)
 }
 
 /// Applies the files from a version on, each whole or not at all.
 ///
 /// # Errors
-/// As the driver says; the file then stands at the last version that was applied whole.
-pub async fn apply(connection: &mut SqliteConnection, from: usize, all: &[&str]) -> Result<(), StateError> {
+/// As the driver says, and the version at which the file then stands: the last that was applied whole.
+pub async fn apply(connection: &mut SqliteConnection, from: usize, all: &[&str]) -> Result<(), (usize, StateError)> {
     for (at, sql) in all.iter().enumerate().skip(from) {
         let version = at + 1;
         let whole = format!(
@@ -125,7 +127,7 @@ pub async fn apply(connection: &mut SqliteConnection, from: usize, all: &[&str])
         // The text is this build's own file and numbers.
         if let Err(error) = sqlx::raw_sql(AssertSqlSafe(whole)).execute(&mut *connection).await {
             let _ = sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await; // fails where SQLite already did
-            return Err(StateError::from_driver(&error));
+            return Err((at, StateError::from_driver(&error)));
         }
     }
     Ok(())

@@ -69,7 +69,7 @@ pub async fn open(folder: &Path, settings: &Settings) -> Result<Opened, Fault> {
     let file = folder.join(FILE);
     let reserve = Reserve::of(folder, settings.reserve_bytes);
     let mut report = OpenReport { created: !file.exists(), ..OpenReport::default() };
-    refuse_emptied(&file, &reserve)?;
+    refuse_emptied(folder, &file, &reserve)?;
     report.reserve_freed = has_no_room(folder) && reserve.free();
     let from = examine(&file, settings.migrations.len()).await?;
     let mut connection = connect(&file, settings, from == 0).await.map_err(|error| damaged_or(&file, &error))?;
@@ -77,9 +77,11 @@ pub async fn open(folder: &Path, settings: &Settings) -> Result<Opened, Fault> {
         report.copy = Some(migrations::keep_copy(&mut connection, &file, from + 1).await?);
         report.migrated_from = Some(from);
     }
-    migrations::apply(&mut connection, from, settings.migrations)
-        .await
-        .map_err(|error| Fault::from(error).detail(format!("{} stays at schema version {from}.", file.display())))?;
+    migrations::apply(&mut connection, from, settings.migrations).await.map_err(|(version, error)| {
+        let detail =
+            format!("{} stands at schema version {version}; the next start goes on from there.", file.display());
+        Fault::from(error).detail(detail)
+    })?;
     report.version = settings.migrations.len();
     let reader = connect_reader(&file).await.map_err(|error| damaged_or(&file, &error))?;
     let origin: String = sqlx::query_scalar("SELECT value FROM meta WHERE key = 'origin'")
@@ -107,10 +109,17 @@ fn take_folder(folder: &Path) -> Result<FolderLock, Fault> {
     })
 }
 
-/// An empty file in a folder that has been used is a lost database, not a new one.
-fn refuse_emptied(file: &Path, reserve: &Reserve) -> Result<(), Fault> {
-    let is_empty = std::fs::metadata(file).is_ok_and(|seen| seen.len() == 0);
-    if is_empty && reserve.was_made() {
+/// What else stands in a folder that has been used: history, and copies from before a migration.
+const SIGNS_OF_USE: &[&str] = &["store", "state.db.before-*"];
+
+/// An empty file in a folder that has been used is a lost database, not a new one. SQLite takes one of a single byte for
+/// empty, too.
+fn refuse_emptied(folder: &Path, file: &Path, reserve: &Reserve) -> Result<(), Fault> {
+    let is_empty = std::fs::metadata(file).is_ok_and(|seen| seen.len() <= 1);
+    let stands = |sign: &str| {
+        files::expand(&folder.join(sign)).is_ok_and(|found| found.iter().any(|path| files::is_there(path)))
+    };
+    if is_empty && (reserve.was_made() || SIGNS_OF_USE.iter().any(|sign| stands(sign))) {
         return Err(damaged(file, "the file is empty, and the folder has been used before"));
     }
     Ok(())
@@ -171,6 +180,9 @@ async fn inspect(connection: &mut SqliteConnection, file: &Path) -> Result<(), F
 fn damaged_or(file: &Path, error: &sqlx::Error) -> Fault {
     match StateError::from_driver(error) {
         StateError::Damaged(words) => damaged(file, &words),
+        StateError::Unwritable(words) if file.parent().is_some_and(has_no_room) => {
+            Fault::from(StateError::Full(words)).detail(format!("The file is {}.", file.display()))
+        }
         other => Fault::from(other).detail(format!("The file is {}.", file.display())),
     }
 }

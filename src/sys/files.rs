@@ -2,10 +2,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, statvfs};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 
 /// An open file. Whoever holds one was given it by this module.
 pub type File = fs::File;
@@ -94,14 +94,19 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Reads a whole file of at most `bytes_max`.
+/// Reads a whole file of at most `bytes_max`. A pipe is none: whoever opens it waits for a writer, maybe for good.
 ///
 /// # Errors
-/// As the system says; or `InvalidData` where it is larger.
+/// As the system says; or `InvalidData` where it is larger, `InvalidInput` where it is a pipe.
 pub fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    let unwaiting = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(unwaiting).open(path)?;
+    if file.metadata()?.file_type().is_fifo() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, not a file"));
+    }
+    file.take(limit).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is larger than {bytes_max} bytes")));
     }
@@ -111,10 +116,21 @@ pub fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
 /// Reads a whole text file of at most `bytes_max`.
 ///
 /// # Errors
-/// As the system says; or `InvalidData` where it is larger or not UTF-8.
+/// As `read`; or `InvalidData` where it is not UTF-8.
 pub fn read_text(path: &Path, bytes_max: usize) -> io::Result<String> {
-    String::from_utf8(read(path, bytes_max)?)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+    String::from_utf8(read(path, bytes_max)?).map_err(|error| {
+        let sound = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = sound.iter().filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::new(io::ErrorKind::InvalidData, format!("it is not UTF-8 text, in line {line}"))
+    })
+}
+
+/// The question to ask about a file that could not be read.
+pub fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "Is it the file that was meant?",
+        _ => "Does the file exist, and may the agent's user read it?",
+    }
 }
 
 /// Replaces a file: written beside, synced, renamed, the folder synced. Readers see the old or the new, never a part.
@@ -154,8 +170,8 @@ impl FolderLock {
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
-                file.set_len(0)?;
-                writeln!(file, "{}", std::process::id())?; // for people who look; the lock itself is the system's
+                // For people who look; the lock itself is the system's, and holds where the disk is full.
+                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
                 Ok(Some(FolderLock { _file: file }))
             }
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -224,6 +240,11 @@ pub fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
     fs::DirBuilder::new().mode(mode).create(path)
 }
 
+/// Whether there is something of this name, be it only a link that leads nowhere or what may not be looked at.
+pub fn is_there(path: &Path) -> bool {
+    !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == io::ErrorKind::NotFound)
+}
+
 /// When a file was last changed, in milliseconds since 1970, with its size: enough to notice a new version.
 pub fn version(path: &Path) -> Option<(u128, u64)> {
     let seen = fs::metadata(path).ok()?;
@@ -231,7 +252,8 @@ pub fn version(path: &Path) -> Option<(u128, u64)> {
     Some((since.as_nanos(), seen.len()))
 }
 
-/// The files that a path with `*` in its last part names, sorted; a path without `*` names itself.
+/// The files that a path with `*` in its last part names, sorted; a path without `*` names itself. As in a shell, `*`
+/// does not stand for the dot of a hidden file: editors leave those beside what they edit.
 ///
 /// # Errors
 /// As the system says of the folder.
@@ -245,7 +267,8 @@ pub fn expand(pattern: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_str().is_some_and(|name| fits(name, &parts)) {
+        let is_named = |name: &str| fits(name, &parts) && (last.starts_with('.') || !name.starts_with('.'));
+        if entry.file_name().to_str().is_some_and(is_named) {
             found.push(entry.path());
         }
     }

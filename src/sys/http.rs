@@ -50,6 +50,8 @@ pub struct Client {
     open: Option<Open>,
     /// Connections opened so far.
     pub opened: u64,
+    /// The status of the latest request, also where the rest of its answer did not come whole; 0 where none came.
+    pub status: u16,
 }
 
 struct Open {
@@ -61,7 +63,7 @@ struct Open {
 
 impl Client {
     pub fn new(base: Base) -> Client {
-        Client { base, open: None, opened: 0 }
+        Client { base, open: None, opened: 0, status: 0 }
     }
 
     /// Whether a connection stands.
@@ -81,13 +83,14 @@ impl Client {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Result<Response, Fault> {
+        self.status = 0;
         let mut open = match self.open.take().filter(|open| !open.sender.is_closed()) {
             Some(open) => open,
             None => self.connect().await?,
         };
         open.meter.renew();
         let request = self.request(method, path, headers, body.into())?;
-        let outcome = exchange(&mut open.sender, request).await;
+        let outcome = exchange(&mut open.sender, request, &mut self.status).await;
         match outcome {
             Ok(response) => {
                 self.open = Some(open);
@@ -145,9 +148,11 @@ impl Client {
 async fn exchange(
     sender: &mut SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
+    status: &mut u16,
 ) -> Result<Response, hyper::Error> {
     sender.ready().await?;
     let (parts, body) = sender.send_request(request).await?.into_parts();
+    *status = parts.status.as_u16();
     let body = body.collect().await?.to_bytes().to_vec();
     Ok(Response { status: parts.status.as_u16(), headers: parts.headers, body })
 }

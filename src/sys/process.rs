@@ -5,6 +5,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::sys::environment;
@@ -75,6 +76,16 @@ pub fn watchdog_interval() -> Option<Duration> {
         return None;
     }
     Some(Duration::from_micros(micros / 2)).filter(|interval| !interval.is_zero())
+}
+
+/// Has the system write no core of this process, whatever its limits, and let no other process of the same user look into
+/// its memory: passwords are in both. The page's size is read before, for `/proc/self` then belongs to root.
+///
+/// # Errors
+/// As the system says.
+pub fn forbid_dumps() -> io::Result<()> {
+    page_bytes();
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 /// Whether this process runs as root.

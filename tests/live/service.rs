@@ -24,6 +24,12 @@ fn analyze(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), words)
 }
 
+/// Asks a process to end.
+fn terminate(pid: &str) {
+    let sent = Command::new("kill").args(["-s", "TERM", pid]).status();
+    assert!(sent.expect("kill").success(), "{pid}");
+}
+
 fn unit() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/watchward.service");
     fs::read_to_string(path).expect("the unit")
@@ -73,19 +79,22 @@ fn a_run_over_every_engine_makes_no_system_call_that_the_unit_forbids() {
     let mut traced = Command::new("strace")
         .args(["-f", "-qq", "-o"])
         .arg(&trace)
-        .args(["timeout", "-s", "TERM", "20", PROGRAM, "run", "--config"])
+        .args(["timeout", "-s", "TERM", "120", PROGRAM, "run", "--config"])
         .arg(&config)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("strace, which tests/servers/up installs");
     let config = config.to_str().expect("text");
-    wait("all are up", Duration::from_secs(18), || {
+    wait("all are up", Duration::from_secs(100), || {
         let (_, out, _) = run(&["status", "--json", "--config", config], &[]);
         let said: Value = serde_json::from_str(&out).unwrap_or_default();
         let targets = said["targets"].as_array().cloned().unwrap_or_default();
         targets.len() == EVERY_ENGINE.len() && targets.iter().all(|target| target["up"] == true)
     });
+    // The first line is that of `timeout`, which hands the signal on.
+    let text = fs::read_to_string(&trace).expect("the trace");
+    terminate(text.split_whitespace().next().expect("a process"));
     traced.wait().expect("its end");
     let allowed = allowed();
     let text = fs::read_to_string(&trace).expect("the trace");
@@ -112,7 +121,7 @@ fn another_user_without_capabilities_watches_all_on_a_file_system_it_may_only_re
         configure(&folder, &state, port, "[[target]]\nname = \"this-host\"\nengine = \"host\"\ninterval = \"1s\"");
     let inside = format!(
         "mount --bind {0} {0} && mount -o remount,ro,bind / && ! touch /etc/watchward-was-here 2>/dev/null && \
-         exec timeout -s TERM 15 setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs \
+         exec timeout -s TERM 120 setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs \
          --bounding-set=-all --inh-caps=-all {1} run --config {2}",
         state.display(),
         program.display(),
@@ -124,12 +133,15 @@ fn another_user_without_capabilities_watches_all_on_a_file_system_it_may_only_re
         let (_, out, _) = run(&[arguments, &["--json", "--config", config]].concat(), &[]);
         serde_json::from_str::<Value>(&out).unwrap_or_default()
     };
-    wait("it is up", Duration::from_secs(12), || ask(&["targets"])[0]["up"] == true);
+    wait("it is up", Duration::from_secs(100), || ask(&["targets"])[0]["up"] == true);
     let read_only = ask(&["query", "node_filesystem_readonly{mountpoint=\"/\"}"]);
     assert_eq!(read_only["series"][0]["samples"][0]["value"], 0.0, "what it may not write others may: {read_only}");
     let sizes = ask(&["query", "count(node_filesystem_size_bytes > 0) and count(node_procs_running)"]);
     assert!(sizes["series"][0]["samples"][0]["value"].as_f64() > Some(0.0), "{sizes}");
-    assert_eq!(ask(&["targets"])[0]["unknown_rows"], serde_json::json!([]));
+    wait("every row is read", Duration::from_secs(30), || {
+        ask(&["targets"])[0]["unknown_rows"] == serde_json::json!([])
+    });
+    terminate(&agent.id().to_string()); // `timeout` by now, which hands it on
     agent.wait().expect("its end");
 }
 

@@ -31,11 +31,13 @@ async fn until(hand: &mut dyn Hand, key: &str, held: &Held) {
     panic!("'{key}' is {:?}, and should be {held:?}", look(hand, key).await);
 }
 
-/// Has the server read its files, and waits until our session has: files are taken in whole, so one setting more tells.
-async fn reloaded(server: &Postgresql, hand: &mut dyn Hand, mark: &mut u32) {
+/// Has the server write something and read its files, and waits until our session has: files are taken in whole, so one
+/// setting more tells. It is written first, for the file's order is that of the writing.
+async fn reloaded(server: &Postgresql, hand: &mut dyn Hand, mark: &mut u32, statement: &str) {
     *mark += 1;
     let shown = format!("{mark}ms");
     server.psql(&format!("ALTER SYSTEM SET log_autovacuum_min_duration = '{shown}'"));
+    server.psql(statement);
     server.psql("SELECT pg_reload_conf()");
     let held = Held { written: Some(shown.clone()), effective: shown };
     until(hand, "log_autovacuum_min_duration", &held).await;
@@ -130,8 +132,8 @@ async fn changes(server: &Postgresql) {
                     "DATESTYLE" => "\"DateStyle\"",
                     plain => plain,
                 };
-                server.psql(&format!("ALTER SYSTEM SET {name} = {}", other(key)));
-                reloaded(server, &mut *hand, &mut mark).await;
+                let statement = format!("ALTER SYSTEM SET {name} = {}", other(key));
+                reloaded(server, &mut *hand, &mut mark, &statement).await;
             }
             let file = server.written();
             let step = hand.plan(key, value).await.unwrap_or_else(|fault| panic!("{}: {fault}", server.version));

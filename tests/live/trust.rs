@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use serde_json::Value;
 use tokio_postgres::NoTls;
 use tokio_tungstenite::connect_async;
 
-use crate::agent::{Agent, Folder, run, sections, wait};
+use crate::agent::{Agent, Folder, configure, run, sections, wait};
+use crate::collector::{Answer, Collector};
 use crate::faulty::{Faulty, Weather};
 use crate::servers::{Servers, servers};
 use crate::sink::Sink;
@@ -217,7 +219,7 @@ struct Planted {
 }
 
 impl Planted {
-    fn new(folder: &Folder, servers: &Servers, sink: &Sink) -> Planted {
+    fn new(folder: &Folder, servers: &Servers, sink: &Sink, collector: &Collector) -> Planted {
         let mut secrets = BTreeMap::new();
         let mut plant = |place: &str| {
             let secret =
@@ -244,11 +246,32 @@ impl Planted {
             ("PLANTED_WRONG", plant("the environment")),
             ("PLANTED_KEY", plant("the environment's API key")),
             ("PLANTED_HOOK", plant("the environment's hook")),
+            ("PLANTED_ACTION", plant("the environment's action")),
             ("PLANTED_RIGHT", servers.secret("WW_REDIS_MONITOR_PASSWORD_FILE")),
         ];
         all.push_str(&with_keys("r-environment", "cache", same, "password_env = \"PLANTED_WRONG\""));
         all.push_str(&with_keys("r-right", "cache-replica", same, "password_env = \"PLANTED_RIGHT\""));
         all.push_str(&with_keys("e-key", "search", same, "api_key_env = \"PLANTED_KEY\""));
+        let action = folder.write("action", &plant("the action's file"));
+        for (name, of, key, value, secret) in [
+            ("act-cache", "cache", "maxmemory", "256mb", format!("password_file = \"{}\"", action.display())),
+            ("act-orders", "orders", "work_mem", "64MB", "password_env = \"PLANTED_ACTION\"".to_string()),
+        ] {
+            let section = sections(&[of], "");
+            let login = section.lines().find(|line| line.starts_with("password_file")).expect("its password");
+            let action = format!("{login}\naction = {{ user = \"nobody\", {secret} }}");
+            all.push_str(&with_keys(name, of, same, &action));
+            all.push_str(&format!(
+                "[[policy]]\nname = \"change {name}\"\nwhen = \"alert:Never\"\nmode = \"auto\"\n\
+                 do = {{ set = {{ target = \"{name}\", key = \"{key}\", value = \"{value}\" }} }}\n"
+            ));
+        }
+        let headers = folder.write("headers", &format!("authorization: Bearer {}\n", plant("the export's file")));
+        all.push_str(&collector.config(&format!(
+            "interval = \"1s\"\nheaders = {{ \"x-api-key\" = \"{}\" }}\nheaders_file = \"{}\"\n",
+            plant("the export's header"),
+            headers.display()
+        )));
         let key = folder.write("key", &plant("the API key's file"));
         all.push_str(&with_keys("e-key-file", "search", same, &format!("api_key_file = \"{}\"", key.display())));
         let hook = folder.write("hook", &plant("the hook's secret"));
@@ -301,46 +324,140 @@ async fn streamed(port: u16) -> Vec<u8> {
     all
 }
 
+/// What the agent says at its own socket, where whoever asks may see all.
+fn of_socket(folder: &Folder, path: &str) -> Vec<u8> {
+    let mut socket = UnixStream::connect(folder.0.join("state/watchward.sock")).expect("the socket");
+    socket.set_read_timeout(Some(SOON)).expect("a time");
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a question");
+    let mut bytes = Vec::new();
+    socket.read_to_end(&mut bytes).expect("an answer");
+    assert!(bytes.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&bytes));
+    bytes
+}
+
+/// Every verb that tells something, with the code it ends with; 0 to 3 where that is as it may be.
+const VERBS: &[(&str, Option<i32>)] = &[
+    ("check-config", Some(0)),
+    ("check-config --json", Some(0)),
+    ("rules", Some(0)),
+    ("rules --json", Some(0)),
+    ("discover", Some(0)),
+    ("discover --json", Some(0)),
+    ("status", Some(2)),
+    ("status --json", Some(2)),
+    ("targets", Some(0)),
+    ("targets --json", Some(0)),
+    ("top --json", None),
+    ("query up", Some(0)),
+    ("query up --json", Some(0)),
+    ("policy list", Some(0)),
+    ("policy list --json", Some(0)),
+    ("policy arm PLAN", Some(0)),
+    ("policy run PLAN --dry-run", None),
+    ("policy run PLAN", None),
+    ("policy list", Some(0)),
+    ("journal", Some(0)),
+    ("journal --json", Some(0)),
+    ("token list", Some(0)),
+    ("token list --json", Some(0)),
+];
+
+const PATHS: &[&str] = &[
+    "/",
+    "/metrics",
+    "/metrics?target=r-url",
+    "/healthz",
+    "/readyz",
+    "/api/v1/targets",
+    "/api/v1/alerts",
+    "/api/v1/findings",
+    "/api/v1/caller",
+    "/api/v1/policies",
+    "/api/v1/journal",
+    "/api/v1/database/health/default",
+    "/api/v1/query?query=%7B__name__%3D~%22.%2B%22%7D",
+    "/api/v1/query_range?query=up&start=0&end=1&step=1",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_planted_secret_is_in_any_byte_of_what_the_agent_shows_writes_or_sends() {
-    let (folder, sink, servers) = (Folder::new(), Sink::begin(), servers());
-    let planted = Planted::new(&folder, &servers, &sink);
+    let (folder, sink, collector, servers) = (Folder::new(), Sink::begin(), Collector::begin(), servers());
+    collector.answer_always(Answer::status(401)); // so that what is refused is told
+    let mut planted = Planted::new(&folder, &servers, &sink, &collector);
     assert!(planted.secrets.len() >= 20, "{}", planted.secrets.len());
-    let environment: Vec<(&str, &str)> = planted.environment.iter().map(|(name, value)| (*name, &**value)).collect();
+    let environment: Vec<(&'static str, String)> = planted.environment.clone();
+    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, &**value)).collect();
     let agent = Agent::begin_loud(&folder, &planted.sections, &environment);
-    let all = || agent.json("/api/v1/targets").as_array().cloned().unwrap_or_default();
-    let of =
-        |up: bool| all().iter().filter(|one| one["up"] == up).map(|one| one["name"].to_string()).collect::<Vec<_>>();
-    let expected = r#""cache" "documents-1" "orders" "r-right" "search" "visits""#;
-    wait("who has the right password is up", SOON, || of(true).join(" ") == expected);
-    wait("the others are down", SOON, || of(false).len() + 6 == all().len());
-    wait("people are told of each that is down", SOON, || sink.alerts().len() >= of(false).len());
+    let all = |agent: &Agent| agent.json("/api/v1/targets").as_array().cloned().unwrap_or_default();
+    let of = |agent: &Agent, up: bool| {
+        all(agent).iter().filter(|one| one["up"] == up).map(|one| one["name"].to_string()).collect::<Vec<_>>()
+    };
+    let expected = r#""act-cache" "act-orders" "cache" "documents-1" "orders" "r-right" "search" "visits""#;
+    wait("who has the right password is up", SOON, || of(&agent, true).join(" ") == expected);
+    wait("the others are down", SOON, || of(&agent, false).len() + 8 == all(&agent).len());
+    wait("people are told of each that is down", SOON, || sink.alerts().len() >= of(&agent, false).len());
+    wait("the collector is told", SOON, || !collector.seen().is_empty());
 
+    let config = agent.config.display().to_string();
+    let verb = |words: &[&str]| run(&[words, &["--config", &config]].concat(), &environment);
+    let (code, token, said) = verb(&["token", "create", "--tenant", "*", "--role", "admin"]);
+    assert_eq!((code, token.trim().len()), (0, 63), "{said}");
+    planted.secrets.insert("the token that was shown once".to_string(), token.trim().to_string());
+    planted.look("what is said beside the token", said.as_bytes());
     planted.look("the stream", &streamed(agent.port).await);
-    let everything = "/api/v1/query?query=%7B__name__%3D~%22.%2B%22%7D";
-    let health = "/api/v1/database/health/default";
-    for path in ["/", "/metrics", "/metrics?target=r-url", "/healthz", "/readyz", "/api/v1/targets", "/api/v1/alerts"] {
-        planted.look(path, agent.get(path).as_bytes());
+    for (words, expected) in VERBS {
+        for policy in if words.contains("PLAN") { &["change act-cache", "change act-orders"][..] } else { &[""] } {
+            let words: Vec<&str> = words.split(' ').map(|word| if word == "PLAN" { *policy } else { word }).collect();
+            let (code, output, errors) = verb(&words);
+            assert!(!output.is_empty() || !errors.is_empty(), "{words:?} says nothing");
+            assert!(expected.is_none_or(|expected| expected == code), "{words:?}: {code}\n{output}{errors}");
+            planted.look(&format!("{words:?}"), format!("{output}{errors}").as_bytes());
+        }
     }
-    for path in ["/api/v1/findings", health, everything] {
+    for path in PATHS {
         planted.look(path, agent.get(path).as_bytes());
+        planted.look(&format!("{path} of the socket"), &of_socket(&folder, path));
+    }
+    for path in ["/api/v1/config", "/api/v1/tokens"] {
+        planted.look(path, &of_socket(&folder, path));
     }
     for told in sink.told() {
         planted.look("a webhook's body", told.text.as_bytes());
     }
-    let config = agent.config.display().to_string();
-    for verb in [&["check-config"][..], &["rules"], &["status"], &["status", "--json"]] {
-        let (_, output, errors) = run(&[verb, &["--config", &config]].concat(), &environment);
-        planted.look(&format!("{verb:?}"), format!("{output}{errors}").as_bytes());
+    for seen in collector.seen() {
+        assert!(seen.headers.contains_key("x-api-key") && seen.headers.contains_key("authorization"));
+        planted.look("what is pushed", &seen.body);
     }
     planted.look("its command line", &fs::read(format!("/proc/{}/cmdline", agent.pid())).expect("proc"));
     for file in files(&folder.0.join("state")) {
         planted.look(&file.display().to_string(), &fs::read(&file).unwrap_or_default());
     }
+
+    // A configuration that is refused: with a secret in each place of it that is wrong.
+    let secret = planted.secrets["the file of cache"].clone();
+    let wrong = format!(
+        "{}\n{}\npasswd = \"{secret}\"\n",
+        target("wrong", "redis", &format!("redis://u:{secret}@127.0.0.1:{secret}"), ""),
+        target("worse", "redis", "redis://127.0.0.1", &format!("password_file = \"{secret}\"")),
+    );
+    agent.reload(&folder, &wrong);
+    wait("it is refused", SOON, || agent.get("/api/v1/findings").contains("ConfigurationInvalid"));
+    planted.look("the finding", agent.get("/api/v1/findings").as_bytes());
+    let port = agent.port;
     let (ended, _, log) = agent.stop();
     assert!(ended.success());
-    assert!(log.contains("DEBUG") || log.contains("is down"), "{log}");
+    assert!(log.contains(" is down: ") && log.contains("the new configuration is not used"), "{log}");
     planted.look("the log", log.as_bytes());
+
+    // The same once more, with a log for machines.
+    let config = configure(&folder, &folder.0.join("state"), port, &planted.sections);
+    let agent = Agent::start_with(&["--verbose", "--log", "json"], config, port, &folder, &environment);
+    wait("the same are up", SOON, || of(&agent, true).join(" ") == expected);
+    wait("the same are down", SOON, || of(&agent, false).len() + 8 == all(&agent).len());
+    let (ended, _, log) = agent.stop();
+    assert!(ended.success());
+    assert!(log.contains("\"level\":\"info\"") && log.contains(" is down: "), "{log}");
+    planted.look("the log for machines", log.as_bytes());
     for file in files(&folder.0.join("state")) {
         planted.look(&format!("{} after the end", file.display()), &fs::read(&file).unwrap_or_default());
     }

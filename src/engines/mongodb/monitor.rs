@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, at_path, number, take_paths};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
-use crate::model::row::Metric;
+use crate::model::row::{Metric, Rename};
 
 /// A role and the database it belongs to.
 const CLUSTER_MONITOR: &str = "clusterMonitor@admin";
@@ -66,31 +66,37 @@ pub static ROWS: &[Row] = &[
                 .unit("By")
                 .strict("mongodb_database_data_size_bytes")
                 .otel("mongodb.data.size")
+                .renames(DATABASE)
                 .from("{database}.dataSize"),
             Metric::gauge("mongodb_dbstats_storageSize", "Space allocated to a database's collections.")
                 .unit("By")
                 .strict("mongodb_database_storage_size_bytes")
                 .otel("mongodb.storage.size")
+                .renames(DATABASE)
                 .from("{database}.storageSize"),
             Metric::gauge("mongodb_dbstats_indexSize", "Space allocated to a database's indexes.")
                 .unit("By")
                 .strict("mongodb_database_index_size_bytes")
                 .otel("mongodb.index.size")
+                .renames(DATABASE)
                 .from("{database}.indexSize"),
             Metric::gauge("mongodb_dbstats_objects", "Documents in a database.")
                 .unit("{object}")
                 .strict("mongodb_database_objects")
                 .otel("mongodb.object.count")
+                .renames(DATABASE)
                 .from("{database}.objects"),
             Metric::gauge("mongodb_dbstats_collections", "Collections in a database.")
                 .unit("{collection}")
                 .strict("mongodb_database_collections")
                 .otel("mongodb.collection.count")
+                .renames(DATABASE)
                 .from("{database}.collections"),
             Metric::gauge("mongodb_dbstats_indexes", "Indexes in a database.")
                 .unit("{index}")
                 .strict("mongodb_database_indexes")
                 .otel("mongodb.index.count")
+                .renames(DATABASE)
                 .from("{database}.indexes"),
             Metric::gauge("mongodb_dbstats_fsTotalSize", "Size of the file system that holds a database.")
                 .unit("By")
@@ -105,6 +111,9 @@ pub static ROWS: &[Row] = &[
     },
 ];
 
+/// The conventions' word for the label `database`.
+const DATABASE: &[Rename] = &[Rename::new("database", "db.namespace")];
+
 /// Paths in the answer of serverStatus.
 static SERVER_STATUS: &[Metric] = &[
     Metric::counter("mongodb_ss_uptime", "Seconds since the server started.").unit("s").from("uptime"),
@@ -114,16 +123,19 @@ static SERVER_STATUS: &[Metric] = &[
     Metric::gauge("mongodb_ss_connections", "Client connections by kind: current, available, active, totalCreated, …")
         .unit("{connection}")
         .otel("mongodb.connection.count")
+        .renames(&[Rename::new("conn_type", "type")])
         .from("connections.{conn_type}"),
     Metric::counter("mongodb_ss_opcounters", "Operations by kind since the server started.")
         .unit("{operation}")
         .strict("mongodb_operations_total")
         .otel("mongodb.operation.count")
+        .renames(&[Rename::new("legacy_op_type", "operation")])
         .from("opcounters.{legacy_op_type}"),
     Metric::counter("mongodb_ss_opcountersRepl", "Replicated operations by kind since the server started.")
         .unit("{operation}")
         .strict("mongodb_replicated_operations_total")
         .otel("mongodb.operation.repl.count")
+        .renames(&[Rename::new("legacy_op_type", "operation")])
         .from("opcountersRepl.{legacy_op_type}"),
     Metric::counter("mongodb_op_counters_total", "Operations by kind since the server started (older name).")
         .unit("{operation}")
@@ -203,11 +215,14 @@ static SERVER_STATUS: &[Metric] = &[
         .unit("By")
         .strict("mongodb_memory_resident_bytes")
         .otel("mongodb.memory.usage")
+        .attribute("type", "resident")
         .scale(1_048_576.0)
         .from("mem.resident"),
     Metric::gauge("mongodb_ss_mem_virtual", "Virtual memory, in MiB.")
         .unit("By")
         .strict("mongodb_memory_virtual_bytes")
+        .otel("mongodb.memory.usage")
+        .attribute("type", "virtual")
         .scale(1_048_576.0)
         .from("mem.virtual"),
     Metric::counter("mongodb_ss_network_bytesIn", "Bytes received from clients and members.")
@@ -238,6 +253,7 @@ static SERVER_STATUS: &[Metric] = &[
         .unit("{document}")
         .strict("mongodb_documents_total")
         .otel("mongodb.document.operation.count")
+        .renames(&[Rename::new("doc_op_type", "operation")])
         .from("metrics.document.{doc_op_type}"),
     Metric::counter("mongodb_ss_metrics_queryExecutor_scanned", "Index entries looked at by queries.")
         .unit("{entry}")

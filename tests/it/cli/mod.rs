@@ -1,9 +1,11 @@
 //! Tests of `src/cli`: what verbs print, and the program itself against an agent that says what the test wants.
 
+mod ask;
 mod manual;
 mod discover;
 mod grants;
 mod query;
+mod reload;
 mod service;
 mod status;
 mod table;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -13,14 +14,14 @@ use crate::cli::{Ended, Folder, run};
 const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/node_exporter/collector/fixtures/proc");
 
 /// An agent of a folder's configuration; killed when dropped.
-struct Agent {
+pub struct Agent {
     child: Child,
     log: PathBuf,
 }
 
 impl Agent {
     /// Starts it with these arguments; `to_journal` tells it that its standard error is the journal.
-    fn start(folder: &Folder, arguments: &[&str], to_journal: bool) -> Agent {
+    pub fn start(folder: &Folder, arguments: &[&str], to_journal: bool) -> Agent {
         let log = folder.write("log", "");
         let seen = fs::metadata(&log).unwrap();
         let stream = if to_journal { format!("{}:{}", seen.dev(), seen.ino()) } else { "1:1".to_string() };
@@ -37,10 +38,14 @@ impl Agent {
         Agent { child, log }
     }
 
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
     /// Ends it, and gives its log.
-    fn stop(mut self) -> String {
-        let told = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(told.success() && self.child.wait().unwrap().success());
+    pub fn stop(mut self) -> String {
+        self.signal("TERM");
+        assert!(self.child.wait().unwrap().success());
         fs::read_to_string(&self.log).unwrap()
     }
 }
@@ -53,7 +58,7 @@ impl Drop for Agent {
 }
 
 /// A folder whose agent watches a host below `root`: a sidecar's, here a recorded one where it is at hand.
-fn sidecar() -> Folder {
+pub fn sidecar() -> Folder {
     let folder = Folder::new();
     let root = folder.0.join("host");
     fs::create_dir_all(&root).unwrap();
@@ -77,7 +82,7 @@ fn sidecar() -> Folder {
 }
 
 /// Asks until it is as wanted.
-fn wait(folder: &Folder, arguments: &[&str], is_good: impl Fn(&Ended) -> bool) -> Ended {
+pub fn wait(folder: &Folder, arguments: &[&str], is_good: impl Fn(&Ended) -> bool) -> Ended {
     let mut last = None;
     for _ in 0..200 {
         let ended = run(folder, arguments);
@@ -90,7 +95,7 @@ fn wait(folder: &Folder, arguments: &[&str], is_good: impl Fn(&Ended) -> bool) -
     panic!("{arguments:?}: {last:?}");
 }
 
-fn json(ended: &Ended) -> Value {
+pub fn json(ended: &Ended) -> Value {
     serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
 }
 
@@ -185,4 +190,33 @@ fn the_configuration_says_how_the_log_looks_and_the_flag_comes_first() {
     let agent = Agent::start(&folder, &[], false);
     wait(&folder, &["status"], |ended| ended.code != 3);
     assert_eq!(agent.stop(), "", "nothing went wrong");
+}
+
+/// Whether a process that ends by this has its memory written to a core, with limits that allow it.
+fn dumps_core(folder: &Folder, script: &str, is_up: impl Fn()) -> bool {
+    let program = format!("ulimit -c unlimited; exec {script}");
+    let mut child = Command::new("bash")
+        .args(["-c", &program])
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    is_up();
+    assert!(Command::new("kill").args(["-s", "ABRT", &child.id().to_string()]).status().unwrap().success());
+    let ended = child.wait().unwrap();
+    assert_eq!(ended.signal(), Some(6), "{ended}");
+    ended.core_dumped()
+}
+
+#[test]
+fn the_agents_memory_with_its_passwords_is_not_dumped() {
+    let folder = sidecar();
+    if !dumps_core(&folder, "sleep 60", || std::thread::sleep(Duration::from_millis(200))) {
+        return println!("skipped: this machine dumps no cores");
+    }
+    let script = format!("{} run --config agent.toml", env!("CARGO_BIN_EXE_watchward"));
+    let up = || drop(wait(&folder, &["status"], |ended| ended.code == 0));
+    assert!(!dumps_core(&folder, &script, up));
 }

@@ -104,3 +104,77 @@ fn loopback_has_three_names() {
         assert_eq!(sound(&format!("[serve]\nlisten = \"{text}\"")).configuration.serve.listen.to_string(), expected);
     }
 }
+
+/// What is said of a configuration file with these bytes, without its folder; nothing of one that is sound.
+fn of_bytes(bytes: &[u8]) -> Vec<String> {
+    let folder = Folder::new();
+    let path = folder.0.join("agent.toml");
+    std::fs::write(&path, bytes).expect("a file");
+    of_path(&folder, path)
+}
+
+fn of_path(folder: &Folder, path: std::path::PathBuf) -> Vec<String> {
+    let source = watchward::config::Source { file: Some(path), ..Default::default() };
+    let problems = watchward::config::load(&source, &super::here()).err().unwrap_or_default();
+    let at = folder.0.display().to_string();
+    super::lines(&problems).into_iter().map(|line| line.replace(&at, "")).collect()
+}
+
+#[test]
+fn bytes_that_editors_and_systems_leave_in_a_file_are_taken_or_told() {
+    const NOTHING: &[&str] = &[];
+    assert_eq!(of_bytes(b"\xef\xbb\xbf[agent]\nname = \"a\"\n"), NOTHING, "a byte order mark");
+    assert_eq!(of_bytes(b"[agent]\r\nname = \"a\"\r\n"), NOTHING, "Windows' line ends");
+    assert_eq!(
+        of_bytes(b"[agent]\r\nname = \"a\"\r\nnam = 1\r\n"),
+        ["/agent.toml:3:1: unknown key 'nam' in [agent] [config-03] | hint: Did you mean 'name'?"]
+    );
+    assert_eq!(
+        of_bytes(b"[agent]\rname = \"a\"\n"),
+        [
+            "/agent.toml:1:9: this is not TOML: carriage return must be followed by newline, expected newline [config-02]"
+        ]
+    );
+    assert_eq!(
+        of_bytes(b"[agent]\nname = \"a\0b\"\n"),
+        [
+            "/agent.toml:2:10: this is not TOML: invalid basic string, expected non-double-quote visible characters, `\\` [config-02]"
+        ]
+    );
+    assert_eq!(
+        of_bytes(b"[agent]\nname = \"a\xff\"\n"),
+        ["/agent.toml: the configuration cannot be read: it is not UTF-8 text, in line 2 [config-01] \
+          | hint: Is it the file that was meant?"]
+    );
+    assert_eq!(
+        of_bytes(&vec![b'#'; (4 << 20) + 1]),
+        ["/agent.toml: the configuration cannot be read: it is larger than 4194304 bytes [config-01] \
+          | hint: Is it the file that was meant?"]
+    );
+}
+
+#[test]
+fn what_is_no_file_is_told_and_waits_for_nobody() {
+    let folder = Folder::new();
+    let (pipe, circle) = (folder.0.join("pipe"), folder.0.join("circle"));
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    std::os::unix::fs::symlink(&circle, &circle).expect("a link");
+    assert_eq!(
+        of_path(&folder, pipe.clone()),
+        ["/pipe: the configuration cannot be read: it is a pipe, not a file [config-01] \
+          | hint: Is it the file that was meant?"]
+    );
+    assert_eq!(
+        of_path(&folder, circle),
+        ["/circle: the configuration cannot be read: Too many levels of symbolic links (os error 40) [config-01] \
+          | hint: Does the file exist, and may the agent's user read it?"]
+    );
+    let pipe = pipe.display();
+    check(
+        &target(&format!("password_file = \"{pipe}\"")),
+        &[&format!(
+            "agent.toml:5:17: password_file cannot be read: it is a pipe, not a file [config-09] \
+             | detail: It names {pipe}. | hint: Is it the file that was meant?"
+        )],
+    );
+}

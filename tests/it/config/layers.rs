@@ -238,3 +238,68 @@ fn fragments_are_the_toml_files_of_conf_d_in_order() {
          hint: Does the file exist, and may the agent's user read it?"
     ));
 }
+
+#[test]
+fn a_section_without_a_name_is_told_and_not_replaced_by_an_overlay() {
+    check(
+        "[agent]\nenvironment = \"p\"\n[[target]]\nengine = \"host\"\n[[target]]\nname = \"a\"\nengine = \"host\"\n\
+         [[environment.p.target]]\nname = \"b\"\nengine = \"host\"\n[[environment.p.target]]\nengine = \"host\"\n",
+        &[
+            "agent.toml:3:1: [[target]] has no 'name' [config-06] | hint: It must be a text.",
+            "agent.toml:11:1: [[target]] has no 'name' [config-06] | hint: It must be a text.",
+        ],
+    );
+}
+
+#[test]
+fn an_overlay_cannot_name_another_environment() {
+    check(
+        "[agent]\nenvironment = \"p\"\n[environment.p.agent]\nenvironment = \"q\"\n[environment.q]\n",
+        &["agent.toml:4:15: [environment.p] cannot name an environment [config-10] \
+           | hint: Which one is in force is said by [agent] environment, or by --environment."],
+    );
+}
+
+#[test]
+fn thousands_of_targets_and_overlays_are_laid_over_each_other() {
+    let mut toml = "[agent]\nenvironment = \"p\"\n".to_string();
+    for at in 0..2000 {
+        toml.push_str(&format!("[[target]]\nname = \"t{at}\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1\"\n"));
+        toml.push_str(&format!("[[environment.p.target]]\nname = \"t{at}\"\ninterval = \"{}s\"\n", at % 50 + 1));
+    }
+    let targets = sound(&toml).configuration.targets;
+    assert_eq!(targets.len(), 2000);
+    for (at, target) in targets.iter().enumerate() {
+        assert_eq!((target.name.as_str(), target.interval.as_secs()), (&*format!("t{at}"), at as u64 % 50 + 1));
+    }
+}
+
+#[test]
+fn what_editors_leave_beside_a_fragment_is_none() {
+    let folder = Folder::new();
+    let main = folder.file("agent.toml", "");
+    std::fs::create_dir(folder.0.join("conf.d")).expect("a folder");
+    folder.file("conf.d/10.toml", "");
+    folder.file("conf.d/.10.toml", "half = ");
+    std::os::unix::fs::symlink("me@here.42", folder.0.join("conf.d/.#10.toml")).expect("a link"); // Emacs' lock
+    let documents = config::documents(std::path::Path::new(&main), true).expect("readable");
+    assert_eq!(documents.len(), 2, "{documents:?}");
+}
+
+#[test]
+fn the_usual_file_is_found_also_where_it_cannot_be_read() {
+    let folder = Folder::new();
+    let path = folder.0.join("agent.toml");
+    assert_eq!(config::usual(&path), None);
+    std::fs::create_dir(folder.0.join("conf.d")).expect("a folder");
+    assert_eq!(config::usual(&path), None);
+    folder.file("conf.d/10.toml", "");
+    assert_eq!(config::usual(&path), Some(path.clone()), "fragments alone are not passed over");
+    std::fs::remove_dir_all(folder.0.join("conf.d")).expect("gone");
+    std::os::unix::fs::symlink("/nowhere", &path).expect("a link");
+    assert_eq!(config::usual(&path), Some(path.clone()), "a link that leads nowhere");
+    std::fs::remove_file(&path).expect("gone");
+    folder.file("agent.toml", "");
+    let below = path.join("agent.toml");
+    assert_eq!(config::usual(&below), Some(below.clone()), "what cannot be looked at");
+}

@@ -164,3 +164,68 @@ fn a_named_file_goes_before_the_usual_one() {
     let source = Source::find(Some(named.clone()), Some("test".to_string()));
     assert_eq!(source, Source { file: Some(named), environment: Some("test".to_string()) });
 }
+
+#[test]
+fn no_more_problems_are_told_than_anybody_reads() {
+    let toml: String = (0..1000).map(|at| format!("k{at} = 1\n")).collect();
+    let problems = super::read(&toml).expect_err("nothing of it is known");
+    let lines = super::lines(&problems);
+    assert_eq!(lines.len(), 201);
+    assert!(lines[199].starts_with("agent.toml:200:1: unknown key 'k199' [config-03]"), "{}", lines[199]);
+    assert_eq!(lines[200], "agent.toml: 800 more problems are not told [config-17] | hint: Mend the ones above first.");
+    let toml: String = (0..201).map(|at| format!("k{at} = 1\n")).collect();
+    let lines = super::lines(&super::read(&toml).expect_err("nothing of it is known"));
+    assert_eq!(lines[200], "agent.toml: 1 more problem is not told [config-17] | hint: Mend the ones above first.");
+}
+
+#[test]
+fn depth_is_bounded_and_told_once() {
+    let open = |mark: &str| format!("x = {}", mark.repeat(50_000));
+    check(
+        &open("["),
+        &[
+            "agent.toml:1:85: this is not TOML: cannot recurse further; max recursion depth met [config-02]",
+            "agent.toml:1:50005: this is not TOML: unclosed array, expected `]` [config-02]",
+        ],
+    );
+    check(
+        &open("{a="),
+        &[
+            "agent.toml:1:245: this is not TOML: cannot recurse further; max recursion depth met [config-02]",
+            "agent.toml:1:150005: this is not TOML: unclosed inline table, expected `}` [config-02]",
+        ],
+    );
+    let dotted = vec!["a"; 50_000].join(".");
+    check(&format!("{dotted} = 1\n"), &["agent.toml:2:1: this is not TOML: recursion limit [config-02]"]);
+    check(&format!("[environment.{dotted}]\n"), &["agent.toml:2:1: this is not TOML: recursion limit [config-02]"]);
+}
+
+#[test]
+fn a_value_of_any_length_is_told_in_a_few_words() {
+    let digits = "9".repeat(100_000);
+    check(
+        &format!("[sample]\nsessions_max = {digits}\ninterval = {digits}\ndeadline = \"{digits}\"\n{digits} = 1\n"),
+        &[
+            "agent.toml:2:16: sessions_max is …, not a whole number from 1 to 64 [config-05]",
+            "agent.toml:3:12: interval is …, not a duration from \"1s\" to \"1h\" [config-04]",
+            "agent.toml:4:12: deadline is '…', not a duration [config-05] \
+             | hint: Write a number and a unit, like \"15s\", \"1h30m\" or \"7d\".",
+            "agent.toml:5:1: unknown key '…' in [sample] [config-03] | hint: Known here: interval, deadline, sessions_max, \
+             series_max_per_row, discovery_interval.",
+        ],
+    );
+}
+
+#[test]
+fn the_place_of_a_byte_is_the_same_however_long_its_line_is() {
+    use watchward::config::problem::Places;
+    let text = format!("{}\n{}\näö", "é日x".repeat(700), "y".repeat(3000));
+    let places = Places::new("x", &text);
+    for (byte, _) in text.char_indices().step_by(97).chain([(text.len(), ' ')]) {
+        let before = &text[..byte];
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let seen = places.at(byte);
+        assert_eq!((seen.line, seen.column), (line, column), "of byte {byte}");
+    }
+}

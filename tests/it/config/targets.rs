@@ -273,3 +273,14 @@ fn a_row_that_is_chosen_exists() {
         ],
     );
 }
+
+#[test]
+fn a_secret_in_a_parameter_of_a_target_is_refused_also_over_http() {
+    check(
+        "[[target]]\nname = \"a\"\nengine = \"elasticsearch\"\nurl = \"http://127.0.0.1:9200/?token=hunter2\"\n",
+        &[
+            "agent.toml:4:7: url is not a URL of a target: a parameter other than 'password' holds a secret [config-05] \
+           | hint: Name a password_file in place of it.",
+        ],
+    );
+}

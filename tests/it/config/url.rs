@@ -89,6 +89,44 @@ fn each_fault_has_its_name() {
 }
 
 #[test]
+fn each_fault_has_its_words_and_what_to_do() {
+    let special = "If a password stands in it, write '@', ':', '/', '?' and '#' there as %40, %3A, %2F, %3F and %23. \
+                   Better, name a password_file.";
+    let form = "Write it like scheme://user@host:port/path.";
+    for (wrong, words, hint) in [
+        (Wrong::NoScheme, "it does not begin with a scheme and '://'", form),
+        (Wrong::TooLong, "it is longer than 4096 bytes", form),
+        (
+            Wrong::Space,
+            "it holds a space or a control character",
+            "Write a space as %20; a password belongs in a file anyway.",
+        ),
+        (
+            Wrong::Percent,
+            "a '%' is not followed by two hexadecimal digits, or what it encodes is not text",
+            "Write a '%' itself as %25.",
+        ),
+        (Wrong::SeveralHosts, "it names several hosts", "Watch each server as a target of its own."),
+        (Wrong::NoHost, "it names no host", "Name the host after '://', or the folder of its socket as ?host=/run/…."),
+        (Wrong::Host, "its host name holds a character that host names do not have", special),
+        (Wrong::Ipv6, "its IPv6 address is not one", "Write an IPv6 address in brackets: [::1]."),
+        (Wrong::Port, "its port is not a number from 1 to 65535", special),
+        (Wrong::StrayAt, "an '@' stands after the host", special),
+        (Wrong::Fragment, "it holds a '#'", special),
+        (Wrong::Twice, "a parameter is given twice", "Keep one of them."),
+        (
+            Wrong::SecretParameter,
+            "a parameter other than 'password' holds a secret",
+            "Name a password_file in place of it.",
+        ),
+        (Wrong::TwoPasswords, "it gives two passwords", "Name a password_file in place of it."),
+        (Wrong::HostAndSocket, "it names a host and a socket", "Keep one of them."),
+    ] {
+        assert_eq!((wrong.to_string().as_str(), wrong.hint()), (words, hint));
+    }
+}
+
+#[test]
 fn a_url_is_shown_without_its_password_and_a_hook_without_its_path() {
     let shown = |text: &str| write_shown(&parse(text).expect(text));
     assert_eq!(shown("postgres://u:p@h:1/db?sslmode=require"), "postgres://u:***@h:1/db?sslmode=require");

@@ -18,6 +18,10 @@ fn variable(name: &str) -> Option<String> {
         "DATABASE_URL" => "redis://u:hunter2@127.0.0.1:6379/0",
         "HOOK_TOKEN" => "hunter2",
         "API_TOKEN" => "token://hunter2",
+        "AT_PASSWORD" => "hunter@2",
+        "REMOTE_URL" => "redis://u:hunter2@db1",
+        "TENANTS" => "a,default",
+        "SLASH" => "/",
         "DOLLAR" => "a${HOST}b",
         "LONG" => return Some("x".repeat(40_000)),
         "STAGE" => "production",
@@ -229,4 +233,59 @@ proptest! {
     fn a_text_without_variables_stays_as_it_is(text in "[a-z$}:-]{1,20}") {
         prop_assert_eq!(name(&text), text);
     }
+}
+
+#[test]
+fn what_a_later_check_refuses_is_told_without_what_variables_hold() {
+    let insecure = "hint: Ask for verified TLS in the url, or accept it with insecure = true.";
+    let name = "hint: A name has letters, digits, '.', '_' and '-', and at most 100 of them.";
+    check(
+        "[[target]]\nname = \"a/${DB_PASSWORD}\"\nengine = \"${DB_PASSWORD}\"\ntenant = \"${DB_PASSWORD}\"\n\
+         [[target]]\nname = \"b\"\nengine = \"redis\"\nurl = \"redis://${DB_PASSWORD}\"\n\
+         [[target]]\nname = \"c\"\nengine = \"redis\"\nurl = \"${REMOTE_URL}\"\nca_file = \"/nonexistent/${HOST}\"\n\
+         [serve]\nlisten = \"${DB_PASSWORD}\"\nanonymous = \"${TENANTS}\"\nhosts = [\"${SLASH}\"]\n",
+        &[
+            &format!("agent.toml:2:8: name is 'a/${{DB_PASSWORD}}', not a name [config-05] | {name}"),
+            "agent.toml:3:10: unknown engine '${DB_PASSWORD}' [config-08] \
+             | hint: Known: postgresql, redis, mongodb, clickhouse, elasticsearch, host.",
+            "agent.toml:4:10: unknown tenant '${DB_PASSWORD}' [config-08] | hint: Known: default.",
+            &format!(
+                "agent.toml:8:7: the connection to '${{DB_PASSWORD}}' would not be secure [config-11] \
+                 | detail: redis:// sends everything in plain text | {insecure}"
+            ),
+            &format!(
+                "agent.toml:12:7: the connection to '${{REMOTE_URL}}' would not be secure [config-11] \
+                 | detail: redis:// sends everything in plain text | {insecure}"
+            ),
+            "agent.toml:13:11: ca_file cannot be read: No such file or directory (os error 2) [config-09] \
+             | detail: It names /nonexistent/${HOST}. | hint: Does the file exist, and may the agent's user read it?",
+            "agent.toml:15:10: listen is '${DB_PASSWORD}', not an address and a port [config-05] \
+             | hint: Write it like \"127.0.0.1:9468\" or \"[::1]:9468\".",
+            "agent.toml:16:13: unknown tenant '${TENANTS}' [config-08] | hint: Known: default.",
+            "agent.toml:17:9: hosts has '${SLASH}', which is not a host's name [config-05] \
+             | hint: Write the name alone: without https://, without a port.",
+        ],
+    );
+}
+
+#[test]
+fn a_secret_that_stands_where_a_url_names_who_or_where_hides_the_url() {
+    let loaded = sound(
+        "[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"redis://${DB_PASSWORD}@${HOST}\"\n\
+         [[target]]\nname = \"b\"\nengine = \"redis\"\nurl = \"redis://${AT_PASSWORD}@${HOST}\"\n\
+         [[target]]\nname = \"c\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1/${DB_PASSWORD}\"\n\
+         [[target]]\nname = \"d\"\nengine = \"redis\"\nurl = \"redis://${UNSET_PASSWORD:-hunter3}@127.0.0.1\"\n\
+         labels = { note = \"${UNSET_PASSWORD:-hunter3}\" }\n",
+    );
+    let text = render(&loaded);
+    assert_eq!(text.matches("url = \"***\"").count(), 4, "{text}");
+    assert!(!text.contains("hunter") && !json(&loaded).to_string().contains("hunter"), "{text}");
+    assert_eq!(loaded.configuration.targets[0].url.user, "hunter2", "it is hidden, not lost");
+}
+
+#[test]
+fn an_empty_flag_does_not_do_away_with_the_environments() {
+    let toml = format!("[agent]\nenvironment = \"test\"\n{STAGES}");
+    check_in(Some(""), &toml, &["--environment: unknown environment '' [config-08] | hint: Known: production, test."]);
+    check("[agent]\nenvironment = \"${EMPTY}\"\n[environment.test]\n", &[]);
 }

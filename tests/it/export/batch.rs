@@ -22,12 +22,15 @@ fn sent(table: &Table, cycles: &[Vec<(SeriesId, f64)>], cycles_each: usize) -> S
         for (id, value) in cycle {
             let at_ms = T + i64::try_from(at).expect("few") * 5000;
             if let Some(point) = streams.take(*id, at_ms, *value, (&resource, &catalogue(), table)) {
-                batch.add(&resource, point);
+                batch.add(&resource, point, &streams);
             }
         }
         if (at + 1) % cycles_each == 0 && !batch.is_empty() {
-            strict.take("/v1/metrics", &batch.seal(&streams), true);
-            assert!(batch.is_empty());
+            let bytes_max = batch.bytes();
+            let body = batch.seal(&streams);
+            assert!(body.len() <= bytes_max, "{} bytes, said to be {bytes_max} at most", body.len());
+            strict.take("/v1/metrics", &body, true);
+            assert!(batch.is_empty() && batch.bytes() == 0);
         }
     }
     strict
@@ -104,7 +107,7 @@ fn the_strict_reader_finds_what_is_wrong() {
             if step == 1 {
                 plant(&mut next);
             }
-            batch.add(&resource, next);
+            batch.add(&resource, next, &streams);
         }
         strict.take("/v1/metrics", &batch.seal(&streams), true);
         strict.faults

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use watchward::engines;
+use watchward::model::row::{MetricKind, Rename};
 
 fn every_metric() -> Vec<(&'static str, watchward::model::catalogue::Entry)> {
     let catalogue = engines::catalogue();
@@ -26,6 +27,55 @@ fn metrics_that_share_a_name_have_one_type_and_unit_and_differ_by_an_attribute()
             assert!(!entry.attribute.1.is_empty(), "{compat} as {name} has no attribute");
             let again = all[..at].iter().any(|(_, other)| other.attribute == entry.attribute);
             assert!(!again, "{compat} as {name} has the attribute of another");
+        }
+    }
+}
+
+/// From the semantic conventions of `system.*`: name, whether it is a counter, unit, attributes.
+const SYSTEM: &[(&str, bool, &str, &[&str])] = &[
+    ("system.cpu.time", true, "s", &["cpu.logical_number", "cpu.mode"]),
+    ("system.disk.io", true, "By", &["disk.io.direction", "system.device"]),
+    ("system.disk.io_time", true, "s", &["system.device"]),
+    ("system.disk.operations", true, "{operation}", &["disk.io.direction", "system.device"]),
+    ("system.filesystem.limit", false, "By", FILESYSTEM),
+    (
+        "system.filesystem.usage",
+        false,
+        "By",
+        &["system.device", "system.filesystem.mountpoint", "system.filesystem.state", "system.filesystem.type"],
+    ),
+    ("system.network.errors", true, "{error}", INTERFACE),
+    ("system.network.io", true, "By", INTERFACE),
+    ("system.network.packet.count", true, "{packet}", &["network.io.direction", "system.device"]),
+    ("system.network.packet.dropped", true, "{packet}", INTERFACE),
+];
+const FILESYSTEM: &[&str] = &["system.device", "system.filesystem.mountpoint", "system.filesystem.type"];
+const INTERFACE: &[&str] = &["network.interface.name", "network.io.direction"];
+
+#[test]
+fn what_is_called_as_in_the_conventions_is_as_they_say() {
+    let mut seen: Vec<&str> = Vec::new();
+    for (compat, entry) in every_metric().into_iter().filter(|(_, entry)| entry.otel.starts_with("system.")) {
+        let (name, is_counter, unit, attributes) =
+            SYSTEM.iter().find(|(name, ..)| *name == entry.otel).unwrap_or_else(|| panic!("{compat}: {}", entry.otel));
+        let mut own: Vec<&str> = entry.renames.iter().map(|rename| rename.attribute).collect();
+        own.extend(Some(entry.attribute.0).filter(|name| !name.is_empty()));
+        own.sort_unstable();
+        assert_eq!((entry.kind == MetricKind::Counter, entry.unit), (*is_counter, *unit), "{compat}");
+        assert_eq!(own, *attributes, "{compat}");
+        seen.push(name);
+    }
+    assert!(SYSTEM.iter().all(|(name, ..)| seen.contains(name)), "{seen:?}");
+}
+
+#[test]
+fn every_name_of_opentelemetry_has_a_unit_and_no_attribute_twice() {
+    for (compat, entry) in every_metric().into_iter().filter(|(_, entry)| !entry.otel.is_empty()) {
+        assert!(!entry.unit.is_empty(), "{compat} as {} has no unit", entry.otel);
+        for (at, rename) in entry.renames.iter().enumerate() {
+            let is_taken = |other: &Rename| other.attribute == rename.attribute || other.label == rename.label;
+            assert!(!entry.renames[..at].iter().any(is_taken), "{compat}: {} twice", rename.attribute);
+            assert_ne!(rename.attribute, entry.attribute.0, "{compat}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -63,6 +64,7 @@ pub struct Collector {
     shared: Arc<Mutex<Shared>>,
     over: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    listening: Option<JoinHandle<()>>,
 }
 
 impl Collector {
@@ -74,9 +76,10 @@ impl Collector {
     pub fn at(port: u16) -> Collector {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let port = listener.local_addr().expect("its port").port();
-        let collector = Collector { port, shared: Arc::default(), over: Arc::default(), open: Arc::default() };
+        let (shared, over, open) = (Arc::default(), Arc::default(), Arc::default());
+        let mut collector = Collector { port, shared, over, open, listening: None };
         let (shared, over, open) = (collector.shared.clone(), collector.over.clone(), collector.open.clone());
-        std::thread::spawn(move || {
+        let listening = std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if over.load(Ordering::Relaxed) {
                     return;
@@ -87,6 +90,7 @@ impl Collector {
                 std::thread::spawn(move || while serve(&stream, &shared).is_some() {});
             }
         });
+        collector.listening = Some(listening);
         collector
     }
 
@@ -141,6 +145,9 @@ impl Drop for Collector {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         let _ = TcpStream::connect(("127.0.0.1", self.port)); // wakes the listener
+        if let Some(listening) = self.listening.take() {
+            let _ = listening.join(); // the port is free for a successor
+        }
         for stream in self.open.lock().expect("whole").drain(..) {
             let _ = stream.shutdown(std::net::Shutdown::Both); // it may be gone
         }

@@ -46,6 +46,25 @@ fn every_mistake_is_told_in_plain_words() {
          | detail: Samples and headers would cross the network in the clear. \
          | hint: Use https, a collector on this machine, or accept it with insecure = true.",
     );
+    for (endpoint, why) in [
+        ("http://me:hunter2@collector:4318", "it holds a user; credentials belong in headers_file"),
+        ("http://collector:4318/?token=hunter2", "it holds a '?'"),
+    ] {
+        check(
+            &format!("endpoint = \"{endpoint}\""),
+            &format!(
+                "agent.toml:2:12: endpoint cannot be used: {why} [export-01] | hint: Write it like \"http://127.0.0.1:4318\"."
+            ),
+        );
+    }
+    for port in ["", "0", "99999"] {
+        check(
+            &format!("endpoint = \"http://collector:{port}\""),
+            "agent.toml:2:12: endpoint is not a URL: its port is not a number from 1 to 65535 [config-05] | hint: If a \
+             password stands in it, write '@', ':', '/', '?' and '#' there as %40, %3A, %2F, %3F and %23. Better, name a \
+             password_file.",
+        );
+    }
     check("endpoint = \"http://collector:4318\"\ninsecure = true", "");
     check("endpoint = \"https://collector:4318\"", "");
     check(
@@ -75,6 +94,27 @@ fn every_mistake_is_told_in_plain_words() {
         "agent.toml:3:16: headers_file cannot be read: No such file or directory (os error 2) [config-09] \
          | detail: It names /nonexistent/headers. | hint: Does the file exist, and may the agent's user read it?",
     );
+}
+
+/// What stands in the file is looked at before the agent starts, or takes in a reload.
+#[test]
+fn a_file_of_headers_that_cannot_be_sent_is_a_mistake_that_shows_no_value() {
+    let path = std::env::temp_dir().join(format!("watchward-config-headers-{}", std::process::id()));
+    for (text, why) in [
+        ("a: b\nhunter2-planted\n", "line 2 of {path} is not `name: value`"),
+        ("Host: hunter2-planted\n", "the header in line 1 of {path}: the agent writes it itself"),
+    ] {
+        std::fs::write(&path, text).expect("a file");
+        let why = why.replace("{path}", &path.display().to_string());
+        check(
+            &format!("endpoint = \"http://[::1]:4318\"\nheaders_file = \"{}\"", path.display()),
+            &format!(
+                "agent.toml:3:16: headers_file cannot be used: {why} [export-06] | hint: Write one `name: value` on each \
+                 line, in ASCII."
+            ),
+        );
+    }
+    std::fs::remove_file(&path).expect("it is there");
 }
 
 #[test]

@@ -15,6 +15,7 @@ fn paths_are_appended_as_the_rules_say() {
     check("http://collector:4318", Ok("http collector:4318 collector:4318 /v1/metrics"));
     check("http://collector:4318/", Ok("http collector:4318 collector:4318 /v1/metrics"));
     check("https://otlp.example.org", Ok("https otlp.example.org:443 otlp.example.org /v1/metrics"));
+    check("https://[::1]", Ok("https [::1]:443 [::1] /v1/metrics"));
     check("http://[::1]:80/a/b/", Ok("http [::1]:80 [::1] /a/b/v1/metrics"));
     check("http://collector:4318/v1/metrics", Ok("http collector:4318 collector:4318 /v1/metrics"));
     check("http://vm:8428/opentelemetry/v1/traces", Ok("http vm:8428 vm:8428 /opentelemetry/v1/metrics"));
@@ -28,6 +29,10 @@ fn what_cannot_be_used_says_why_without_showing_it() {
     check("collector:4318", Err("it has no scheme"));
     check("http://me:hunter2@collector:4318", Err("it holds a user; credentials belong in headers_file"));
     check("http://collector:4318/?token=hunter2", Err("it holds a '?'"));
+    for port in ["99999", "0", "-1", ""] {
+        check(&format!("http://collector:{port}"), Err("its port is not a number from 1 to 65535"));
+        check(&format!("https://[::1]:{port}/a"), Err("its port is not a number from 1 to 65535"));
+    }
 }
 
 #[test]

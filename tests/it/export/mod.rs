@@ -26,7 +26,7 @@ use watchward::export::statistics::{Counters, Statistics};
 use watchward::model::catalogue::Catalogue;
 use watchward::model::labels::Labels;
 use watchward::model::reading::{Cycle, Points};
-use watchward::model::row::Metric;
+use watchward::model::row::{Metric, Rename};
 use watchward::model::series::{Series, SeriesId};
 use watchward::sys::clock::Clock;
 
@@ -68,6 +68,10 @@ const METRICS: &[Metric] = &[
     Metric::counter("t_written_bytes_total", "Bytes.").unit("By").otel("t.io").attribute("direction", "write"),
     Metric::gauge("t_io_now", "The same name, another type.").unit("By").otel("t.io"),
     Metric::gauge("t_wait_milliseconds", "Waits, in ms.").unit("s").strict("t_wait_seconds").scale(1e-3),
+    Metric::counter("t_cpu_seconds_total", "Time.").unit("s").otel("t.cpu.time").renames(&[
+        Rename::new("cpu", "cpu.logical_number").whole(),
+        Rename::new("mode", "cpu.mode").values(&[("irq", "interrupt")]),
+    ]),
     Metric::gauge("up", "Whether it is up."),
 ];
 

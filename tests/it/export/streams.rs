@@ -1,5 +1,9 @@
 //! From samples to points: names, units, scales, start times, ends.
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
+use prost::Message;
 use watchward::export::resource::Prepared;
 use watchward::export::streams::{Point, Streams};
 use watchward::model::series::{STALE, SeriesId};
@@ -77,6 +81,33 @@ fn a_sum_is_a_number_and_a_gauge_may_be_none() {
 fn a_name_of_opentelemetry_brings_its_scale_and_the_compat_name_does_not() {
     check("t_memory_mib", &[(0, 2.0)], &["g→0 2097152"]);
     check("t_wait_milliseconds", &[(0, 250.0)], &["g→0 250"]);
+}
+
+/// The attributes that the labels of a series become.
+fn check_attributes(name: &str, labels: &[(&str, &str)], expected: &[&str]) {
+    let (table, mut streams) = (Table::default(), Streams::default());
+    let id = table.series(name, labels);
+    take(&mut streams, &table, id, 0, 1.0).expect("a point");
+    let point = NumberDataPoint::decode(&*streams.get(id).expect("a stream").attributes).expect("fields of a point");
+    let shown = |one: &KeyValue| match one.value.as_ref().and_then(|value| value.value.as_ref()) {
+        Some(Value::StringValue(text)) => format!("{}='{text}'", one.key),
+        Some(Value::IntValue(whole)) => format!("{}={whole}", one.key),
+        other => format!("{} is {other:?}", one.key),
+    };
+    assert_eq!(point.attributes.iter().map(shown).collect::<Vec<_>>(), expected, "{name}");
+}
+
+#[test]
+fn labels_go_by_the_names_of_the_conventions_where_their_metric_does() {
+    let labels = [("cpu", "3"), ("mode", "irq"), ("zone", "z")];
+    check_attributes("t_cpu_seconds_total", &labels, &["cpu.logical_number=3", "cpu.mode='interrupt'", "zone='z'"]);
+    let odd = [("cpu", "all"), ("mode", "user")];
+    check_attributes("t_cpu_seconds_total", &odd, &["cpu.logical_number='all'", "cpu.mode='user'"]);
+    // Never the same name twice: one label would be lost.
+    let taken = [("cpu", "3"), ("cpu.mode", "x"), ("mode", "user")];
+    let expected = ["cpu.logical_number=3", "cpu.mode='x'", "mode='user'"];
+    check_attributes("t_cpu_seconds_total", &taken, &expected);
+    check_attributes("t_requests_total", &labels, &["cpu='3'", "mode='irq'", "zone='z'"]);
 }
 
 #[test]

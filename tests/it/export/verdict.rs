@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use prost::Message;
-use watchward::export::verdict::{Verdict, partial, reason, verdict, wait, wait_asked};
+use watchward::export::verdict::{Success, Verdict, reason, success, verdict, wait, wait_asked};
 
 /// A wall clock's noon.
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -56,12 +56,25 @@ fn a_success_may_be_partial() {
             Some(ExportMetricsPartialSuccess { rejected_data_points: rejected, error_message: words.to_string() });
         ExportMetricsServiceResponse { partial_success }.encode_to_vec()
     };
-    assert_eq!(partial(b""), None);
-    assert_eq!(partial(&answer(0, "")), None);
-    assert_eq!(partial(&answer(3, "too old")), Some((3, "too old".to_string())));
-    assert_eq!(partial(&answer(0, "please upgrade")), Some((0, "please upgrade".to_string())));
-    assert_eq!(partial(&answer(-5, "x")), Some((0, "x".to_string())));
-    assert_eq!(partial(b"<html>it works</html>"), None);
+    let partial = |rejected: u64, words: &str| Success::Partial(rejected, words.to_string());
+    assert_eq!(success(b""), Success::Whole);
+    assert_eq!(success(&answer(0, "")), Success::Whole);
+    assert_eq!(success(&answer(3, "too old")), partial(3, "too old"));
+    assert_eq!(success(&answer(0, "please upgrade")), partial(0, "please upgrade"));
+    assert_eq!(success(&answer(-5, "x")), partial(0, "x"));
+    // In JSON, whose whole numbers of 64 bits are texts.
+    assert_eq!(success(b"{}"), Success::Whole);
+    assert_eq!(success(br#"{"partialSuccess":{}}"#), Success::Whole);
+    let said = br#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"too old"}}"#;
+    assert_eq!(success(said), partial(3, "too old"));
+    assert_eq!(success(br#"{"partialSuccess":{"rejectedSpans":2}}"#), partial(2, ""));
+}
+
+#[test]
+fn a_success_that_is_no_answer_of_otlp_is_known_as_such() {
+    for body in ["<html>it works</html>", "[1]", "OK"] {
+        assert_eq!(success(body.as_bytes()), Success::Strange(body.to_string()));
+    }
 }
 
 #[test]

@@ -1,6 +1,11 @@
 //! What listens on this machine, read from recorded tables of the kernel.
 
-use watchward::sample::discovery::{listening_ports, listening_sockets};
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+use watchward::config::{self, Surroundings};
+use watchward::engines::find;
+use watchward::sample::discovery::{Said, ask, listening_ports, listening_sockets};
 
 const TCP: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -41,4 +46,22 @@ fn nonsense_is_not_seen() {
         assert!(listening_ports(table).is_empty());
         assert!(listening_sockets(table).is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_is_not_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, and nobody answers
+    let place = silent.local_addr().unwrap().to_string();
+    let here = Surroundings { host_name: "h".to_string(), state_dir: PathBuf::from("/nowhere") };
+    let toml = format!("[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"redis://{place}\"\n");
+    let target = config::read("agent.toml", &toml, &here).unwrap().configuration.targets.remove(0);
+    let said = ask(find("redis").unwrap(), &target).await;
+    let Said::Nothing(fault) = said else { panic!("{said:?}") };
+    assert_eq!(
+        fault.to_string(),
+        format!(
+            "no whole answer from {place} within 3 s [sample-02]\n\
+             hint: Is the server stopped, overloaded, or is something else listening on this port?"
+        )
+    );
 }

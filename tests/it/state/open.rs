@@ -92,7 +92,12 @@ async fn a_migration_that_fails_leaves_the_version_before_it() {
     close(open_with(&folder, &Settings { migrations: &BROKEN[..1], ..bare() }).await.0, &folder).await;
     let broken = Settings { migrations: BROKEN, ..bare() };
     let fault = State::open_with(&folder.state(), moment(0), &broken).await.err().unwrap();
-    assert_eq!(fault.what, "state.db: error returned from database: (code: 1) table half already exists");
+    assert_eq!(
+        fault.to_string().replace(&folder.path().display().to_string(), ""),
+        "state.db: error returned from database: (code: 1) table half already exists [state-09]\n\
+         detail: /state/state.db stands at schema version 1; the next start goes on from there.\n\
+         hint: Please report this with the words above."
+    );
     let file = folder.state().join("state.db");
     assert_eq!(number(&file, "PRAGMA user_version").await, 1);
     assert_eq!(number(&file, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'").await, 0);
@@ -185,6 +190,69 @@ async fn a_database_that_became_empty_is_not_made_anew() {
         "state.db is damaged: the file is empty, and the folder has been used before [state-03]\n\
          detail: The file is /state/state.db; it was left as it is.\n\
          hint: Stop the agent, keep a copy of state_dir, and put back a good state.db or move this one away."
+    );
+}
+
+#[tokio::test]
+async fn an_emptied_database_shows_by_what_stands_beside_it() {
+    let refused = "state.db is damaged: the file is empty, and the folder has been used before [state-03]\n\
+                   detail: The file is /state/state.db; it was left as it is.\n\
+                   hint: Stop the agent, keep a copy of state_dir, and put back a good state.db or move this one away.";
+    for sign in ["store", "state.db.before-3", "reserve"] {
+        for left in ["", "x"] {
+            let folder = Folder::new();
+            fs::create_dir_all(folder.state().join(sign)).unwrap();
+            fs::write(folder.state().join("state.db"), left).unwrap();
+            assert_eq!(refusal(&folder).await, refused, "{sign}");
+        }
+    }
+    let folder = Folder::new();
+    fs::create_dir_all(folder.state()).unwrap();
+    fs::write(folder.state().join("state.db"), "").unwrap();
+    open(&folder).await; // what a first start that was cut off leaves
+}
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_kept_stops_the_migration_before_it_begins() {
+    let folder = Folder::new();
+    let settings = Settings { migrations: &migrations::ALL[..1], ..bare() };
+    close(open_with(&folder, &settings).await.0, &folder).await;
+    let copy = folder.state().join("state.db.before-2");
+    fs::create_dir(&copy).unwrap();
+    assert_eq!(
+        refusal(&folder).await,
+        "cannot keep a copy of state.db before migrating it: Is a directory (os error 21) [state-05]\n\
+         detail: It was to be /state/state.db.before-2.\n\
+         hint: Is there room for a second state.db, and may the agent's user write there?"
+    );
+    assert_eq!(number(&folder.state().join("state.db"), "PRAGMA user_version").await, 1);
+    assert!(!folder.state().join("state.db.before-2-part").exists(), "half a copy is left");
+    fs::remove_dir(&copy).unwrap();
+    open(&folder).await;
+}
+
+#[tokio::test]
+async fn what_the_system_or_another_program_refuses_is_told() {
+    let folder = Folder::new();
+    fs::create_dir_all(folder.state().join("state.db")).unwrap();
+    assert_eq!(
+        refusal(&folder).await,
+        "the system refuses to read or write state.db: error returned from database: (code: 14) unable to open database \
+         file [state-07]\n\
+         detail: The file is /state/state.db.\n\
+         hint: May the agent's user write in state_dir, and does the system log tell of disk errors?"
+    );
+    let folder = Folder::new();
+    close(open(&folder).await, &folder).await;
+    let file = folder.state().join("state.db");
+    let mut other = SqliteConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+    sqlx::raw_sql("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let said = refusal(&folder).await;
+    assert_eq!(
+        said,
+        "state.db is locked by another process: error returned from database: (code: 5) database is locked [state-08]\n\
+         detail: The file is /state/state.db.\n\
+         hint: Does another program have state.db open for writing?"
     );
 }
 

@@ -16,7 +16,9 @@ fn a_file_larger_than_allowed_or_not_text_is_refused() {
     assert_eq!(files::read_text(&path, 5).unwrap(), "12345");
     assert_eq!(files::read_text(&path, 4).unwrap_err().to_string(), "it is larger than 4 bytes");
     fs::write(&path, [0xff, 0xfe]).unwrap();
-    assert_eq!(files::read_text(&path, 4).unwrap_err().to_string(), "it is not UTF-8 text");
+    assert_eq!(files::read_text(&path, 4).unwrap_err().to_string(), "it is not UTF-8 text, in line 1");
+    fs::write(&path, b"a\nb\xff").unwrap();
+    assert_eq!(files::read_text(&path, 4).unwrap_err().to_string(), "it is not UTF-8 text, in line 2");
 }
 
 #[test]
@@ -56,6 +58,9 @@ fn a_star_names_files_of_one_folder_in_order() {
     assert_eq!(names("a*"), ["a.toml", "a.yml"]);
     assert_eq!(names("*e*.b*k"), ["deep.yml.bak"]);
     assert_eq!(names("one.yml"), ["one.yml"]);
+    fs::write(folder.0.join(".c.yml"), "").unwrap();
+    assert_eq!(names("*.yml"), ["a.yml", "b.yml"], "hidden files are not meant");
+    assert_eq!(names(".*.yml"), [".c.yml"]);
     assert!(names("*.none").is_empty());
     assert!(files::expand(Path::new("/nowhere/*.yml")).is_err());
 }

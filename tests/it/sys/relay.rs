@@ -127,8 +127,25 @@ async fn more_connections_than_allowed_are_refused() {
     for _ in 0..3 {
         kept.push(UnixStream::connect(relay.path()).await.expect("a connection"));
     }
-    assert_eq!(relay.failed().await.code, "relay-02");
+    assert_eq!(relay.failed().await.to_string(), "the driver wants more connections than it may have [relay-02]");
     assert_eq!(kept[2].read(&mut [0; 8]).await.expect("closed"), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_too_long_to_connect_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port"); // accepts, and never shakes hands
+    let port = listener.local_addr().expect("an address").port();
+    let tls = Some(watchward::sys::tls::Wish { server_name: "localhost".to_string(), ..Default::default() });
+    watchward::sys::tls::install_provider();
+    let relay = Relay::open(Road { tls, ..road(port, Framing::None) }).expect("a relay");
+    let _driver = UnixStream::connect(relay.path()).await.expect("a connection");
+    assert_eq!(
+        relay.failed().await.to_string(),
+        format!(
+            "127.0.0.1:{port} did not answer within 300ms [relay-03]\n\
+             hint: Does something drop packets between here and there, or is the server overloaded?"
+        )
+    );
 }
 
 #[tokio::test]

@@ -23,9 +23,17 @@ fn a_rotated_file_is_used_at_once_and_its_line_break_is_no_part_of_it() {
 #[test]
 fn what_cannot_be_read_is_named_with_the_system_s_words() {
     let missing = secrets::read(&SecretSource::File("/nowhere/pw".into())).unwrap_err();
-    assert_eq!(missing.what, "cannot read the secret in /nowhere/pw: No such file or directory (os error 2)");
+    assert_eq!(
+        missing.to_string(),
+        "cannot read the secret in /nowhere/pw: No such file or directory (os error 2) [secret-01]\n\
+         hint: Does the file exist, and may the agent's user read it?"
+    );
     let unset = secrets::read(&SecretSource::Environment("WATCHWARD_NOBODY_SETS_THIS".to_string())).unwrap_err();
-    assert_eq!(unset.what, "the environment variable WATCHWARD_NOBODY_SETS_THIS is not set");
+    assert_eq!(
+        unset.to_string(),
+        "the environment variable WATCHWARD_NOBODY_SETS_THIS is not set [secret-02]\n\
+         hint: Set it where the agent is started, or name a file instead."
+    );
 }
 
 #[test]

@@ -135,7 +135,21 @@ async fn a_server_without_tls_or_below_the_wanted_version_is_told() {
     });
     let stream = dial(&Address::Tcp { host: "127.0.0.1".to_string(), port }, 1000).await.unwrap();
     let fault = secure(stream, &wish(&old)).await.err().unwrap();
-    assert_eq!(fault.hint, "Does the server speak TLS on this port, in version 1.2 or newer?");
+    assert_eq!(
+        fault.to_string(),
+        "TLS with 'db1.example' failed: received corrupt message of type InvalidContentType [tls-04]\n\
+         hint: Does the server speak TLS on this port, in version 1.2 or newer?"
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_no_certificate_can_have_is_told() {
+    let good = server("db1.example", 2096, false).await;
+    let odd = Wish { server_name: "db 1".to_string(), ..wish(&good) };
+    assert_eq!(
+        hello(&good, odd).await.unwrap_err().to_string(),
+        "'db 1' is not a name a certificate can be for [tls-01]"
+    );
 }
 
 #[tokio::test]

@@ -1,19 +1,32 @@
 //! What is measured of Elasticsearch and OpenSearch: names, types and where in the answers they stand.
 
-use crate::model::row::Metric;
+use crate::model::row::{Metric, Rename};
+
+/// The labels of every series, in the words of OpenTelemetry's receiver, which needs `name` for others.
+const CLUSTER_NAME: Rename = Rename::new("cluster", "elasticsearch.cluster.name");
+const NODE_NAME: Rename = Rename::new("name", "elasticsearch.node.name");
+const PLACE: &[Rename] = &[CLUSTER_NAME, NODE_NAME];
+const STATUS: &[Rename] = &[CLUSTER_NAME, Rename::new("color", "status")];
+const POOL: &[Rename] = &[CLUSTER_NAME, NODE_NAME, Rename::new("pool", "name")];
+const COLLECTOR: &[Rename] = &[CLUSTER_NAME, NODE_NAME, Rename::new("gc", "name")];
+const BREAKER: &[Rename] = &[CLUSTER_NAME, NODE_NAME, Rename::new("breaker", "name")];
 
 /// Paths in the cluster's health; `color` is worked out here.
 pub static HEALTH: &[Metric] = &[
     Metric::gauge("elasticsearch_cluster_health_status", "1 for the colour that the cluster has: green, yellow, red.")
+        .unit("{status}")
         .otel("elasticsearch.cluster.health")
+        .renames(STATUS)
         .from("color.{color}"),
     Metric::gauge("elasticsearch_cluster_health_number_of_nodes", "Nodes in the cluster.")
         .unit("{node}")
         .otel("elasticsearch.cluster.nodes")
+        .renames(PLACE)
         .from("number_of_nodes"),
     Metric::gauge("elasticsearch_cluster_health_number_of_data_nodes", "Data nodes in the cluster.")
         .unit("{node}")
         .otel("elasticsearch.cluster.data_nodes")
+        .renames(PLACE)
         .from("number_of_data_nodes"),
     Metric::gauge("elasticsearch_cluster_health_active_primary_shards", "Primary shards that are active.")
         .unit("{shard}")
@@ -21,6 +34,7 @@ pub static HEALTH: &[Metric] = &[
     Metric::gauge("elasticsearch_cluster_health_active_shards", "Shards that are active, replicas included.")
         .unit("{shard}")
         .otel("elasticsearch.cluster.shards")
+        .renames(PLACE)
         .from("active_shards"),
     Metric::gauge("elasticsearch_cluster_health_relocating_shards", "Shards that move from one node to another.")
         .unit("{shard}")
@@ -43,6 +57,7 @@ pub static HEALTH: &[Metric] = &[
     )
     .unit("{task}")
     .otel("elasticsearch.cluster.pending_tasks")
+    .renames(PLACE)
     .from("number_of_pending_tasks"),
     Metric::gauge(
         "elasticsearch_cluster_health_number_of_in_flight_fetch",
@@ -50,6 +65,7 @@ pub static HEALTH: &[Metric] = &[
     )
     .unit("{fetch}")
     .otel("elasticsearch.cluster.in_flight_fetch")
+    .renames(PLACE)
     .from("number_of_in_flight_fetch"),
     Metric::gauge(
         "elasticsearch_cluster_health_task_max_waiting_in_queue_millis",
@@ -65,18 +81,22 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_jvm_memory_used_bytes", "Memory of the JVM in use, by area.")
         .unit("By")
         .otel("jvm.memory.heap.used")
+        .renames(PLACE)
         .from("area.{area}.used"),
     Metric::gauge("elasticsearch_jvm_memory_committed_bytes", "Memory of the JVM taken from the system, by area.")
         .unit("By")
         .otel("jvm.memory.heap.committed")
+        .renames(PLACE)
         .from("area.{area}.committed"),
     Metric::gauge("elasticsearch_jvm_memory_max_bytes", "The most memory that the JVM may use, by area.")
         .unit("By")
         .otel("jvm.memory.heap.max")
+        .renames(PLACE)
         .from("area.{area}.max"),
     Metric::gauge("elasticsearch_jvm_memory_pool_used_bytes", "Memory in use, by pool.")
         .unit("By")
         .otel("jvm.memory.pool.used")
+        .renames(POOL)
         .from("jvm.mem.pools.{pool}.used_in_bytes"),
     Metric::gauge(
         "elasticsearch_jvm_memory_pool_max_bytes",
@@ -84,16 +104,19 @@ pub static NODE: &[Metric] = &[
     )
     .unit("By")
     .otel("jvm.memory.pool.max")
+    .renames(POOL)
     .from("jvm.mem.pools.{pool}.max_in_bytes"),
     Metric::counter("elasticsearch_jvm_gc_collection_seconds_count", "Garbage collections, by collector.")
         .unit("{collection}")
         .strict("elasticsearch_jvm_gc_collections_total")
         .otel("jvm.gc.collections.count")
+        .renames(COLLECTOR)
         .from("jvm.gc.collectors.{gc}.collection_count"),
     Metric::counter("elasticsearch_jvm_gc_collection_seconds_sum", "Time spent in garbage collection, by collector.")
         .unit("s")
         .strict("elasticsearch_jvm_gc_collection_seconds_total")
         .otel("jvm.gc.collections.elapsed")
+        .renames(COLLECTOR)
         .from("jvm.gc.collectors.{gc}.collection_time_in_millis"),
     Metric::gauge("elasticsearch_jvm_uptime_seconds", "Seconds since the node started.")
         .unit("s")
@@ -101,14 +124,17 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_filesystem_data_available_bytes", "Space that the node may still use on a data path.")
         .unit("By")
         .otel("elasticsearch.node.fs.disk.available")
+        .renames(PLACE)
         .from("data.available_in_bytes"),
     Metric::gauge("elasticsearch_filesystem_data_free_bytes", "Free space of the file system of a data path.")
         .unit("By")
         .otel("elasticsearch.node.fs.disk.free")
+        .renames(PLACE)
         .from("data.free_in_bytes"),
     Metric::gauge("elasticsearch_filesystem_data_size_bytes", "Size of the file system of a data path.")
         .unit("By")
         .otel("elasticsearch.node.fs.disk.total")
+        .renames(PLACE)
         .from("data.total_in_bytes"),
     Metric::counter("elasticsearch_indices_indexing_index_total", "Documents indexed.")
         .unit("{document}")
@@ -168,6 +194,7 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_indices_docs", "Documents on this node.")
         .unit("{document}")
         .otel("elasticsearch.node.documents")
+        .renames(PLACE)
         .from("indices.docs.count"),
     Metric::gauge(
         "elasticsearch_indices_docs_deleted",
@@ -178,6 +205,7 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_indices_store_size_bytes", "Size of the shards on this node.")
         .unit("By")
         .otel("elasticsearch.node.shards.size")
+        .renames(PLACE)
         .from("indices.store.size_in_bytes"),
     Metric::gauge("elasticsearch_indices_segments_count", "Segments on this node.")
         .unit("{segment}")
@@ -188,10 +216,12 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_indices_translog_operations", "Operations in the transaction log.")
         .unit("{operation}")
         .otel("elasticsearch.node.translog.operations")
+        .renames(PLACE)
         .from("indices.translog.operations"),
     Metric::gauge("elasticsearch_indices_translog_size_in_bytes", "Size of the transaction log.")
         .unit("By")
         .otel("elasticsearch.node.translog.size")
+        .renames(PLACE)
         .from("indices.translog.size_in_bytes"),
     Metric::gauge("elasticsearch_indices_fielddata_memory_size_bytes", "Memory of the field data cache.")
         .unit("By")
@@ -232,6 +262,7 @@ pub static NODE: &[Metric] = &[
     )
     .unit("By")
     .otel("elasticsearch.memory.indexing_pressure")
+    .renames(PLACE)
     .from("indexing_pressure.{indexing_pressure}.current.all_in_bytes"),
     Metric::gauge(
         "elasticsearch_indexing_pressure_limit_in_bytes",
@@ -239,27 +270,33 @@ pub static NODE: &[Metric] = &[
     )
     .unit("By")
     .otel("elasticsearch.indexing_pressure.memory.limit")
+    .renames(PLACE)
     .from("indexing_pressure.{indexing_pressure}.limit_in_bytes"),
     Metric::counter("elasticsearch_breakers_tripped", "How often a circuit breaker refused a request for its memory.")
         .unit("{trip}")
         .strict("elasticsearch_breakers_tripped_total")
         .otel("elasticsearch.breaker.tripped")
+        .renames(BREAKER)
         .from("breakers.{breaker}.tripped"),
     Metric::gauge("elasticsearch_breakers_estimated_size_bytes", "Memory that a circuit breaker counts.")
         .unit("By")
         .otel("elasticsearch.breaker.memory.estimated")
+        .renames(BREAKER)
         .from("breakers.{breaker}.estimated_size_in_bytes"),
     Metric::gauge("elasticsearch_breakers_limit_size_bytes", "The most that a circuit breaker lets through.")
         .unit("By")
         .otel("elasticsearch.breaker.memory.limit")
+        .renames(BREAKER)
         .from("breakers.{breaker}.limit_size_in_bytes"),
     Metric::gauge("elasticsearch_process_cpu_percent", "Processor time of the node, in percent.")
         .unit("%")
         .otel("elasticsearch.process.cpu.usage")
+        .renames(PLACE)
         .from("process.cpu.percent"),
     Metric::counter("elasticsearch_process_cpu_seconds_total", "Processor time that the node has used.")
         .unit("s")
         .otel("elasticsearch.process.cpu.time")
+        .renames(PLACE)
         .from("process.cpu.total_in_millis"),
     Metric::gauge("elasticsearch_process_open_files_count", "File descriptors in use.")
         .unit("{file}")
@@ -271,15 +308,22 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_os_cpu_percent", "Processor use of the machine, in percent.")
         .unit("%")
         .otel("elasticsearch.os.cpu.usage")
+        .renames(PLACE)
         .from("os.cpu.percent"),
     Metric::gauge("elasticsearch_os_load1", "Load of the machine over a minute.")
+        .unit("1")
         .otel("elasticsearch.os.cpu.load_avg.1m")
+        .renames(PLACE)
         .from("os.cpu.load_average.1m"),
     Metric::gauge("elasticsearch_os_load5", "Load of the machine over 5 minutes.")
+        .unit("1")
         .otel("elasticsearch.os.cpu.load_avg.5m")
+        .renames(PLACE)
         .from("os.cpu.load_average.5m"),
     Metric::gauge("elasticsearch_os_load15", "Load of the machine over 15 minutes.")
+        .unit("1")
         .otel("elasticsearch.os.cpu.load_avg.15m")
+        .renames(PLACE)
         .from("os.cpu.load_average.15m"),
     Metric::counter("elasticsearch_transport_rx_size_bytes_total", "Bytes received from other nodes.")
         .unit("By")
@@ -290,6 +334,7 @@ pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_http_open_connections", "Open client connections.")
         .unit("{connection}")
         .otel("elasticsearch.node.http.connections")
+        .renames(PLACE)
         .from("http.current_open"),
 ];
 

@@ -1,6 +1,6 @@
 //! Mounts: the list in proc/, and which of them are measured: those that node_exporter measures by default.
 
-use crate::model::row::Metric;
+use crate::model::row::{Metric, Rename};
 
 /// One mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,15 +14,26 @@ pub struct Mount {
 
 pub const LABELS: &[&str] = &["device", "mountpoint", "fstype", "device_error"];
 
+const RENAMES: &[Rename] = &[
+    Rename::new("device", "system.device"),
+    Rename::new("mountpoint", "system.filesystem.mountpoint"),
+    Rename::new("fstype", "system.filesystem.type"),
+];
+
 pub const METRICS: &[Metric] = &[
     Metric::gauge("node_filesystem_device_error", "Whether the file system gave an error instead of its figures.")
         .from("error"),
-    Metric::gauge("node_filesystem_size_bytes", "Size of the file system.").from("size").unit("By"),
+    Metric::gauge("node_filesystem_size_bytes", "Size of the file system.")
+        .from("size")
+        .unit("By")
+        .otel("system.filesystem.limit")
+        .renames(RENAMES),
     Metric::gauge("node_filesystem_free_bytes", "Free space, with what is kept for root.").from("free").unit("By"),
     Metric::gauge("node_filesystem_avail_bytes", "Free space for ordinary users.")
         .from("avail")
         .unit("By")
         .otel("system.filesystem.usage")
+        .renames(RENAMES)
         .attribute("system.filesystem.state", "free"),
     Metric::gauge("node_filesystem_files", "File nodes in all.").from("files"),
     Metric::gauge("node_filesystem_files_free", "Free file nodes.").from("files_free"),

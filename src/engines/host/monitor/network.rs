@@ -5,23 +5,34 @@ use std::collections::BTreeMap;
 use crate::engines::contract::{Answer, Emit, Facts};
 use crate::engines::host::monitor::{garbled, text_of, texts};
 use crate::model::reading::Unknown;
-use crate::model::row::{Family, Metric, MetricKind};
+use crate::model::row::{Family, Metric, MetricKind, Rename};
 use crate::sys::process;
+
+const INTERFACE: &[Rename] = &[Rename::new("device", "network.interface.name")];
+/// The conventions call it so for packets alone.
+const DEVICE: &[Rename] = &[Rename::new("device", "system.device")];
 
 /// In the order of the columns of proc/net/dev.
 pub const NETDEV: &[Metric] = &[
     Metric::counter("node_network_receive_bytes_total", "Bytes received.")
         .unit("By")
         .otel("system.network.io")
+        .renames(INTERFACE)
         .attribute("network.io.direction", "receive"),
     Metric::counter("node_network_receive_packets_total", "Packets received.")
+        .unit("{packet}")
         .otel("system.network.packet.count")
+        .renames(DEVICE)
         .attribute("network.io.direction", "receive"),
     Metric::counter("node_network_receive_errs_total", "Errors on receiving.")
+        .unit("{error}")
         .otel("system.network.errors")
+        .renames(INTERFACE)
         .attribute("network.io.direction", "receive"),
     Metric::counter("node_network_receive_drop_total", "Packets received and dropped.")
+        .unit("{packet}")
         .otel("system.network.packet.dropped")
+        .renames(INTERFACE)
         .attribute("network.io.direction", "receive"),
     Metric::counter("node_network_receive_fifo_total", "Overruns of the receive queue."),
     Metric::counter("node_network_receive_frame_total", "Frames received that were misaligned."),
@@ -30,15 +41,22 @@ pub const NETDEV: &[Metric] = &[
     Metric::counter("node_network_transmit_bytes_total", "Bytes sent.")
         .unit("By")
         .otel("system.network.io")
+        .renames(INTERFACE)
         .attribute("network.io.direction", "transmit"),
     Metric::counter("node_network_transmit_packets_total", "Packets sent.")
+        .unit("{packet}")
         .otel("system.network.packet.count")
+        .renames(DEVICE)
         .attribute("network.io.direction", "transmit"),
     Metric::counter("node_network_transmit_errs_total", "Errors on sending.")
+        .unit("{error}")
         .otel("system.network.errors")
+        .renames(INTERFACE)
         .attribute("network.io.direction", "transmit"),
     Metric::counter("node_network_transmit_drop_total", "Packets to send that were dropped.")
+        .unit("{packet}")
         .otel("system.network.packet.dropped")
+        .renames(INTERFACE)
         .attribute("network.io.direction", "transmit"),
     Metric::counter("node_network_transmit_fifo_total", "Overruns of the send queue."),
     Metric::counter("node_network_transmit_colls_total", "Collisions."),

@@ -3,7 +3,7 @@
 use crate::engines::contract::{Answer, Emit, Facts};
 use crate::engines::host::monitor::{garbled, text_of, texts};
 use crate::model::reading::Unknown;
-use crate::model::row::{Family, Metric, MetricKind};
+use crate::model::row::{Family, Metric, MetricKind, Rename};
 
 /// Clock ticks per second in all that the kernel tells users: 100 on every architecture it runs on today.
 const USER_HZ: f64 = 100.0;
@@ -19,8 +19,13 @@ pub const STAT: &[Metric] = &[
     Metric::gauge("node_procs_blocked", "Processes and threads that wait for input or output.").from("procs_blocked"),
 ];
 
-const CPU: Metric =
-    Metric::counter("node_cpu_seconds_total", "Time each CPU spent in each mode.").unit("s").otel("system.cpu.time");
+const CPU: Metric = Metric::counter("node_cpu_seconds_total", "Time each CPU spent in each mode.")
+    .unit("s")
+    .otel("system.cpu.time")
+    .renames(&[
+        Rename::new("cpu", "cpu.logical_number").whole(),
+        Rename::new("mode", "cpu.mode").values(&[("irq", "interrupt")]),
+    ]);
 const CPU_GUEST: Metric = Metric::counter(
     "node_cpu_guest_seconds_total",
     "Time each CPU spent in guests; `user` and `nice` hold it as well.",
@@ -111,30 +116,39 @@ pub fn vmstat(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<()
     Ok(())
 }
 
+const DEVICE: &[Rename] = &[Rename::new("device", "system.device")];
+
 /// In the order of the columns of proc/diskstats. `scale` is for strict names; what a column is multiplied with is in SCALES.
 pub const DISKSTATS: &[Metric] = &[
     Metric::counter("node_disk_reads_completed_total", "Reads completed.")
+        .unit("{operation}")
         .otel("system.disk.operations")
+        .renames(DEVICE)
         .attribute("disk.io.direction", "read"),
     Metric::counter("node_disk_reads_merged_total", "Reads merged with their neighbours."),
     Metric::counter("node_disk_read_bytes_total", "Bytes read.")
         .unit("By")
         .otel("system.disk.io")
+        .renames(DEVICE)
         .attribute("disk.io.direction", "read"),
     Metric::counter("node_disk_read_time_seconds_total", "Time spent on all reads.").unit("s"),
     Metric::counter("node_disk_writes_completed_total", "Writes completed.")
+        .unit("{operation}")
         .otel("system.disk.operations")
+        .renames(DEVICE)
         .attribute("disk.io.direction", "write"),
     Metric::counter("node_disk_writes_merged_total", "Writes merged with their neighbours."),
     Metric::counter("node_disk_written_bytes_total", "Bytes written.")
         .unit("By")
         .otel("system.disk.io")
+        .renames(DEVICE)
         .attribute("disk.io.direction", "write"),
     Metric::counter("node_disk_write_time_seconds_total", "Time spent on all writes.").unit("s"),
     Metric::gauge("node_disk_io_now", "Reads and writes under way."),
     Metric::counter("node_disk_io_time_seconds_total", "Time in which any read or write was under way.")
         .unit("s")
-        .otel("system.disk.io_time"),
+        .otel("system.disk.io_time")
+        .renames(DEVICE),
     Metric::counter("node_disk_io_time_weighted_seconds_total", "Time spent on reads and writes, each counted.")
         .unit("s"),
     Metric::counter("node_disk_discards_completed_total", "Discards completed."),

@@ -1,6 +1,9 @@
 //! The metrics of each row: `from` is the column. Strict names where promtool would complain of the exporter's.
 
-use crate::model::row::Metric;
+use crate::model::row::{Metric, Rename};
+
+/// The conventions' word for the label `datname`.
+const RENAMES: &[Rename] = &[Rename::new("datname", "db.namespace")];
 
 /// When the server was started.
 pub static POSTMASTER: &[Metric] =
@@ -17,7 +20,8 @@ pub static ACTIVITY: &[Metric] = &[
         .from("sessions")
         .unit("{connection}")
         .strict("pg_stat_activity_sessions")
-        .otel("postgresql.backends"),
+        .otel("postgresql.backends")
+        .renames(RENAMES),
     Metric::gauge(
         "pg_stat_activity_max_tx_duration",
         "Age of the oldest transaction of sessions in this state, in seconds.",
@@ -36,47 +40,56 @@ pub static DATABASE: &[Metric] = &[
         .from("xact_commit")
         .unit("{transaction}")
         .strict("pg_stat_database_xact_commit_total")
-        .otel("postgresql.commits"),
+        .otel("postgresql.commits")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_xact_rollback", "Transactions rolled back.")
         .from("xact_rollback")
         .unit("{transaction}")
         .strict("pg_stat_database_xact_rollback_total")
-        .otel("postgresql.rollbacks"),
+        .otel("postgresql.rollbacks")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_blks_read", "Blocks read from the system.")
         .from("blks_read")
         .unit("{block}")
         .strict("pg_stat_database_blks_read_total")
-        .otel("postgresql.blks_read"),
+        .otel("postgresql.blks_read")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_blks_hit", "Blocks found in shared buffers.")
         .from("blks_hit")
         .unit("{block}")
         .strict("pg_stat_database_blks_hit_total")
-        .otel("postgresql.blks_hit"),
+        .otel("postgresql.blks_hit")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_tup_returned", "Rows that scans returned.")
         .from("tup_returned")
         .unit("{row}")
         .strict("pg_stat_database_tup_returned_total")
-        .otel("postgresql.tup_returned"),
+        .otel("postgresql.tup_returned")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_tup_fetched", "Rows fetched by index scans.")
         .from("tup_fetched")
         .unit("{row}")
         .strict("pg_stat_database_tup_fetched_total")
-        .otel("postgresql.tup_fetched"),
+        .otel("postgresql.tup_fetched")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_tup_inserted", "Rows inserted.")
         .from("tup_inserted")
         .unit("{row}")
         .strict("pg_stat_database_tup_inserted_total")
-        .otel("postgresql.tup_inserted"),
+        .otel("postgresql.tup_inserted")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_tup_updated", "Rows updated.")
         .from("tup_updated")
         .unit("{row}")
         .strict("pg_stat_database_tup_updated_total")
-        .otel("postgresql.tup_updated"),
+        .otel("postgresql.tup_updated")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_tup_deleted", "Rows deleted.")
         .from("tup_deleted")
         .unit("{row}")
         .strict("pg_stat_database_tup_deleted_total")
-        .otel("postgresql.tup_deleted"),
+        .otel("postgresql.tup_deleted")
+        .renames(RENAMES),
     Metric::counter(
         "pg_stat_database_conflicts",
         "Queries cancelled on a standby because they conflicted with recovery.",
@@ -88,17 +101,20 @@ pub static DATABASE: &[Metric] = &[
         .from("temp_files")
         .unit("{file}")
         .strict("pg_stat_database_temp_files_total")
-        .otel("postgresql.temp_files"),
+        .otel("postgresql.temp_files")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_temp_bytes", "Bytes written to temporary files.")
         .from("temp_bytes")
         .unit("By")
         .strict("pg_stat_database_temp_bytes_total")
-        .otel("postgresql.temp.io"),
+        .otel("postgresql.temp.io")
+        .renames(RENAMES),
     Metric::counter("pg_stat_database_deadlocks", "Deadlocks detected.")
         .from("deadlocks")
         .unit("{deadlock}")
         .strict("pg_stat_database_deadlocks_total")
-        .otel("postgresql.deadlocks"),
+        .otel("postgresql.deadlocks")
+        .renames(RENAMES),
     Metric::counter(
         "pg_stat_database_blk_read_time",
         "Time spent reading blocks, in milliseconds; 0 without track_io_timing.",
@@ -160,7 +176,8 @@ pub static LOCKS: &[Metric] = &[Metric::gauge("pg_locks_count", "Locks held or w
     .from("count")
     .unit("{lock}")
     .strict("pg_locks_held_or_awaited")
-    .otel("postgresql.database.locks")];
+    .otel("postgresql.database.locks")
+    .renames(RENAMES)];
 
 /// Who waits for a lock.
 pub static BLOCKED: &[Metric] = &[
@@ -479,7 +496,8 @@ pub static DATABASE_SIZE: &[Metric] = &[
     Metric::gauge("pg_database_size_bytes", "Disk space used by the database.")
         .from("size")
         .unit("By")
-        .otel("postgresql.db_size"),
+        .otel("postgresql.db_size")
+        .renames(RENAMES),
     Metric::gauge("pg_database_connection_limit", "The most sessions it allows; -1: no limit.")
         .from("connection_limit")
         .unit("{connection}"),

@@ -162,6 +162,7 @@ pub static PERSISTENCE: &[Metric] = &[
         .from("async_loading"),
     Metric::gauge("redis_rdb_changes_since_last_save", "Changes since the last save.")
         .from("rdb_changes_since_last_save")
+        .unit("{change}")
         .otel("redis.rdb.changes_since_last_save"),
     Metric::gauge("redis_rdb_bgsave_in_progress", "1 while a save runs.").from("rdb_bgsave_in_progress"),
     Metric::gauge("redis_rdb_last_save_timestamp_seconds", "When the last save succeeded, in seconds since 1970.")
@@ -233,12 +234,15 @@ pub static PERSISTENCE: &[Metric] = &[
 pub static STATS: &[Metric] = &[
     Metric::counter("redis_connections_received_total", "Connections accepted.")
         .from("total_connections_received")
+        .unit("{connection}")
         .otel("redis.connections.received"),
     Metric::counter("redis_commands_processed_total", "Commands processed.")
         .from("total_commands_processed")
+        .unit("{command}")
         .otel("redis.commands.processed"),
     Metric::counter("redis_rejected_connections_total", "Connections refused because of maxclients.")
         .from("rejected_connections")
+        .unit("{connection}")
         .otel("redis.connections.rejected"),
     Metric::counter("redis_net_input_bytes_total", "Bytes read.")
         .from("total_net_input_bytes")
@@ -267,9 +271,11 @@ pub static STATS: &[Metric] = &[
         .unit("{client}"),
     Metric::counter("redis_keyspace_hits_total", "Look-ups that found their key.")
         .from("keyspace_hits")
+        .unit("{hit}")
         .otel("redis.keyspace.hits"),
     Metric::counter("redis_keyspace_misses_total", "Look-ups that did not.")
         .from("keyspace_misses")
+        .unit("{miss}")
         .otel("redis.keyspace.misses"),
     Metric::counter("redis_acl_access_denied_auth_total", "Logins refused.").from("acl_access_denied_auth"),
     Metric::counter("redis_acl_access_denied_cmd_total", "Commands refused by ACL.").from("acl_access_denied_cmd"),
@@ -356,6 +362,7 @@ pub static STATS: &[Metric] = &[
 pub static REPLICATION: &[Metric] = &[
     Metric::gauge("redis_connected_slaves", "Replicas connected.")
         .from("connected_slaves")
+        .unit("{replica}")
         .otel("redis.slaves.connected"),
     Metric::gauge("redis_master_repl_offset", "Position of the replication stream here.")
         .from("master_repl_offset")
@@ -434,7 +441,7 @@ pub static ERRORS: &[Metric] = &[Metric::counter("redis_errors_total", "Errors a
 
 /// Commands.
 pub static COMMANDS: &[Metric] = &[
-    Metric::counter("redis_commands_total", "Calls.").from("calls").otel("redis.cmd.calls"),
+    Metric::counter("redis_commands_total", "Calls.").from("calls").unit("{call}").otel("redis.cmd.calls"),
     Metric::counter("redis_commands_duration_seconds_total", "Time spent.").from("usec/1e6").unit("s"),
     Metric::counter("redis_commands_rejected_calls_total", "Calls refused before they ran.").from("rejected_calls"),
     Metric::counter("redis_commands_failed_calls_total", "Calls that failed.").from("failed_calls"),
