@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::output::{self, tell};
 use crate::cli::table::{Side, clean, columns};
 use crate::cli::{REFUSED, UNKNOWN, WELL};
 use crate::config::{self, Source, Surroundings};
@@ -50,12 +51,9 @@ pub struct Ways {
 /// Looks, asks, writes where that is wanted, and prints.
 pub fn print(wanted: &Discover) -> u8 {
     match discover(wanted) {
-        Ok(text) => {
-            print!("{text}");
-            WELL
-        }
+        Ok(text) => output::answer(&text, WELL),
         Err(fault) => {
-            eprintln!("error: {fault}");
+            tell(&format!("error: {fault}"));
             if fault.code == "cli-01" { UNKNOWN } else { REFUSED }
         }
     }
@@ -162,6 +160,11 @@ impl Server {
         matches!(self.said, Said::NeedsCredentials(..))
     }
 
+    /// Whether it takes its logins from another.
+    fn follows(&self) -> bool {
+        self.facts().is_some_and(|facts| FOLLOWERS.contains(&facts.role.as_str()))
+    }
+
     fn password_file(&self, ways: &Ways) -> PathBuf {
         ways.folder.join(format!("{}.pw", self.found.name))
     }
@@ -210,7 +213,7 @@ impl Server {
             password_file: &file,
             as_owner: &as_owner,
         };
-        if self.facts().is_some_and(|facts| FOLLOWERS.contains(&facts.role.as_str())) {
+        if self.follows() {
             return [
                 format!("(umask 077 && mkdir -p {folder} && cat PRIMARYS_PASSWORD_FILE > {file})"),
                 "# It has the logins of its primary: make one there, and use the same password here.".to_string(),
@@ -261,6 +264,12 @@ pub fn text(servers: &[Server], ways: &Ways) -> String {
             server.found.name,
             server.fault().map_or("", |fault| fault.what.as_str())
         ));
+        if server.version().is_empty() && !server.follows() {
+            out.push_str(&format!(
+                "\nWithout a login it does not say its version: where it is not the newest, name it behind `grants {}`.\n",
+                server.engine.word()
+            ));
+        }
         if ways.written.is_none() {
             let block: String = server.block(ways).lines().map(|line| format!("  {line}\n")).collect();
             out.push_str(&format!("\nand in the configuration:\n\n{block}"));
@@ -278,7 +287,9 @@ fn farewell(servers: &[Server], ways: &Ways) -> String {
             let path = shell(&path.display().to_string());
             format!(
                 "\n{path} names all of them. Check it, and watch (an agent that runs already must be stopped before):\n\n  \
-                 {program} check-config --config {path}\n  {program} --config {path}\n"
+                 {program} check-config --config {path}\n  {program} --config {path}\n\n\
+                 In another terminal, ask how all is:\n\n  \
+                 {program} status --config {path}\n"
             )
         }
         None if servers.iter().any(Server::needs_credentials) => {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::output::{self, tell};
 use crate::cli::{REFUSED, WELL};
 use crate::engines;
 use crate::engines::contract::{Engine, SESSION_NAME, Version};
@@ -45,15 +46,11 @@ pub fn print(wanted: &Grants) -> u8 {
         Ok((login, script)) if wanted.json => {
             let Grants { engine, version, .. } = wanted;
             let answer = serde_json::json!({ "engine": engine, "version": version, "login": login, "script": script });
-            println!("{answer}");
-            WELL
+            output::answer(&format!("{answer}\n"), WELL)
         }
-        Ok((_, script)) => {
-            print!("{script}");
-            WELL
-        }
+        Ok((_, script)) => output::answer(&script, WELL),
         Err(fault) => {
-            eprintln!("error: {fault}");
+            tell(&format!("error: {fault}"));
             REFUSED
         }
     }

@@ -71,7 +71,7 @@ fn what_was_found_is_told_with_all_that_is_to_be_typed() {
          \n  \
            (umask 077 && mkdir -p '/etc/w w' && head -c 18 /dev/urandom | base64 > '/etc/w w/postgresql-5432.pw')\n  \
            { watchward grants postgresql 15; cat '/etc/w w/postgresql-5432.pw' '/etc/w w/postgresql-5432.pw'; } \
-         | sudo -u dbuser setsid -w psql -X -q -d postgres\n\
+         | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)\n\
          \n\
          and in the configuration:\n\
          \n  \
@@ -92,7 +92,11 @@ fn what_was_found_is_told_with_all_that_is_to_be_typed() {
          /etc/w/agent.toml names all of them. Check it, and watch (an agent that runs already must be stopped before):\n\
          \n  \
            watchward check-config --config /etc/w/agent.toml\n  \
-           watchward --config /etc/w/agent.toml\n"
+           watchward --config /etc/w/agent.toml\n\
+         \n\
+         In another terminal, ask how all is:\n\
+         \n  \
+           watchward status --config /etc/w/agent.toml\n"
     );
     assert_eq!(
         text(&[], &ways(Path::new("/"), None)),
@@ -125,8 +129,8 @@ fn the_user_of_the_server_makes_the_login() {
         let ways = Ways { user: user.to_string(), is_root, ..ways(Path::new("/w"), None) };
         machine(&three(), &ways)["servers"][0]["commands"][1].as_str().expect("a command").to_string()
     };
-    assert!(line("me", false).ends_with(" | sudo -u dbuser setsid -w psql -X -q -d postgres"));
-    assert!(line("root", true).ends_with(" | runuser -u dbuser -- setsid -w psql -X -q -d postgres"));
+    assert!(line("me", false).ends_with(" | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)"));
+    assert!(line("root", true).ends_with(" | (cd / && runuser -u dbuser -- setsid -w psql -X -q -d postgres)"));
     assert!(line("dbuser", false).ends_with("; } | setsid -w psql -X -q -d postgres"));
 }
 
@@ -142,6 +146,16 @@ fn who_follows_another_server_has_its_logins() {
     ];
     assert_eq!(seen["servers"][0]["commands"], serde_json::json!(commands));
     assert_eq!(seen["servers"][0]["state"], "needs_credentials");
+}
+
+#[test]
+fn where_the_script_depends_on_a_version_that_is_not_told_that_is_said() {
+    let said = || Said::NeedsCredentials(Fault::new("x", "it wants a login").of_login(true), Facts::default());
+    let told = "\nWithout a login it does not say its version: where it is not the newest, name it behind `grants redis`.\n";
+    let seen = |server: Server| text(&[server], &ways(Path::new("/w"), None));
+    assert!(seen(server("redis", "redis-6379", "redis://localhost:6379", said())).contains(told));
+    let by_its_program = server("postgresql", "postgresql-5432", "postgres://localhost:5432/postgres", said());
+    assert!(!seen(by_its_program).contains("does not say its version"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of `src/cli`: what verbs print, and the program itself against an agent that says what the test wants.
 
+mod codes;
 mod manual;
 mod discover;
 mod grants;
