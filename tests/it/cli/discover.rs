@@ -52,7 +52,7 @@ fn three() -> Vec<Server> {
 
 fn ways(folder: &Path, written: Option<PathBuf>) -> Ways {
     let (program, user) = ("watchward".to_string(), "me".to_string());
-    Ways { program, folder: folder.to_path_buf(), user, is_root: false, written }
+    Ways { program, folder: folder.to_path_buf(), user, is_root: false, group: "", written }
 }
 
 #[test]
@@ -132,6 +132,20 @@ fn the_user_of_the_server_makes_the_login() {
     assert!(line("me", false).ends_with(" | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)"));
     assert!(line("root", true).ends_with(" | (cd / && runuser -u dbuser -- setsid -w psql -X -q -d postgres)"));
     assert!(line("dbuser", false).ends_with("; } | setsid -w psql -X -q -d postgres"));
+}
+
+#[test]
+fn what_is_for_the_service_can_be_read_by_its_group() {
+    let ways = |written: &str| Ways { group: "watchward", ..ways(Path::new("/etc/watchward/secrets"), Some(written.into())) };
+    let seen = text(&three(), &ways("/etc/watchward/agent.toml"));
+    let password = "  (umask 027 && mkdir -p /etc/watchward/secrets && head -c 18 /dev/urandom | base64 > \
+                    /etc/watchward/secrets/postgresql-5432.pw && chgrp watchward /etc/watchward/secrets/postgresql-5432.pw)\n";
+    assert!(seen.contains(password), "{seen}");
+    let last = "\n/etc/watchward/agent.toml names all of them. Check it, and have the service watch:\n\
+                \n  watchward check-config\n  systemctl restart watchward\n  watchward status\n";
+    assert!(seen.ends_with(last), "{seen}");
+    let elsewhere = text(&three(), &ways("/etc/watchward/try.toml"));
+    assert!(elsewhere.ends_with("  watchward status --config /etc/watchward/try.toml\n"), "{elsewhere}");
 }
 
 #[test]
