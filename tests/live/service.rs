@@ -121,11 +121,8 @@ fn another_user_without_capabilities_watches_all_on_a_file_system_it_may_only_re
         program.display(),
         config.display()
     );
-    let mut agent = Command::new("unshare")
-        .args(["--mount", "sh", "-c", &inside])
-        .stdin(Stdio::piped())
-        .spawn()
-        .expect("unshare");
+    let mut agent =
+        Command::new("unshare").args(["--mount", "sh", "-c", &inside]).stdin(Stdio::piped()).spawn().expect("unshare");
     let config = config.to_str().expect("text");
     let ask = |arguments: &[&str]| {
         let (_, out, _) = run(&[arguments, &["--json", "--config", config]].concat(), &[]);

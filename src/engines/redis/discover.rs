@@ -75,12 +75,15 @@ fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or("")
 }
 
-/// The file's name; where that is taken, its whole path.
+/// The file's name; where that is taken, its whole path; behind the engine's word where it does not begin with one.
 fn name(path: &str, all: &[Found]) -> String {
     let plain = |text: &str| -> String {
         let fits = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
         text.trim_end_matches(".sock").trim_start_matches('/').chars().map(fits).collect()
     };
-    let short = plain(file_name(path));
-    if all.iter().any(|one| one.name == short) { plain(path) } else { short }
+    let named = |name: String| {
+        if name.starts_with("redis") || name.starts_with("valkey") { name } else { format!("redis-{name}") }
+    };
+    let short = named(plain(file_name(path)));
+    if all.iter().any(|one| one.name == short) { named(plain(path)) } else { short }
 }

@@ -136,7 +136,8 @@ fn the_user_of_the_server_makes_the_login() {
 
 #[test]
 fn what_is_for_the_service_can_be_read_by_its_group() {
-    let ways = |written: &str| Ways { group: "watchward", ..ways(Path::new("/etc/watchward/secrets"), Some(written.into())) };
+    let ways =
+        |written: &str| Ways { group: "watchward", ..ways(Path::new("/etc/watchward/secrets"), Some(written.into())) };
     let seen = text(&three(), &ways("/etc/watchward/agent.toml"));
     let password = "  (umask 027 && mkdir -p /etc/watchward/secrets && head -c 18 /dev/urandom | base64 > \
                     /etc/watchward/secrets/postgresql-5432.pw && chgrp watchward /etc/watchward/secrets/postgresql-5432.pw)\n";
@@ -165,7 +166,8 @@ fn who_follows_another_server_has_its_logins() {
 #[test]
 fn where_the_script_depends_on_a_version_that_is_not_told_that_is_said() {
     let said = || Said::NeedsCredentials(Fault::new("x", "it wants a login").of_login(true), Facts::default());
-    let told = "\nWithout a login it does not say its version: where it is not the newest, name it behind `grants redis`.\n";
+    let told =
+        "\nWithout a login it does not say its version: where it is not the newest, name it behind `grants redis`.\n";
     let seen = |server: Server| text(&[server], &ways(Path::new("/w"), None));
     assert!(seen(server("redis", "redis-6379", "redis://localhost:6379", said())).contains(told));
     let by_its_program = server("postgresql", "postgresql-5432", "postgres://localhost:5432/postgres", said());

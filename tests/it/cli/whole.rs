@@ -134,7 +134,8 @@ fn every_verb_asks_a_real_agent_of_a_sidecar_s_root() {
     let top = json(&run(&folder, &["top", "--json"]));
     assert!(top["targets"][0]["figures"]["disk_usage"].is_f64(), "{top}");
     let status = json(&run(&folder, &["status", "--json"]));
-    let token = json(&run(&folder, &["token", "create", "--tenant", "*", "--role", "viewer", "--expires", "90d", "--json"]));
+    let token =
+        json(&run(&folder, &["token", "create", "--tenant", "*", "--role", "viewer", "--expires", "90d", "--json"]));
     let tokens = json(&run(&folder, &["token", "list", "--json"]));
     assert!(token["expires"].is_string() && tokens[0]["created"].is_string(), "{token} {tokens}");
     let stopped = json(&run(&folder, &["policy", "stop", "--json"]));

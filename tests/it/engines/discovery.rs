@@ -110,8 +110,8 @@ fn a_redis_without_a_port_is_found_by_its_socket_beside_others_that_have_one() {
     let expected = [
         ("redis-6379", "redis://localhost:6379"),
         ("redis", "redis://%2Fsrv%2Fa%2Fredis.sock"),
-        ("srv-b-redis", "redis://%2Fsrv%2Fb%2Fredis.sock"),
-        ("c", "redis://%2Fsrv%2Fc"),
+        ("redis-srv-b-redis", "redis://%2Fsrv%2Fb%2Fredis.sock"),
+        ("redis-c", "redis://%2Fsrv%2Fc"),
     ];
     check("redis", &seen, &expected);
     let all = found("redis", &seen);
