@@ -210,9 +210,9 @@ impl Server {
             (major, None) => format!(" {major}"),
         };
         let told = |facts: &Facts, kind: &str| facts.flavour == kind || facts.role == kind;
-        let is_kind = |kind: &&&str| self.found.kind == **kind || self.facts().is_some_and(|facts| told(facts, kind));
-        let kind =
-            self.engine.card().kinds.iter().find(is_kind).map_or(String::new(), |kind| format!(" --kind {kind}"));
+        let is_kind = |kind: &&str| self.found.kind == *kind || self.facts().is_some_and(|facts| told(facts, kind));
+        let mut kinds = self.engine.card().kinds.iter().map(|(kind, _)| *kind);
+        let kind = kinds.find(is_kind).map_or(String::new(), |kind| format!(" --kind {kind}"));
         format!("{} grants {}{two}{kind}", ways.program, self.engine.word())
     }
 

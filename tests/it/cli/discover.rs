@@ -188,6 +188,8 @@ fn a_kind_whose_logins_differ_is_named() {
     let seen = machine(&[one], &ways(Path::new("/w"), None));
     let command = seen["servers"][0]["commands"][1].as_str().expect("a command");
     assert!(command.starts_with("watchward grants elasticsearch 2.19 --kind opensearch > "), "{command}");
+    let printed: Vec<&str> = command.split(" > ").next().expect("words").split(' ').skip(1).collect();
+    assert_eq!(program(&printed).0, 0, "it can be typed: {command}");
 }
 
 #[test]

@@ -137,6 +137,8 @@ fn programs_on_other_ports_are_found_by_what_they_listen_on() {
         let sight = sight(vec![program("u", &command, ports)], &all, &[]);
         let (name, url) = (format!("{word}-{port}"), format!("{scheme}://127.0.0.1:{port}"));
         check(word, &sight, &[(name.as_str(), url.as_str())]);
+        let is_fork = command.ends_with("OpenSearch");
+        assert_eq!(found(word, &sight)[0].kind, if is_fork { "opensearch" } else { "" }, "{command}");
         let login = &found(word, &sight)[0].login_url;
         assert_eq!(*login, format!("{scheme}://watchward@127.0.0.1:{port}"));
     }
