@@ -70,7 +70,7 @@ fn what_was_found_is_told_with_all_that_is_to_be_typed() {
          A password in a file of yours, and a login with the least privilege:\n\
          \n  \
            (umask 077 && mkdir -p '/etc/w w' && head -c 18 /dev/urandom | base64 > '/etc/w w/postgresql-5432.pw')\n  \
-           { watchward grants postgresql 15; cat '/etc/w w/postgresql-5432.pw' '/etc/w w/postgresql-5432.pw'; } \
+           { watchward grants postgresql 15 && cat '/etc/w w/postgresql-5432.pw' '/etc/w w/postgresql-5432.pw'; } \
          | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)\n\
          \n\
          and in the configuration:\n\

@@ -113,15 +113,15 @@ fn the_shell_line_finds_the_server_where_it_was_found() {
     let expected = [
         (
             line("postgresql", "/var/run/postgresql", 5432),
-            "{ watchward grants postgresql 1; cat /etc/w/pw /etc/w/pw; } | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)",
+            "{ watchward grants postgresql 1 && cat /etc/w/pw /etc/w/pw; } | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)",
         ),
         (
             line("postgresql", "/tmp/s", 5433),
-            "{ watchward grants postgresql 1; cat /etc/w/pw /etc/w/pw; } | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres -h /tmp/s -p 5433)",
+            "{ watchward grants postgresql 1 && cat /etc/w/pw /etc/w/pw; } | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres -h /tmp/s -p 5433)",
         ),
         (
             line("redis", "localhost", 6380),
-            "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && { watchward grants redis 1 | grep ^ACL; \
+            "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && { watchward grants redis 1 | grep ^ACL && \
              printf 'ACL SETUSER watchward on >%s\\n' \"$(cat /etc/w/pw)\"; } | redis-cli -p 6380   \
              # first type the password that redis-cli needs",
         ),
