@@ -79,7 +79,7 @@ fn sidecar() -> Folder {
 /// Asks until it is as wanted.
 fn wait(folder: &Folder, arguments: &[&str], is_good: impl Fn(&Ended) -> bool) -> Ended {
     let mut last = None;
-    for _ in 0..200 {
+    for _ in 0..600 {
         let ended = run(folder, arguments);
         if is_good(&ended) {
             return ended;
