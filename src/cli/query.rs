@@ -82,7 +82,7 @@ fn seconds(at_ms: i64) -> String {
 }
 
 fn length(flag: &str, text: &str) -> Result<Duration, Fault> {
-    let parsed = duration::parse(text).map_err(|why| Fault::new("cli-07", format!("{flag} '{text}': {why}")))?;
+    let parsed = duration::parse(text).map_err(|why| Fault::new("cli-07", format!("{flag}: {why}")))?;
     if parsed.is_zero() { Err(Fault::new("cli-07", format!("{flag} must be longer than nothing"))) } else { Ok(parsed) }
 }
 

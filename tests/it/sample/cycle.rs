@@ -343,7 +343,11 @@ async fn a_hung_server_is_down_within_the_deadline_and_gets_no_second_session() 
         let still = stage.cycle().await;
         assert!(!still.up);
         assert_eq!(stage.points(&still), ["fake_up 0", "up 0"]);
-        assert!(still.fault.unwrap().what.starts_with("no answer from localhost:1 for "));
+        let fault = still.fault.unwrap();
+        assert!(fault.what.starts_with("no answer from localhost:1 for "), "{fault}");
+        let rest = "[sample-01]\ndetail: The request is still open; no second connection is made while the first one hangs.\n\
+                    hint: Is the server stopped, swapping, or waiting for its storage?";
+        assert!(fault.to_string().ends_with(rest), "{fault}");
         assert!(still.took < DEADLINE, "a hung session is not waited for again");
     }
     assert_eq!(stage.script.lock().unwrap().opened, 1);

@@ -1,6 +1,11 @@
 //! What listens on this machine, read from recorded tables of the kernel.
 
-use watchward::sample::discovery::{listening_ports, listening_sockets};
+use tokio::net::TcpListener;
+use watchward::engines;
+use watchward::model::target::{Target, Url};
+use watchward::sample::discovery::{Said, ask, listening_ports, listening_sockets};
+
+use crate::sample::cycle::target;
 
 const TCP: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -15,6 +20,24 @@ const TCP6: &str = "\
    0: 00000000000000000000000001000000:23F0 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 25 1 0 100 0
    1: 0000000000000000FFFF00000100007F:6989 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 26 1 0 100 0
 ";
+
+/// Whoever has a usual port and says nothing is not waited for, and is told as what it is.
+#[tokio::test]
+async fn what_says_nothing_gives_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = Url { host: "127.0.0.1".to_string(), port, ..Url::default() };
+    let asked = Target { url, deadline: std::time::Duration::from_secs(60), ..target() };
+    let Said::Nothing(fault) = ask(engines::find("redis").unwrap(), &asked).await else { panic!("it said something") };
+    let expected = format!(
+        "no whole answer from 127.0.0.1:{port} within 3 s [sample-02]\n\
+         hint: Is the server stopped, overloaded, or is something else listening on this port?"
+    );
+    assert_eq!(fault.to_string(), expected);
+    drop(listener);
+    let Said::Nothing(fault) = ask(engines::find("redis").unwrap(), &asked).await else { panic!("it said something") };
+    assert_eq!(fault.code, "net-01", "{fault}");
+}
 
 #[test]
 fn only_listeners_that_loopback_reaches_count() {
