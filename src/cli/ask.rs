@@ -6,6 +6,7 @@ use hyper::Method;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use crate::cli::output::tell;
 use crate::cli::{REFUSED, UNKNOWN};
 use crate::config::{self, Source, Surroundings};
 use crate::model::fault::Fault;
@@ -42,7 +43,7 @@ impl From<Fault> for Refused {
 impl Refused {
     /// Says it on standard error.
     pub fn say(&self) -> u8 {
-        eprintln!("error: {}", self.words);
+        tell(&format!("error: {}", self.words));
         self.code
     }
 }

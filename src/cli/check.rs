@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::output::{self, tell};
 use crate::cli::{REFUSED, WELL, refused};
 use crate::config::problem::Problem;
 use crate::config::render;
@@ -12,16 +13,14 @@ pub fn print(source: &Source, json: bool) -> u8 {
     let loaded = config::load(source, &Surroundings::of_this_process());
     let code = if loaded.is_ok() { WELL } else { REFUSED };
     match loaded {
-        _ if json => println!("{}", answer(&loaded)),
-        Err(problems) => return refused(&problems),
+        _ if json => output::answer(&format!("{}\n", answer(&loaded)), code),
+        Err(problems) => refused(&problems),
         Ok(loaded) => {
-            print!("{}", render::render(&loaded));
-            for warning in &loaded.warnings {
-                eprintln!("warning: {warning}");
-            }
+            let code = output::answer(&render::render(&loaded), code);
+            loaded.warnings.iter().for_each(|warning| tell(&format!("warning: {warning}")));
+            code
         }
     }
-    code
 }
 
 /// For machines: what is in force, or the problems; `sound` says which.

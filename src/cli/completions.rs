@@ -1,13 +1,12 @@
 //! `completions`: what a shell needs to complete verbs and flags.
 
-use std::io::{self, Write};
-
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell as Known;
 use clap_complete::generate;
 
 use crate::cli::WELL;
 use crate::cli::arguments::Arguments;
+use crate::cli::output;
 
 /// The shells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,8 +18,7 @@ pub enum Shell {
 
 /// Prints the script of a shell.
 pub fn run(shell: Shell) -> u8 {
-    let _ = io::stdout().write_all(&script(shell)); // whoever read it may have gone
-    WELL
+    output::answer(&String::from_utf8_lossy(&script(shell)), WELL)
 }
 
 /// The script of a shell.

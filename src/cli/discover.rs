@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::cli::output::{self, tell};
 use crate::cli::table::{Side, clean, columns};
 use crate::cli::{REFUSED, UNKNOWN, WELL};
-use crate::config::{self, Source, Surroundings};
+use crate::config::{self, Source, Surroundings, USUAL_PATH};
 use crate::engines::contract::{Engine, Facts, Found, Place, SESSION_NAME};
 use crate::model::fault::Fault;
 use crate::model::target::Url;
 use crate::sample::discovery::{self, Said};
-use crate::sys::{environment, files, process, programs};
+use crate::sys::{environment, files, groups, process, programs};
 
 #[derive(Debug, Args)]
 pub struct Discover {
@@ -43,19 +44,22 @@ pub struct Ways {
     /// The user who types.
     pub user: String,
     pub is_root: bool,
+    /// The group of the agent as a service, where this is for it; else empty.
+    pub group: &'static str,
     /// The configuration that was written.
     pub written: Option<PathBuf>,
 }
 
+/// Where the service has its configuration, and its group. Both are made with its unit.
+const SERVICE_FOLDER: &str = "/etc/watchward";
+const SERVICE_GROUP: &str = "watchward";
+
 /// Looks, asks, writes where that is wanted, and prints.
 pub fn print(wanted: &Discover) -> u8 {
     match discover(wanted) {
-        Ok(text) => {
-            print!("{text}");
-            WELL
-        }
+        Ok(text) => output::answer(&text, WELL),
         Err(fault) => {
-            eprintln!("error: {fault}");
+            tell(&format!("error: {fault}"));
             if fault.code == "cli-01" { UNKNOWN } else { REFUSED }
         }
     }
@@ -63,16 +67,24 @@ pub fn print(wanted: &Discover) -> u8 {
 
 fn discover(wanted: &Discover) -> Result<String, Fault> {
     let written = wanted.write.as_deref().map(whole_path).transpose()?;
+    let folder = written.as_deref().and_then(Path::parent).map_or_else(usual_folder, Path::to_path_buf);
+    let is_root = process::is_root();
+    let service = groups::find(SERVICE_GROUP).filter(|_| is_root && folder.starts_with(SERVICE_FOLDER));
     let ways = Ways {
         program: shell(&programs::own_name()),
-        folder: written.as_deref().and_then(Path::parent).map_or_else(usual_folder, Path::to_path_buf),
+        folder: with_secrets(folder),
         user: programs::own_user(),
-        is_root: process::is_root(),
+        is_root,
+        group: if service.is_some() { SERVICE_GROUP } else { "" },
         written,
     };
     let servers = servers()?;
     if let Some(path) = &ways.written {
-        files::create_private(path, fragment(&servers, &ways).as_bytes()).map_err(|error| unwritable(path, &error))?;
+        let text = fragment(&servers, &ways);
+        files::create_private(path, text.as_bytes()).map_err(|error| unwritable(path, &error))?;
+        if let Some(group) = service {
+            files::let_group_read(path, group.id).map_err(|error| unwritable(path, &error))?;
+        }
     }
     Ok(if wanted.json { format!("{}\n", machine(&servers, &ways)) } else { text(&servers, &ways) })
 }
@@ -104,6 +116,12 @@ fn usual_folder() -> PathBuf {
     let folder = |name: &str| environment::variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || folder("HOME").unwrap_or_else(|| PathBuf::from("/tmp")).join(".config");
     folder("XDG_CONFIG_HOME").unwrap_or_else(home).join("watchward")
+}
+
+/// The service's passwords have a folder of their own.
+fn with_secrets(folder: PathBuf) -> PathBuf {
+    let secrets = folder.join("secrets");
+    if folder == Path::new(SERVICE_FOLDER) && files::version(&secrets).is_some() { secrets } else { folder }
 }
 
 /// Finds servers, and asks each once what it is, all at the same time.
@@ -162,6 +180,11 @@ impl Server {
         matches!(self.said, Said::NeedsCredentials(..))
     }
 
+    /// Whether it takes its logins from another.
+    fn follows(&self) -> bool {
+        self.facts().is_some_and(|facts| FOLLOWERS.contains(&facts.role.as_str()))
+    }
+
     fn password_file(&self, ways: &Ways) -> PathBuf {
         ways.folder.join(format!("{}.pw", self.found.name))
     }
@@ -187,9 +210,9 @@ impl Server {
             (major, None) => format!(" {major}"),
         };
         let told = |facts: &Facts, kind: &str| facts.flavour == kind || facts.role == kind;
-        let is_kind = |kind: &&&str| self.found.kind == **kind || self.facts().is_some_and(|facts| told(facts, kind));
-        let kind =
-            self.engine.card().kinds.iter().find(is_kind).map_or(String::new(), |kind| format!(" --kind {kind}"));
+        let is_kind = |kind: &&str| self.found.kind == *kind || self.facts().is_some_and(|facts| told(facts, kind));
+        let mut kinds = self.engine.card().kinds.iter().map(|(kind, _)| *kind);
+        let kind = kinds.find(is_kind).map_or(String::new(), |kind| format!(" --kind {kind}"));
         format!("{} grants {}{two}{kind}", ways.program, self.engine.word())
     }
 
@@ -197,6 +220,10 @@ impl Server {
     fn commands(&self, ways: &Ways) -> [String; 2] {
         let file = self.password_file(ways);
         let (folder, file) = (shell(&ways.folder.display().to_string()), shell(&file.display().to_string()));
+        let (mask, to_group) = match ways.group {
+            "" => ("077", String::new()),
+            group => ("027", format!(" && chgrp {group} {file}")),
+        };
         let owner = &self.found.owner;
         let as_owner = match () {
             () if owner.is_empty() || *owner == ways.user => String::new(),
@@ -210,14 +237,14 @@ impl Server {
             password_file: &file,
             as_owner: &as_owner,
         };
-        if self.facts().is_some_and(|facts| FOLLOWERS.contains(&facts.role.as_str())) {
+        if self.follows() {
             return [
-                format!("(umask 077 && mkdir -p {folder} && cat PRIMARYS_PASSWORD_FILE > {file})"),
+                format!("(umask {mask} && mkdir -p {folder} && cat PRIMARYS_PASSWORD_FILE > {file}{to_group})"),
                 "# It has the logins of its primary: make one there, and use the same password here.".to_string(),
             ];
         }
         [
-            format!("(umask 077 && mkdir -p {folder} && head -c 18 /dev/urandom | base64 > {file})"),
+            format!("(umask {mask} && mkdir -p {folder} && head -c 18 /dev/urandom | base64 > {file}{to_group})"),
             self.engine.grants_line(&place),
         ]
     }
@@ -261,6 +288,12 @@ pub fn text(servers: &[Server], ways: &Ways) -> String {
             server.found.name,
             server.fault().map_or("", |fault| fault.what.as_str())
         ));
+        if server.version().is_empty() && !server.follows() {
+            out.push_str(&format!(
+                "\nWithout a login it does not say its version: where it is not the newest, name it behind `grants {}`.\n",
+                server.engine.word()
+            ));
+        }
         if ways.written.is_none() {
             let block: String = server.block(ways).lines().map(|line| format!("  {line}\n")).collect();
             out.push_str(&format!("\nand in the configuration:\n\n{block}"));
@@ -274,11 +307,18 @@ pub fn text(servers: &[Server], ways: &Ways) -> String {
 fn farewell(servers: &[Server], ways: &Ways) -> String {
     let program = &ways.program;
     match &ways.written {
+        Some(path) if !ways.group.is_empty() && path == Path::new(USUAL_PATH) => format!(
+            "\n{} names all of them. Check it, and have the service watch:\n\n  \
+             {program} check-config\n  systemctl restart watchward\n  {program} status\n",
+            path.display()
+        ),
         Some(path) => {
             let path = shell(&path.display().to_string());
             format!(
                 "\n{path} names all of them. Check it, and watch (an agent that runs already must be stopped before):\n\n  \
-                 {program} check-config --config {path}\n  {program} --config {path}\n"
+                 {program} check-config --config {path}\n  {program} --config {path}\n\n\
+                 In another terminal, ask how all is:\n\n  \
+                 {program} status --config {path}\n"
             )
         }
         None if servers.iter().any(Server::needs_credentials) => {

@@ -220,7 +220,10 @@ impl Glance {
         let targets = |up: Option<bool>| self.seen.targets.iter().filter(|one| one.up == up).count();
         let alerts = |severity: &str| self.seen.alerts.iter().filter(|one| one.is_firing(severity)).count();
         let mut parts = vec![format!("{} of {} up", targets(Some(true)), count(self.seen.targets.len(), "target"))];
-        for (number, word) in [(alerts("critical"), "critical"), (alerts("warning"), "warning")] {
+        let wanting = self.seen.targets.iter().filter(|one| one.up.is_none() && one.needs_credentials).count();
+        for (number, word) in
+            [(wanting, "without a login"), (alerts("critical"), "critical"), (alerts("warning"), "warning")]
+        {
             if number > 0 {
                 parts.push(format!("{number} {word}"));
             }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::cli::output::{self, tell};
 use crate::cli::{REFUSED, WELL};
 use crate::engines;
 use crate::engines::contract::{Engine, SESSION_NAME, Version};
@@ -45,15 +46,11 @@ pub fn print(wanted: &Grants) -> u8 {
         Ok((login, script)) if wanted.json => {
             let Grants { engine, version, .. } = wanted;
             let answer = serde_json::json!({ "engine": engine, "version": version, "login": login, "script": script });
-            println!("{answer}");
-            WELL
+            output::answer(&format!("{answer}\n"), WELL)
         }
-        Ok((_, script)) => {
-            print!("{script}");
-            WELL
-        }
+        Ok((_, script)) => output::answer(&script, WELL),
         Err(fault) => {
-            eprintln!("error: {fault}");
+            tell(&format!("error: {fault}"));
             REFUSED
         }
     }
@@ -62,10 +59,10 @@ pub fn print(wanted: &Grants) -> u8 {
 /// The login's name, and the script that makes it.
 fn script(wanted: &Grants) -> Result<(&str, String), Fault> {
     let engine = engine(&wanted.engine)?;
-    let version = wanted.version.as_deref().map(|text| version(engine, text)).transpose()?;
+    check_kind(engine, &wanted.kind)?;
+    let version = wanted.version.as_deref().map(|text| version(engine, &wanted.kind, text)).transpose()?;
     let login = wanted.user.as_deref().unwrap_or(if wanted.action { ACTING } else { SESSION_NAME });
     check_login(login)?;
-    check_kind(engine, &wanted.kind)?;
     if !wanted.action {
         return Ok((login, engine.grants(login, version, &wanted.kind)));
     }
@@ -87,7 +84,7 @@ fn engine(word: &str) -> Result<&'static dyn Engine, Fault> {
     })
 }
 
-fn version(engine: &dyn Engine, text: &str) -> Result<Version, Fault> {
+fn version(engine: &dyn Engine, kind: &str, text: &str) -> Result<Version, Fault> {
     let number = |part: &str| if part.len() > 4 { None } else { part.parse::<u16>().ok().map(u32::from) };
     let mut parts = text.split('.').map(number);
     let parsed = match (parts.next().flatten(), parts.next(), parts.all(|part| part.is_some())) {
@@ -99,10 +96,12 @@ fn version(engine: &dyn Engine, text: &str) -> Result<Version, Fault> {
         Fault::new("cli-21", format!("'{text}' is not a version"))
             .hint("Major, or major and minor, such as 15 or 7.2; without one the newest is meant.")
     })?;
-    let (major, minor) = engine.card().oldest;
+    let of_kind = engine.card().kinds.iter().find(|(known, _)| *known == kind).map(|(_, oldest)| *oldest);
+    let (major, minor) = of_kind.unwrap_or(engine.card().oldest);
     if version < (major, minor) {
         let oldest = if minor == 0 { major.to_string() } else { format!("{major}.{minor}") };
-        return Err(Fault::new("cli-22", format!("{} {text} is too old to be watched", engine.word()))
+        let server = if kind.is_empty() { engine.word() } else { kind };
+        return Err(Fault::new("cli-22", format!("{server} {text} is too old to be watched"))
             .hint(format!("The oldest version that the agent reads is {oldest}.")));
     }
     Ok(version)
@@ -119,11 +118,11 @@ fn check_login(login: &str) -> Result<(), Fault> {
 }
 
 fn check_kind(engine: &dyn Engine, kind: &str) -> Result<(), Fault> {
-    let known = engine.card().kinds;
+    let known: Vec<&str> = engine.card().kinds.iter().map(|(known, _)| *known).collect();
     if kind.is_empty() || known.contains(&kind) {
         return Ok(());
     }
-    let hint = match known {
+    let hint = match known.as_slice() {
         [] => "It has no kinds whose logins differ: leave --kind out.".to_string(),
         known => format!("Known is {}.", known.join(", ")),
     };

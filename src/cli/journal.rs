@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::cli::ask::{Agent, Refused};
+use crate::cli::output;
 use crate::cli::table::{Side, clean, columns};
 use crate::cli::{REFUSED, WELL};
 use crate::config::Source;
@@ -42,9 +43,9 @@ pub struct Which {
 pub fn run(source: &Source, what: Option<&What>, json: bool) -> u8 {
     match Agent::of(source).and_then(|mut agent| ask(&mut agent, what, json)) {
         Ok((answer, as_json)) => {
-            print!("{}", if as_json { format!("{answer}\n") } else { text(what, &answer) });
             let is_undone = !matches!(what, Some(What::Undo { .. })) || answer["phase"] == "undone";
-            if is_undone { WELL } else { REFUSED }
+            let words = if as_json { format!("{answer}\n") } else { text(what, &answer) };
+            output::answer(&words, if is_undone { WELL } else { REFUSED })
         }
         Err(refused) => refused.say(),
     }

@@ -11,15 +11,16 @@ const HEAD: &str = "\
 
 *Rendered from the program's own help; a test fails when they differ. `UPDATE_DOCS=1 cargo test --test it cli::manual` renders it anew.*
 
-A verb that talks to the running agent does so over `watchward.sock` in its `state_dir`, as root or the agent's own user: it needs `--config` only where the agent has
-another configuration than `/etc/watchward/agent.toml`. Everything has `--json`, whose times are RFC 3339 in UTC; colours come only on a terminal, and not where `NO_COLOR` is set.
+A verb that talks to the running agent does so over `watchward.sock` in its `state_dir`, as root, the agent's own user or a member of its group: it needs `--config` only where
+the agent has another configuration than `/etc/watchward/agent.toml`. Every verb that answers has `--json`, whose times are RFC 3339 in UTC; colours come only on a terminal, and
+not where `NO_COLOR` is set.
 
 | exit code | of `status` | of every other verb |
 |---|---|---|
 | 0 | all is well | done |
-| 1 | a warning fires, or something could not be read | |
+| 1 | a warning fires, or something could not be read | of `policy stop` alone: nothing new begins, and something is still under way |
 | 2 | a target is down, or something critical fires | refused: the configuration, the flags or the agent say why |
-| 3 | the agent does not answer, or has read nothing yet | the agent does not answer |
+| 3 | the agent does not answer, or has read nothing yet | the agent does not answer, or there is no room for the answer |
 
 ";
 

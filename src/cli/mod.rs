@@ -10,6 +10,7 @@ pub mod journal;
 pub mod policy;
 pub mod grants;
 pub mod manual;
+pub mod output;
 pub mod query;
 pub mod seen;
 pub mod show;
@@ -49,10 +50,7 @@ pub fn main() -> u8 {
     match arguments.verb.unwrap_or(Verb::Run) {
         Verb::Run => run(source, arguments.verbose, arguments.log.as_deref().map(Form::of)),
         Verb::CheckConfig { json } => check::print(&source, json),
-        Verb::Rules { json } => with_configuration(&source, |loaded| {
-            print!("{}", show::rules(loaded, json));
-            WELL
-        }),
+        Verb::Rules { json } => with_configuration(&source, |loaded| output::answer(&show::rules(loaded, json), WELL)),
         Verb::Discover(wanted) => discover::print(&wanted),
         Verb::Status { wanted, json } => status::run(&source, &wanted, json),
         Verb::Targets { wanted, json } => targets::run(&source, &wanted, json),
@@ -105,9 +103,9 @@ fn with_configuration(source: &Source, then: impl FnOnce(&Loaded) -> u8) -> u8 {
 
 fn refused(problems: &[Problem]) -> u8 {
     for problem in problems {
-        eprintln!("{problem}");
+        output::tell(&problem.to_string());
     }
-    eprintln!("{}", summary(problems));
+    output::tell(&summary(problems));
     REFUSED
 }
 

@@ -4,6 +4,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::cli::ask::{Agent, Refused};
+use crate::cli::output;
 use crate::cli::table::{Side, clean, columns};
 use crate::cli::{REFUSED, WARNING, WELL};
 use crate::config::Source;
@@ -77,8 +78,8 @@ impl Which {
 pub fn run(source: &Source, what: &What) -> u8 {
     match Agent::of(source).and_then(|mut agent| ask(&mut agent, what)) {
         Ok((answer, as_json)) => {
-            print!("{}", if as_json { format!("{answer}\n") } else { text(what, &answer) });
-            code(what, &answer)
+            let words = if as_json { format!("{answer}\n") } else { text(what, &answer) };
+            output::answer(&words, code(what, &answer))
         }
         Err(refused) => refused.say(),
     }

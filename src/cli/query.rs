@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::ask::{Agent, Refused};
+use crate::cli::output::{self, tell};
 use crate::cli::table::{Side, columns};
 use crate::cli::{REFUSED, WELL};
 use crate::config::Source;
@@ -44,11 +45,11 @@ pub fn run(source: &Source, question: &Question, as_json: bool) -> u8 {
     match asked.and_then(|path| Agent::of(source)?.get(&path)) {
         Ok(answer) => {
             let answer = Answer::read(&answer["data"]);
-            print!("{}", if as_json { answer.document() } else { answer.text() });
             if answer.series.is_empty() && !as_json {
-                eprintln!("no series; `watchward query '{{__name__=~\".+\"}}'` shows all there are");
+                tell("no series; `watchward query '{__name__=~\".+\"}'` shows all there are");
             }
-            WELL
+            let words = if as_json { answer.document() } else { answer.text() };
+            output::answer(&words, WELL)
         }
         Err(refused) => refused.say(),
     }
@@ -81,7 +82,7 @@ fn seconds(at_ms: i64) -> String {
 }
 
 fn length(flag: &str, text: &str) -> Result<Duration, Fault> {
-    let parsed = duration::parse(text).map_err(|why| Fault::new("cli-07", format!("{flag} '{text}': {why}")))?;
+    let parsed = duration::parse(text).map_err(|why| Fault::new("cli-07", format!("{flag}: {why}")))?;
     if parsed.is_zero() { Err(Fault::new("cli-07", format!("{flag} must be longer than nothing"))) } else { Ok(parsed) }
 }
 

@@ -104,10 +104,11 @@ impl Target {
         }
     }
 
-    /// The engine and its version's number; packagers add words to it.
+    /// The engine, its version's number (packagers add words to it), and the flavour: 2.19 is another's than 7.17.
     pub fn kind(&self) -> String {
         let number = self.version.split(' ').next().unwrap_or("");
-        clean(format!("{} {number}", self.engine).trim_end())
+        let words = [self.engine.as_str(), number, self.flavour.as_str()];
+        clean(&words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
     }
 
     /// Rows that could not be read although the server has what they ask for.

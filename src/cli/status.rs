@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::cli::ask::{Agent, Refused};
+use crate::cli::output;
 use crate::cli::seen::{self, Alert, Seen, Target, Wanted};
 use crate::cli::table::{Side, clean, columns, count};
 use crate::cli::{REFUSED, UNKNOWN, WARNING, WELL};
@@ -25,14 +26,10 @@ pub fn run(source: &Source, wanted: &Wanted, as_json: bool) -> u8 {
     match Agent::of(source).and_then(|mut agent| seen::ask(&mut agent, wanted)) {
         Ok(seen) => {
             let verdict = judge(&seen);
-            print!("{}", if as_json { document(&verdict, &seen) } else { text(&verdict, &seen) });
-            verdict.code
+            output::answer(&if as_json { document(&verdict, &seen) } else { text(&verdict, &seen) }, verdict.code)
         }
         // Whatever hinders us, it says nothing about the databases.
-        Err(refused) => {
-            print!("{}", unanswered(&refused, as_json));
-            UNKNOWN
-        }
+        Err(refused) => output::answer(&unanswered(&refused, as_json), UNKNOWN),
     }
 }
 

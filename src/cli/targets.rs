@@ -2,6 +2,7 @@
 
 use crate::cli::WELL;
 use crate::cli::ask::Agent;
+use crate::cli::output;
 use crate::cli::seen::{self, Seen, Target, Wanted};
 use crate::cli::table::{Side, age, clean, columns};
 use crate::config::Source;
@@ -11,14 +12,8 @@ use crate::sys::clock;
 /// Asks the running agent and prints a table, or the targets as JSON.
 pub fn run(source: &Source, wanted: &Wanted, as_json: bool) -> u8 {
     match Agent::of(source).and_then(|mut agent| seen::ask(&mut agent, wanted)) {
-        Ok(seen) if as_json => {
-            println!("{}", serde_json::Value::Array(seen.raw_targets));
-            WELL
-        }
-        Ok(seen) => {
-            print!("{}", text(&seen, clock::system_ms()));
-            WELL
-        }
+        Ok(seen) if as_json => output::answer(&format!("{}\n", serde_json::Value::Array(seen.raw_targets)), WELL),
+        Ok(seen) => output::answer(&text(&seen, clock::system_ms()), WELL),
         Err(refused) => refused.say(),
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::WELL;
 use crate::cli::ask::{Agent, Refused};
+use crate::cli::output::{self, tell};
 use crate::cli::table::{Side, clean, columns};
 use crate::config::Source;
 use crate::model::caller::Role;
@@ -61,10 +62,7 @@ pub struct Wish {
 /// Asks the running agent, and prints what it says.
 pub fn run(source: &Source, what: &Token) -> u8 {
     match Agent::of(source).and_then(|mut agent| ask(&mut agent, what)) {
-        Ok(words) => {
-            print!("{words}");
-            WELL
-        }
+        Ok(words) => output::answer(&words, WELL),
         Err(refused) => refused.say(),
     }
 }
@@ -76,10 +74,10 @@ fn ask(agent: &mut Agent, what: &Token) -> Result<String, Refused> {
             let body = json!({ "tenants": tenant, "role": role, "name": name, "expires": expires });
             let made = agent.post(PATH, &body)?;
             if let Some(warning) = made["warning"].as_str() {
-                eprintln!("warning: {}", clean(warning));
+                tell(&format!("warning: {}", clean(warning)));
             }
             if !json {
-                eprintln!("{}", told(&made));
+                tell(&told(&made));
             }
             Ok(if *json { format!("{made}\n") } else { format!("{}\n", text(&made["token"])) })
         }

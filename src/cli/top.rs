@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use crate::cli::ask::{Agent, Asker, Refused};
 use crate::cli::glance::{self, Glance};
+use crate::cli::output;
 use crate::cli::seen::Wanted;
 use crate::cli::table::cut;
 use crate::cli::{UNKNOWN, WELL};
@@ -62,10 +63,13 @@ pub fn run(source: &Source, table: &Table) -> u8 {
 async fn print(asker: &mut Asker, table: &Table) -> u8 {
     let mut left = table.count.unwrap_or(1);
     while left > 0 {
-        match glance::look(asker, &table.wanted, clock::system_ms()).await {
-            Ok(glance) if table.json => println!("{}", glance.document()),
-            Ok(glance) => println!("{}\n", glance.lines(usize::MAX, usize::MAX, false).join("\n")),
+        let text = match glance::look(asker, &table.wanted, clock::system_ms()).await {
+            Ok(glance) if table.json => format!("{}\n", glance.document()),
+            Ok(glance) => format!("{}\n\n", glance.lines(usize::MAX, usize::MAX, false).join("\n")),
             Err(refused) => return refused.say(),
+        };
+        if output::write(&text).is_err() {
+            return output::answer(&text, WELL); // nobody waits for the next one
         }
         left -= 1;
         if left > 0 {

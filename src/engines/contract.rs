@@ -295,8 +295,9 @@ pub struct Card {
     pub up: &'static Metric,
     /// The oldest version that is watched.
     pub oldest: Version,
-    /// Kinds of this server whose logins are made in another way: forks, roles.
-    pub kinds: &'static [&'static str],
+    /// Kinds of this server whose logins are made in another way (forks, roles), and the oldest version of each: a fork
+    /// counts anew.
+    pub kinds: &'static [(&'static str, Version)],
     /// The prefix of `<prefix>_scrape_collector_success` and `_duration_seconds`.
     pub prefix: &'static str,
     /// The table of what is read.

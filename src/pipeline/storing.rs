@@ -17,6 +17,7 @@ use crate::pipeline::judging::Word;
 use crate::pipeline::own::Own;
 use crate::serve::shared::{Published, Stream};
 use crate::store::Store;
+use crate::sys::programs;
 use crate::sys::task::panic_text;
 
 /// What the loop works with. It runs on a thread of its own, and the writing on another: while a disk hangs, what was
@@ -147,7 +148,9 @@ fn words(change: &Change, status: &TargetStatus) -> (&'static str, String) {
             ("target.down", format!("is down{why}"))
         }
         Change::NeedsCredentials => {
-            ("target.needs_credentials", "needs credentials: `watchward discover` prints what to do".to_string())
+            // As it was called here: whoever just built it has it in no PATH.
+            let program = programs::own_name();
+            ("target.needs_credentials", format!("needs credentials: `{program} discover` prints what to do"))
         }
         Change::Role { from, to } => ("target.role_changed", format!("is now {to}, was {from}")),
         Change::Version { from, to } => ("target.version_changed", format!("now runs {to}, was {from}")),

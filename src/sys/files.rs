@@ -1,8 +1,8 @@
 //! Files: bounded reads, atomic writes, locks, free space.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
@@ -68,6 +68,15 @@ pub fn create_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(path); // what went wrong with the writing is what counts
     }
     written
+}
+
+/// Lets a group read a file beside its owner, and nobody else.
+///
+/// # Errors
+/// As the system says.
+pub fn let_group_read(path: &Path, group_id: u32) -> io::Result<()> {
+    chown(path, None, Some(group_id))?;
+    fs::set_permissions(path, Permissions::from_mode(0o640))
 }
 
 /// A path from the root on, whatever the working folder is later.

@@ -29,6 +29,7 @@ mod durability;
 mod clock;
 #[allow(dead_code)]
 mod single;
+mod grants;
 mod set;
 mod set_redis;
 mod act;

@@ -13,6 +13,8 @@ use serde_json::Value;
 use crate::agent::{Agent, Folder, configure, free_port, run, sections, wait};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_watchward");
+/// Behind a shell's command that stays: it runs until the shell's standard input ends, be it with the test.
+const UNTIL_TOLD: &str = "& running=$!; read -r _; kill -TERM $running; wait $running";
 /// Debian's `nobody` and `nogroup`.
 const NOBODY: u32 = 65534;
 const EVERY_ENGINE: [&str; 6] = ["orders", "cache", "documents-1", "visits", "search", "this-host"];
@@ -22,12 +24,6 @@ fn analyze(arguments: &[&str]) -> (i32, String) {
     let output = output.expect("systemd-analyze, which tests/servers/up installs");
     let words = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     (output.status.code().unwrap_or(-1), words)
-}
-
-/// Asks a process to end.
-fn terminate(pid: &str) {
-    let sent = Command::new("kill").args(["-s", "TERM", pid]).status();
-    assert!(sent.expect("kill").success(), "{pid}");
 }
 
 fn unit() -> String {
@@ -74,27 +70,25 @@ fn allowed() -> BTreeSet<String> {
 #[test]
 fn a_run_over_every_engine_makes_no_system_call_that_the_unit_forbids() {
     let (folder, port) = (Folder::new(), free_port());
-    let config = configure(&folder, &folder.0.join("state"), port, &sections(&EVERY_ENGINE, "interval = \"1s\""));
+    let config = configure(&folder, &folder.0.join("state"), port, &sections(&EVERY_ENGINE, "interval = \"5s\""));
     let trace = folder.0.join("trace");
     let mut traced = Command::new("strace")
         .args(["-f", "-qq", "-o"])
         .arg(&trace)
-        .args(["timeout", "-s", "TERM", "120", PROGRAM, "run", "--config"])
-        .arg(&config)
+        .args(["sh", "-c", &format!("{PROGRAM} run --config {} {UNTIL_TOLD}", config.display())])
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("strace, which tests/servers/up installs");
     let config = config.to_str().expect("text");
-    wait("all are up", Duration::from_secs(100), || {
+    wait("all are up", Duration::from_secs(180), || {
         let (_, out, _) = run(&["status", "--json", "--config", config], &[]);
         let said: Value = serde_json::from_str(&out).unwrap_or_default();
         let targets = said["targets"].as_array().cloned().unwrap_or_default();
         targets.len() == EVERY_ENGINE.len() && targets.iter().all(|target| target["up"] == true)
     });
-    // The first line is that of `timeout`, which hands the signal on.
-    let text = fs::read_to_string(&trace).expect("the trace");
-    terminate(text.split_whitespace().next().expect("a process"));
+    drop(traced.stdin.take());
     traced.wait().expect("its end");
     let allowed = allowed();
     let text = fs::read_to_string(&trace).expect("the trace");
@@ -121,19 +115,20 @@ fn another_user_without_capabilities_watches_all_on_a_file_system_it_may_only_re
         configure(&folder, &state, port, "[[target]]\nname = \"this-host\"\nengine = \"host\"\ninterval = \"1s\"");
     let inside = format!(
         "mount --bind {0} {0} && mount -o remount,ro,bind / && ! touch /etc/watchward-was-here 2>/dev/null && \
-         exec timeout -s TERM 120 setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs \
-         --bounding-set=-all --inh-caps=-all {1} run --config {2}",
+         setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
+         {1} run --config {2} {UNTIL_TOLD}",
         state.display(),
         program.display(),
         config.display()
     );
-    let mut agent = Command::new("unshare").args(["--mount", "sh", "-c", &inside]).spawn().expect("unshare");
+    let mut agent =
+        Command::new("unshare").args(["--mount", "sh", "-c", &inside]).stdin(Stdio::piped()).spawn().expect("unshare");
     let config = config.to_str().expect("text");
     let ask = |arguments: &[&str]| {
         let (_, out, _) = run(&[arguments, &["--json", "--config", config]].concat(), &[]);
         serde_json::from_str::<Value>(&out).unwrap_or_default()
     };
-    wait("it is up", Duration::from_secs(100), || ask(&["targets"])[0]["up"] == true);
+    wait("it is up", Duration::from_secs(90), || ask(&["targets"])[0]["up"] == true);
     let read_only = ask(&["query", "node_filesystem_readonly{mountpoint=\"/\"}"]);
     assert_eq!(read_only["series"][0]["samples"][0]["value"], 0.0, "what it may not write others may: {read_only}");
     let sizes = ask(&["query", "count(node_filesystem_size_bytes > 0) and count(node_procs_running)"]);
@@ -141,7 +136,7 @@ fn another_user_without_capabilities_watches_all_on_a_file_system_it_may_only_re
     wait("every row is read", Duration::from_secs(30), || {
         ask(&["targets"])[0]["unknown_rows"] == serde_json::json!([])
     });
-    terminate(&agent.id().to_string()); // `timeout` by now, which hands it on
+    drop(agent.stdin.take());
     agent.wait().expect("its end");
 }
 
@@ -166,7 +161,7 @@ fn top_has_a_figure_of_every_engine_s_load() {
         ("search", "operations"),
         ("this-host", "cpu_usage"),
     ];
-    for _ in 0..30 {
+    for _ in 0..120 {
         let (_, out, _) = run(&["top", "--json", "--config", &config], &[]);
         seen = serde_json::from_str(&out).unwrap_or_default();
         if expected.iter().all(|(target, figure)| is_there(&seen, target, figure)) {

@@ -49,6 +49,6 @@ pub fn line(place: &Place<'_>) -> String {
     let Place { script, password_file, .. } = place;
     format!(
         "{script} | sed \"s/{HASH}/$(printf %s \"$(cat {password_file})\" | sha256sum | cut -c1-64)/\" \
-         | clickhouse-client --multiquery"
+         | clickhouse-client --multiquery   # as a user with access_management: --user NAME --ask-password"
     )
 }

@@ -22,7 +22,7 @@ static CARD: Card = Card {
     default_port: 9200,
     up: &UP,
     oldest: (6, 8),
-    kinds: &["opensearch"],
+    kinds: &[(session::OPENSEARCH, (1, 0))],
     prefix: "elasticsearch",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,

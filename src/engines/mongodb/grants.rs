@@ -27,5 +27,7 @@ pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
 pub fn line(place: &Place<'_>) -> String {
     let Place { script, url, login, .. } = place;
     let port = if url.port == 0 { 27017 } else { url.port };
-    format!("{script} > {login}.js && mongosh --port {port} --file {login}.js   # paste the password from the file")
+    format!(
+        "{script} > {login}.js && mongosh --port {port} --file {login}.js   # as a user administrator (--username NAME); paste the new password from its file"
+    )
 }

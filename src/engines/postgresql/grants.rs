@@ -37,7 +37,9 @@ pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
     )
 }
 
-/// Without a terminal psql reads the password where it reads the script: twice, as if it were typed.
+/// Without a terminal psql reads the password where it reads the script: twice, as if it were typed. As another user it
+/// runs from `/`: from a folder that this one may not enter psql warns that it cannot go there. Without a script there is
+/// no password either: psql would take it for SQL, and the server would log it.
 pub fn line(place: &Place<'_>) -> String {
     let Place { script, password_file, as_owner, url, .. } = place;
     let mut psql = format!("{as_owner}setsid -w psql -X -q -d postgres");
@@ -49,5 +51,6 @@ pub fn line(place: &Place<'_>) -> String {
     if url.port != 0 && url.port != 5432 {
         psql.push_str(&format!(" -p {}", url.port));
     }
-    format!("{{ {script}; cat {password_file} {password_file}; }} | {psql}")
+    let psql = if as_owner.is_empty() { psql } else { format!("(cd / && {psql})") };
+    format!("{{ {script} && cat {password_file} {password_file}; }} | {psql}")
 }

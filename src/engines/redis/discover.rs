@@ -1,4 +1,4 @@
-//! Servers on this machine: the ports that programs show, the usual ones, else sockets by their name.
+//! Servers on this machine: the ports that programs show, the usual ones, and sockets of servers without a port.
 
 use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
 
@@ -18,11 +18,16 @@ fn told(program: &Program) -> Option<u16> {
     program.words().nth(1)?.rsplit_once(':')?.1.parse().ok()
 }
 
+/// One without a port writes its socket there: `redis-server unixsocket:/run/redis/redis.sock`.
+fn told_socket(program: &Program) -> Option<&str> {
+    program.words().nth(1)?.strip_prefix("unixsocket:")
+}
+
 fn is_sentinel(program: &Program) -> bool {
     program.name().ends_with("-sentinel") || program.words().any(|word| word == "[sentinel]" || word == "--sentinel")
 }
 
-/// One target for each server. Sockets count only where no port answers: nearly every server with a socket has both.
+/// One target for each server. A socket counts only where its server has no port: nearly every one has both.
 pub fn targets(sight: &Sight) -> Vec<Found> {
     let found = |(port, program): (u16, Option<&Program>)| Found {
         name: format!("redis-{port}"),
@@ -32,19 +37,53 @@ pub fn targets(sight: &Sight) -> Vec<Found> {
         owner: program.map(|program| program.user.clone()).unwrap_or_default(),
         ..Found::default()
     };
-    let all: Vec<Found> = sight.servers(&PORTS, is_server, told).into_iter().map(found).collect();
-    if !all.is_empty() {
-        return all;
+    let mut all: Vec<Found> = sight.servers(&PORTS, is_server, told).into_iter().map(found).collect();
+    let has_ports = !all.is_empty();
+    for path in &sight.sockets {
+        let program = program_of(sight, path);
+        let counts = match program {
+            Some(program) => program.ports.is_empty() && told(program).is_none(),
+            None => !has_ports && SOCKETS.contains(&file_name(path)),
+        };
+        if counts {
+            let name = name(path, &all);
+            all.push(by_socket(name, path, program));
+        }
     }
-    let named = sight.sockets.iter().filter_map(|path| {
-        let name = path.rsplit('/').next().filter(|name| SOCKETS.contains(name))?;
-        let path = path.replace('/', "%2F");
-        Some(Found {
-            name: name.trim_end_matches(".sock").to_string(),
-            url: format!("redis://{path}"),
-            login_url: format!("redis://{SESSION_NAME}@{path}"),
-            ..Found::default()
-        })
-    });
-    named.collect()
+    all
+}
+
+/// Whose socket it is, as far as we may look or the program's title says.
+fn program_of<'s>(sight: &'s Sight, path: &str) -> Option<&'s Program> {
+    let has = |program: &&Program| program.sockets.contains(path) || told_socket(program) == Some(path);
+    sight.programs.iter().filter(|program| is_server(program)).find(has)
+}
+
+fn by_socket(name: String, path: &str, program: Option<&Program>) -> Found {
+    let place = path.replace('/', "%2F");
+    Found {
+        name,
+        url: format!("redis://{place}"),
+        login_url: format!("redis://{SESSION_NAME}@{place}"),
+        kind: if program.is_some_and(is_sentinel) { "sentinel" } else { "" },
+        owner: program.map(|program| program.user.clone()).unwrap_or_default(),
+        ..Found::default()
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or("")
+}
+
+/// The file's name; where that is taken, its whole path; behind the engine's word where it does not begin with one.
+fn name(path: &str, all: &[Found]) -> String {
+    let plain = |text: &str| -> String {
+        let fits = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+        text.trim_end_matches(".sock").trim_start_matches('/').chars().map(fits).collect()
+    };
+    let named = |name: String| {
+        if name.starts_with("redis") || name.starts_with("valkey") { name } else { format!("redis-{name}") }
+    };
+    let short = named(plain(file_name(path)));
+    if all.iter().any(|one| one.name == short) { named(plain(path)) } else { short }
 }

@@ -46,7 +46,7 @@ pub fn line(place: &Place<'_>) -> String {
     }
     // redis-cli takes a comment for a command, and reads its own password from this variable.
     format!(
-        "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && {{ {script} | grep ^ACL; \
+        "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && {{ {script} | grep ^ACL && \
          printf 'ACL SETUSER {login} on >%s\\n' \"$(cat {password_file})\"; }} | {client}   \
          # first type the password that redis-cli needs"
     )

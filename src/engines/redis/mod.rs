@@ -24,7 +24,7 @@ static CARD: Card = Card {
     default_port: 6379,
     up: &UP,
     oldest: (5, 0),
-    kinds: &["sentinel"],
+    kinds: &[("sentinel", (5, 0))],
     prefix: "redis",
     rows: monitor::ROWS,
     thresholds: monitor::THRESHOLDS,

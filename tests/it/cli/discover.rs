@@ -52,7 +52,7 @@ fn three() -> Vec<Server> {
 
 fn ways(folder: &Path, written: Option<PathBuf>) -> Ways {
     let (program, user) = ("watchward".to_string(), "me".to_string());
-    Ways { program, folder: folder.to_path_buf(), user, is_root: false, written }
+    Ways { program, folder: folder.to_path_buf(), user, is_root: false, group: "", written }
 }
 
 #[test]
@@ -70,8 +70,8 @@ fn what_was_found_is_told_with_all_that_is_to_be_typed() {
          A password in a file of yours, and a login with the least privilege:\n\
          \n  \
            (umask 077 && mkdir -p '/etc/w w' && head -c 18 /dev/urandom | base64 > '/etc/w w/postgresql-5432.pw')\n  \
-           { watchward grants postgresql 15; cat '/etc/w w/postgresql-5432.pw' '/etc/w w/postgresql-5432.pw'; } \
-         | sudo -u dbuser setsid -w psql -X -q -d postgres\n\
+           { watchward grants postgresql 15 && cat '/etc/w w/postgresql-5432.pw' '/etc/w w/postgresql-5432.pw'; } \
+         | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)\n\
          \n\
          and in the configuration:\n\
          \n  \
@@ -92,7 +92,11 @@ fn what_was_found_is_told_with_all_that_is_to_be_typed() {
          /etc/w/agent.toml names all of them. Check it, and watch (an agent that runs already must be stopped before):\n\
          \n  \
            watchward check-config --config /etc/w/agent.toml\n  \
-           watchward --config /etc/w/agent.toml\n"
+           watchward --config /etc/w/agent.toml\n\
+         \n\
+         In another terminal, ask how all is:\n\
+         \n  \
+           watchward status --config /etc/w/agent.toml\n"
     );
     assert_eq!(
         text(&[], &ways(Path::new("/"), None)),
@@ -125,9 +129,24 @@ fn the_user_of_the_server_makes_the_login() {
         let ways = Ways { user: user.to_string(), is_root, ..ways(Path::new("/w"), None) };
         machine(&three(), &ways)["servers"][0]["commands"][1].as_str().expect("a command").to_string()
     };
-    assert!(line("me", false).ends_with(" | sudo -u dbuser setsid -w psql -X -q -d postgres"));
-    assert!(line("root", true).ends_with(" | runuser -u dbuser -- setsid -w psql -X -q -d postgres"));
+    assert!(line("me", false).ends_with(" | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)"));
+    assert!(line("root", true).ends_with(" | (cd / && runuser -u dbuser -- setsid -w psql -X -q -d postgres)"));
     assert!(line("dbuser", false).ends_with("; } | setsid -w psql -X -q -d postgres"));
+}
+
+#[test]
+fn what_is_for_the_service_can_be_read_by_its_group() {
+    let ways =
+        |written: &str| Ways { group: "watchward", ..ways(Path::new("/etc/watchward/secrets"), Some(written.into())) };
+    let seen = text(&three(), &ways("/etc/watchward/agent.toml"));
+    let password = "  (umask 027 && mkdir -p /etc/watchward/secrets && head -c 18 /dev/urandom | base64 > \
+                    /etc/watchward/secrets/postgresql-5432.pw && chgrp watchward /etc/watchward/secrets/postgresql-5432.pw)\n";
+    assert!(seen.contains(password), "{seen}");
+    let last = "\n/etc/watchward/agent.toml names all of them. Check it, and have the service watch:\n\
+                \n  watchward check-config\n  systemctl restart watchward\n  watchward status\n";
+    assert!(seen.ends_with(last), "{seen}");
+    let elsewhere = text(&three(), &ways("/etc/watchward/try.toml"));
+    assert!(elsewhere.ends_with("  watchward status --config /etc/watchward/try.toml\n"), "{elsewhere}");
 }
 
 #[test]
@@ -145,6 +164,17 @@ fn who_follows_another_server_has_its_logins() {
 }
 
 #[test]
+fn where_the_script_depends_on_a_version_that_is_not_told_that_is_said() {
+    let said = || Said::NeedsCredentials(Fault::new("x", "it wants a login").of_login(true), Facts::default());
+    let told =
+        "\nWithout a login it does not say its version: where it is not the newest, name it behind `grants redis`.\n";
+    let seen = |server: Server| text(&[server], &ways(Path::new("/w"), None));
+    assert!(seen(server("redis", "redis-6379", "redis://localhost:6379", said())).contains(told));
+    let by_its_program = server("postgresql", "postgresql-5432", "postgres://localhost:5432/postgres", said());
+    assert!(!seen(by_its_program).contains("does not say its version"));
+}
+
+#[test]
 fn a_kind_whose_logins_differ_is_named() {
     let fault = || Fault::new("redis-03", "NOAUTH").of_login(true);
     let mut one =
@@ -158,6 +188,8 @@ fn a_kind_whose_logins_differ_is_named() {
     let seen = machine(&[one], &ways(Path::new("/w"), None));
     let command = seen["servers"][0]["commands"][1].as_str().expect("a command");
     assert!(command.starts_with("watchward grants elasticsearch 2.19 --kind opensearch > "), "{command}");
+    let printed: Vec<&str> = command.split(" > ").next().expect("words").split(' ').skip(1).collect();
+    assert_eq!(program(&printed).0, 0, "it can be typed: {command}");
 }
 
 #[test]

@@ -39,6 +39,10 @@ fn what_cannot_be_granted_is_told_with_what_can() {
         &["clickhouse", "18.4"],
         "clickhouse 18.4 is too old to be watched [cli-22]\nhint: The oldest version that the agent reads is 18.16.",
     );
+    check(
+        &["elasticsearch", "0.9", "--kind", "opensearch"],
+        "opensearch 0.9 is too old to be watched [cli-22]\nhint: The oldest version that the agent reads is 1.",
+    );
     for login in ["Robert'); DROP TABLE", "a b", "1st", "", &"x".repeat(64)] {
         check(
             &["redis", "--user", login],
@@ -61,6 +65,19 @@ fn what_cannot_be_granted_is_told_with_what_can() {
         &["mongodb", "--kind", "x"],
         "engine 'mongodb' has no kind 'x' [cli-25]\nhint: It has no kinds whose logins differ: leave --kind out.",
     );
+}
+
+/// A fork counts its versions anew.
+#[test]
+fn every_kind_has_a_script_from_its_oldest_version_on() {
+    for engine in watchward::engines::ALL {
+        let card = engine.card();
+        for (kind, (major, minor)) in std::iter::once(&("", card.oldest)).chain(card.kinds) {
+            let version = format!("{major}.{minor}");
+            let (code, out, said) = program(&["grants", engine.word(), &version, "--kind", kind]);
+            assert!(code == 0 && !out.is_empty() && said.is_empty(), "{} {version} {kind}: {said}", engine.word());
+        }
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of `src/cli`: what verbs print, and the program itself against an agent that says what the test wants.
 
 mod ask;
+mod codes;
 mod manual;
 mod discover;
 mod grants;

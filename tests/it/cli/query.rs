@@ -42,7 +42,11 @@ fn a_question_becomes_a_request() {
     ] {
         assert_eq!(asked(words), expected);
     }
-    assert!(asked("up range=1h step=often").starts_with("--step 'often': "), "{}", asked("up range=1h step=often"));
+    for (words, flag) in [("up range=1h step=often", "--step"), ("up range=often", "--range")] {
+        let expected =
+            "'often' is not a duration: write a number and a unit, like \"15s\", \"1h30m\" or \"7d\" [cli-07]";
+        assert_eq!(asked(words), format!("{flag}: {expected}"));
+    }
 }
 
 fn vector() -> Value {

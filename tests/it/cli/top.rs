@@ -67,6 +67,23 @@ up     billing     1 crit
 }
 
 #[test]
+fn servers_without_a_login_are_told_from_those_that_are_down() {
+    let mut found = target("default", "cache", "unread");
+    (found["needs_credentials"], found["flavour"]) = (json!(true), json!("valkey"));
+    let seen = read(json!([target("default", "orders", "up"), found]), json!([]), &Wanted::default()).unwrap();
+    let expected = "\
+watchward  1 of 2 targets up, 1 without a login  2027-01-15T08:00:00.000Z
+
+STATE              TARGET  ROLE     TOOK  ENGINE
+needs credentials  cache   primary  12ms  host 15.4 valkey
+up                 orders  primary  12ms  host 15.4";
+    assert_eq!(
+        Glance { at_ms: AT_MS, seen, ..Glance::default() }.lines(usize::MAX, usize::MAX, false).join("\n"),
+        expected
+    );
+}
+
+#[test]
 fn colours_change_no_character_and_come_only_where_they_are_wanted() {
     let plain = glance().lines(60, 20, false);
     assert!(!plain.concat().contains('\u{1b}'));
@@ -169,7 +186,7 @@ fn on_a_terminal(folder: &Folder, command: &str, keys: &[u8]) -> String {
         .stdout(Stdio::null())
         .spawn()
         .expect("script(1) of util-linux");
-    for _ in 0..200 {
+    for _ in 0..1200 {
         if fs::read_to_string(&seen).is_ok_and(|text| text.contains("orders") || text.contains("min = 1")) {
             break;
         }
@@ -195,7 +212,7 @@ fn given_back(seen: &str) -> (&str, &str) {
 
 #[test]
 fn on_a_terminal_it_draws_until_q_and_gives_the_terminal_back() {
-    for (before, keys) in [("", &b"q"[..]), ("", b"x Q"), ("", b"\x03"), ("timeout --foreground -s TERM 2", b"")] {
+    for (before, keys) in [("", &b"q"[..]), ("", b"x Q"), ("", b"\x03"), ("timeout --foreground -s TERM 5", b"")] {
         let folder = fake_agent();
         let program = env!("CARGO_BIN_EXE_watchward");
         let command = format!("{before} {program} top --config {}/agent.toml", folder.0.display());

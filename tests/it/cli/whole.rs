@@ -84,7 +84,7 @@ pub fn sidecar() -> Folder {
 /// Asks until it is as wanted.
 pub fn wait(folder: &Folder, arguments: &[&str], is_good: impl Fn(&Ended) -> bool) -> Ended {
     let mut last = None;
-    for _ in 0..200 {
+    for _ in 0..600 {
         let ended = run(folder, arguments);
         if is_good(&ended) {
             return ended;
@@ -99,13 +99,16 @@ pub fn json(ended: &Ended) -> Value {
     serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}: {ended:?}"))
 }
 
+/// What times are called in the answers.
+const TIMES: [&str; 7] = ["at", "since", "last_cycle", "created", "expires", "last_used", "begun"];
+
 /// Every text that looks like a time is RFC 3339 in UTC, and no number is one.
 fn check_times(value: &Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 assert!(!name.ends_with("_ms"), "{name}: {value}");
-                let is_time = ["at", "since", "last_cycle"].contains(&name.as_str());
+                let is_time = TIMES.contains(&name.as_str());
                 if let (true, Some(text)) = (is_time, value.as_str()) {
                     assert!(text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(), "{name}: {text}");
                 }
@@ -136,7 +139,16 @@ fn every_verb_asks_a_real_agent_of_a_sidecar_s_root() {
     let top = json(&run(&folder, &["top", "--json"]));
     assert!(top["targets"][0]["figures"]["disk_usage"].is_f64(), "{top}");
     let status = json(&run(&folder, &["status", "--json"]));
-    [&targets, &load, &range, &top, &status].into_iter().for_each(check_times);
+    let token =
+        json(&run(&folder, &["token", "create", "--tenant", "*", "--role", "viewer", "--expires", "90d", "--json"]));
+    let tokens = json(&run(&folder, &["token", "list", "--json"]));
+    assert!(token["expires"].is_string() && tokens[0]["created"].is_string(), "{token} {tokens}");
+    let stopped = json(&run(&folder, &["policy", "stop", "--json"]));
+    let policies = json(&run(&folder, &["policy", "list", "--json"]));
+    assert!(policies["stopped"]["at"].is_string(), "{policies}");
+    let journal = json(&run(&folder, &["journal", "--json"]));
+    let all = [&targets, &load, &range, &top, &status, &token, &tokens, &stopped, &policies, &journal];
+    all.into_iter().for_each(check_times);
     let wrong = run(&folder, &["query", "up +"]);
     assert_eq!(wrong.code, 2, "{wrong:?}");
 

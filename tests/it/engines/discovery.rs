@@ -93,6 +93,33 @@ fn redis_is_found_by_what_its_program_shows_its_ports_and_else_by_sockets() {
 }
 
 #[test]
+fn a_redis_without_a_port_is_found_by_its_socket_beside_others_that_have_one() {
+    let with_socket = |command: &str, socket: &str, ports: &[u16]| {
+        let sockets = [socket.to_string()].into();
+        Program { sockets, ..program("redis", command, ports) }
+    };
+    let (both, sentinel) = ("/run/redis/redis-server.sock", "/srv/a/redis.sock");
+    let (other, of_another_user) = ("/srv/b/redis.sock", "/srv/c c.sock");
+    let programs = vec![
+        with_socket("/usr/bin/redis-server 127.0.0.1:6379", both, &[6379]),
+        with_socket("redis-server unixsocket:/srv/a/redis.sock [sentinel]", sentinel, &[]),
+        with_socket("redis-server /etc/redis.conf", other, &[]),
+        program("app", "redis-server unixsocket:/srv/c", &[]),
+    ];
+    let seen = sight(programs, &[6379], &[both, sentinel, other, of_another_user, "/run/valkey.sock", "/srv/c"]);
+    let expected = [
+        ("redis-6379", "redis://localhost:6379"),
+        ("redis", "redis://%2Fsrv%2Fa%2Fredis.sock"),
+        ("redis-srv-b-redis", "redis://%2Fsrv%2Fb%2Fredis.sock"),
+        ("redis-c", "redis://%2Fsrv%2Fc"),
+    ];
+    check("redis", &seen, &expected);
+    let all = found("redis", &seen);
+    assert_eq!((all[1].kind, all[2].kind, all[3].owner.as_str()), ("sentinel", "", "app"));
+    assert_eq!(all[2].login_url, "redis://watchward@%2Fsrv%2Fb%2Fredis.sock");
+}
+
+#[test]
 fn programs_on_other_ports_are_found_by_what_they_listen_on() {
     let java = |main: &str| format!("/usr/lib/jvm/bin/java -Xms1g -cp /usr/share/x/* {main}");
     let new = java("-m org.elasticsearch.server/org.elasticsearch.bootstrap.Elasticsearch");
@@ -110,6 +137,8 @@ fn programs_on_other_ports_are_found_by_what_they_listen_on() {
         let sight = sight(vec![program("u", &command, ports)], &all, &[]);
         let (name, url) = (format!("{word}-{port}"), format!("{scheme}://127.0.0.1:{port}"));
         check(word, &sight, &[(name.as_str(), url.as_str())]);
+        let is_fork = command.ends_with("OpenSearch");
+        assert_eq!(found(word, &sight)[0].kind, if is_fork { "opensearch" } else { "" }, "{command}");
         let login = &found(word, &sight)[0].login_url;
         assert_eq!(*login, format!("{scheme}://watchward@127.0.0.1:{port}"));
     }

@@ -46,7 +46,7 @@ fn the_servers_of_the_tests_are_watched_with_exactly_what_is_printed() {
 #[test]
 fn a_script_names_the_login_and_no_other() {
     for engine in ALL.iter().filter(|engine| !engine.card().schemes.is_empty()) {
-        for kind in std::iter::once(&"").chain(engine.card().kinds) {
+        for kind in std::iter::once("").chain(engine.card().kinds.iter().map(|(kind, _)| *kind)) {
             for version in [None, Some(engine.card().oldest)] {
                 let script = engine.grants("somebody", version, kind);
                 let commands = script.lines().filter(|line| !line.starts_with(['#', '-', '/', '<']));
@@ -113,27 +113,27 @@ fn the_shell_line_finds_the_server_where_it_was_found() {
     let expected = [
         (
             line("postgresql", "/var/run/postgresql", 5432),
-            "{ watchward grants postgresql 1; cat /etc/w/pw /etc/w/pw; } | sudo -u dbuser setsid -w psql -X -q -d postgres",
+            "{ watchward grants postgresql 1 && cat /etc/w/pw /etc/w/pw; } | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres)",
         ),
         (
             line("postgresql", "/tmp/s", 5433),
-            "{ watchward grants postgresql 1; cat /etc/w/pw /etc/w/pw; } | sudo -u dbuser setsid -w psql -X -q -d postgres -h /tmp/s -p 5433",
+            "{ watchward grants postgresql 1 && cat /etc/w/pw /etc/w/pw; } | (cd / && sudo -u dbuser setsid -w psql -X -q -d postgres -h /tmp/s -p 5433)",
         ),
         (
             line("redis", "localhost", 6380),
-            "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && { watchward grants redis 1 | grep ^ACL; \
+            "read -rs REDISCLI_AUTH && export REDISCLI_AUTH && { watchward grants redis 1 | grep ^ACL && \
              printf 'ACL SETUSER watchward on >%s\\n' \"$(cat /etc/w/pw)\"; } | redis-cli -p 6380   \
              # first type the password that redis-cli needs",
         ),
         (
             line("mongodb", "127.0.0.1", 27018),
             "watchward grants mongodb 1 > watchward.js && mongosh --port 27018 --file watchward.js   \
-             # paste the password from the file",
+             # as a user administrator (--username NAME); paste the new password from its file",
         ),
         (
             line("clickhouse", "127.0.0.1", 8123),
             "watchward grants clickhouse 1 | sed \"s/SHA256_OF_THE_PASSWORD/$(printf %s \"$(cat /etc/w/pw)\" | sha256sum \
-             | cut -c1-64)/\" | clickhouse-client --multiquery",
+             | cut -c1-64)/\" | clickhouse-client --multiquery   # as a user with access_management: --user NAME --ask-password",
         ),
         (
             line("elasticsearch", "127.0.0.1", 9200),

@@ -15,7 +15,7 @@ use watchward::model::row::Metric;
 use watchward::model::series::{Series, is_stale};
 use watchward::model::target::Target;
 use watchward::sample::cycle::Watched;
-use watchward::sys::clock::Clock;
+use watchward::sys::clock::{Clock, Stopwatch};
 
 use crate::sample::ids::Given;
 
@@ -219,6 +219,18 @@ impl Stage {
         self.script.lock().unwrap().asked.clone()
     }
 
+    /// Cycles until one is up, or for so long that it should have been.
+    async fn until_up(&mut self) -> Cycle {
+        let watch = Stopwatch::start();
+        loop {
+            let cycle = self.cycle().await;
+            if cycle.up || watch.elapsed() > LIMIT {
+                return cycle;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// The points of the rows `fast` and `slow`, the two names of `up` and the state, as text.
     pub fn points(&self, cycle: &Cycle) -> Vec<String> {
         let mut lines: Vec<String> = cycle
@@ -236,6 +248,12 @@ impl Stage {
     }
 }
 
+/// Of a cycle, and its interval: long enough for a busy machine, where only what hangs comes near it.
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long a busy machine may take for what comes by itself.
+const LIMIT: Duration = Duration::from_secs(30);
+
 pub fn target() -> Target {
     Target {
         name: "one".to_string(),
@@ -247,8 +265,8 @@ pub fn target() -> Target {
         action: None,
         ca_file: None,
         insecure: false,
-        interval: Duration::from_millis(400),
-        deadline: Duration::from_millis(400),
+        interval: DEADLINE,
+        deadline: DEADLINE,
         job: String::new(),
         labels: std::collections::BTreeMap::new(),
         root: "/".into(),
@@ -321,21 +339,24 @@ async fn a_hung_server_is_down_within_the_deadline_and_gets_no_second_session() 
     stage.next("fast", Act::Hang);
     let hung = stage.cycle().await;
     assert!(!hung.up);
-    assert!(hung.took < Duration::from_millis(700), "{:?}", hung.took);
+    assert!(hung.took >= DEADLINE && hung.took < LIMIT, "{:?}", hung.took);
     assert_eq!(stage.points(&hung), ["fake_up 0", "fasta stale", "slowa stale", "up 0"]);
     let fault = hung.fault.unwrap();
-    assert_eq!(fault.what, "no whole answer from localhost:1 within 0.4 s");
+    assert_eq!(fault.what, "no whole answer from localhost:1 within 1 s");
     for _ in 0..3 {
         let still = stage.cycle().await;
         assert!(!still.up);
         assert_eq!(stage.points(&still), ["fake_up 0", "up 0"]);
-        assert!(still.fault.unwrap().what.starts_with("no answer from localhost:1 for "));
-        assert!(still.took < Duration::from_millis(100), "a hung session is not waited for again");
+        let fault = still.fault.unwrap();
+        assert!(fault.what.starts_with("no answer from localhost:1 for "), "{fault}");
+        let rest = "[sample-01]\ndetail: The request is still open; no second connection is made while the first one hangs.\n\
+                    hint: Is the server stopped, swapping, or waiting for its storage?";
+        assert!(fault.to_string().ends_with(rest), "{fault}");
+        assert!(still.took < DEADLINE, "a hung session is not waited for again");
     }
     assert_eq!(stage.script.lock().unwrap().opened, 1);
     stage.release.notify_one();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    let back = stage.cycle().await;
+    let back = stage.until_up().await;
     assert!(back.up, "{:?}", back.fault);
     assert!(stage.asked().contains(&"slow"), "after an outage every row is asked at once");
     assert_eq!(stage.script.lock().unwrap().opened, 1);
@@ -372,12 +393,11 @@ async fn a_refusal_is_down_at_once_and_is_not_repeated_every_cycle() {
     assert_eq!((first.up, first.fault.unwrap().what.as_str()), (false, "wrong password"));
     let second = stage.cycle().await;
     assert_eq!(stage.points(&second), ["fake_up 0", "up 0"]);
-    // The password is right now, but the next attempt comes only after an interval.
+    assert_eq!(stage.script.lock().unwrap().attempts, 1, "the next attempt comes only after an interval");
     stage.script.lock().unwrap().refuse = None;
-    let waiting = stage.cycle().await;
-    assert_eq!(waiting.fault.unwrap().what, "wrong password");
-    tokio::time::sleep(Duration::from_millis(900)).await;
-    assert!(stage.cycle().await.up);
+    let back = stage.until_up().await;
+    assert!(back.up, "{:?}", back.fault);
+    assert_eq!(stage.script.lock().unwrap().attempts, 2);
 }
 
 #[tokio::test]

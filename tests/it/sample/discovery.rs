@@ -1,11 +1,11 @@
 //! What listens on this machine, read from recorded tables of the kernel.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-
-use watchward::config::{self, Surroundings};
-use watchward::engines::find;
+use tokio::net::TcpListener;
+use watchward::engines;
+use watchward::model::target::{Target, Url};
 use watchward::sample::discovery::{Said, ask, listening_ports, listening_sockets};
+
+use crate::sample::cycle::target;
 
 const TCP: &str = "\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -20,6 +20,24 @@ const TCP6: &str = "\
    0: 00000000000000000000000001000000:23F0 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 25 1 0 100 0
    1: 0000000000000000FFFF00000100007F:6989 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000   107        0 26 1 0 100 0
 ";
+
+/// Whoever has a usual port and says nothing is not waited for, and is told as what it is.
+#[tokio::test]
+async fn what_says_nothing_gives_no_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let url = Url { host: "127.0.0.1".to_string(), port, ..Url::default() };
+    let asked = Target { url, deadline: std::time::Duration::from_secs(60), ..target() };
+    let Said::Nothing(fault) = ask(engines::find("redis").unwrap(), &asked).await else { panic!("it said something") };
+    let expected = format!(
+        "no whole answer from 127.0.0.1:{port} within 3 s [sample-02]\n\
+         hint: Is the server stopped, overloaded, or is something else listening on this port?"
+    );
+    assert_eq!(fault.to_string(), expected);
+    drop(listener);
+    let Said::Nothing(fault) = ask(engines::find("redis").unwrap(), &asked).await else { panic!("it said something") };
+    assert_eq!(fault.code, "net-01", "{fault}");
+}
 
 #[test]
 fn only_listeners_that_loopback_reaches_count() {
@@ -46,22 +64,4 @@ fn nonsense_is_not_seen() {
         assert!(listening_ports(table).is_empty());
         assert!(listening_sockets(table).is_empty());
     }
-}
-
-#[tokio::test]
-async fn a_server_that_says_nothing_is_not_waited_for() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap(); // the system accepts, and nobody answers
-    let place = silent.local_addr().unwrap().to_string();
-    let here = Surroundings { host_name: "h".to_string(), state_dir: PathBuf::from("/nowhere") };
-    let toml = format!("[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"redis://{place}\"\n");
-    let target = config::read("agent.toml", &toml, &here).unwrap().configuration.targets.remove(0);
-    let said = ask(find("redis").unwrap(), &target).await;
-    let Said::Nothing(fault) = said else { panic!("{said:?}") };
-    assert_eq!(
-        fault.to_string(),
-        format!(
-            "no whole answer from {place} within 3 s [sample-02]\n\
-             hint: Is the server stopped, overloaded, or is something else listening on this port?"
-        )
-    );
 }
