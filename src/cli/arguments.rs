@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::cli::completions::Shell;
 use crate::cli::discover::Discover;
 use crate::cli::grants::Grants;
+use crate::cli::import::Import;
 use crate::cli::query::Question;
 use crate::cli::seen::Wanted;
 use crate::cli::token::Token;
@@ -60,6 +61,10 @@ pub enum Verb {
     Discover(Discover),
     /// Print the script that makes the login with which a server is watched: the least privilege, and no password
     Grants(Grants),
+    /// Turn the query file of another exporter into [[query]] sections, and say what cannot be taken over
+    ///
+    /// Exit codes: 0 all of it, 1 some of it was left out, 2 the file cannot be read.
+    Import(Import),
     /// Say in one line how all is, as a monitoring plug-in, and then each target and alert
     ///
     /// Exit codes: 0 all is well, 1 a warning, 2 a target is down or something critical fires, 3 the agent does not

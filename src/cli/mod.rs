@@ -9,6 +9,7 @@ pub mod discover;
 pub mod journal;
 pub mod policy;
 pub mod grants;
+pub mod import;
 pub mod manual;
 pub mod output;
 pub mod query;
@@ -61,6 +62,7 @@ pub fn main() -> u8 {
         Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
         Verb::Token(what) => token::run(&source, &what),
         Verb::Grants(wanted) => grants::print(&wanted),
+        Verb::Import(wanted) => import::print(&wanted),
     }
 }
 

@@ -126,11 +126,16 @@ fn metrics(
             let fault = Fault::new("config-05", format!("from is '{}', and has several labels", shown_name(from)));
             report.problem(one.origin("from").unwrap_or(origin), fault.hint("A path may have one {label} in it."));
         }
-        if all.iter().any(|known| known.name == name && known.from == from) {
+        let labels = one.map("labels");
+        if let Some(wrong) = labels.keys().find(|label| !is_name(label, "") || label.starts_with("__")) {
+            let fault = Fault::new("config-05", format!("'{}' is not a label's name", shown_name(wrong)));
+            report.problem(one.origin("labels").unwrap_or(origin), fault);
+        }
+        if all.iter().any(|known| known.name == name && (known.from == from || known.labels == labels)) {
             report.problem(origin, Fault::new("config-07", format!("metric '{name}' is there twice")));
         }
         let (help, unit) = (one.text("help").to_string(), one.text("unit").to_string());
-        all.push(QueryMetric { name: name.to_string(), from: from.to_string(), kind, help, unit });
+        all.push(QueryMetric { name: name.to_string(), from: from.to_string(), kind, help, unit, labels });
     }
     if table.tables("metric").is_empty() {
         let fault = Fault::new("config-06", "[[query]] has no [[query.metric]]: it would give nothing");

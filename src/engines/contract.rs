@@ -469,10 +469,19 @@ pub fn take_columns(
             let value = text_number(text).ok_or_else(|| {
                 Unknown::new(UnknownKind::Garbled, format!("column '{}' is '{text}', not a number", metric.from))
             })?;
-            emit.metric(metric, &named, value);
+            emit_labelled(emit, metric, &named, value);
         }
     }
     Ok(())
+}
+
+/// Emits a point with the labels of its answer, and those that are its metric's own.
+fn emit_labelled(emit: &mut dyn Emit, metric: &'static Metric, named: &[(&str, &str)], value: f64) {
+    if metric.labels.is_empty() {
+        emit.metric(metric, named, value);
+    } else {
+        emit.metric(metric, &[named, metric.labels].concat(), value);
+    }
 }
 
 /// Emits what stands at the metrics' paths, with these labels on every point; `Take::Paths` says what a path is.
@@ -481,7 +490,7 @@ pub fn take_paths(metrics: &'static [Metric], labels: &[(&str, &str)], document:
     for metric in metrics.iter().filter(|metric| !metric.from.is_empty()) {
         let Some((before, label, after)) = split_at_label(metric.from) else {
             if let Some(value) = at_path(document, metric.from).and_then(number) {
-                emit.metric(metric, labels, value);
+                emit_labelled(emit, metric, labels, value);
             }
             continue;
         };
@@ -491,7 +500,7 @@ pub fn take_paths(metrics: &'static [Metric], labels: &[(&str, &str)], document:
             if let Some(value) = leaf.and_then(number) {
                 let mut named = labels.to_vec();
                 named.push((label, key));
-                emit.metric(metric, &named, value);
+                emit_labelled(emit, metric, &named, value);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Queries of the user's own: what is asked of which targets, and the metrics that the answer gives. Plain data, checked.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::filter::Glob;
@@ -39,6 +40,8 @@ pub struct QueryMetric {
     pub kind: MetricKind,
     pub help: String,
     pub unit: String,
+    /// Labels that all its series have.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Query {

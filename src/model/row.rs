@@ -45,14 +45,27 @@ pub struct Metric {
     pub renames: &'static [Rename],
     /// What a value is multiplied with under its strict or OpenTelemetry name.
     pub scale: f64,
+    /// Labels that every series of it has, where several columns or paths are one metric.
+    pub labels: &'static [(&'static str, &'static str)],
     /// Where the value stands in the answer: a column, a field, a dotted path. Empty where the row's own code takes it.
     pub from: &'static str,
 }
 
 impl Metric {
     pub const fn new(kind: MetricKind, name: &'static str, help: &'static str) -> Metric {
-        let (unit, strict, otel, from) = ("", "", "", "");
-        Metric { name, kind, help, unit, strict, otel, attribute: ("", ""), renames: &[], scale: 1.0, from }
+        Metric {
+            name,
+            kind,
+            help,
+            unit: "",
+            strict: "",
+            otel: "",
+            attribute: ("", ""),
+            renames: &[],
+            scale: 1.0,
+            labels: &[],
+            from: "",
+        }
     }
 
     pub const fn counter(name: &'static str, help: &'static str) -> Metric {
@@ -69,6 +82,11 @@ impl Metric {
 
     pub const fn from(mut self, from: &'static str) -> Metric {
         self.from = from;
+        self
+    }
+
+    pub const fn labels(mut self, labels: &'static [(&'static str, &'static str)]) -> Metric {
+        self.labels = labels;
         self
     }
 

@@ -117,6 +117,8 @@ const METRIC: &[Key] = &[
     .example("\"users\""),
     Key::new("type", Kind::Choice(&["gauge", "counter"]), "\"gauge\"", "What it is."),
     Key::new("help", Kind::Text, "\"\"", "What it means, for people.").example("\"Users by plan.\""),
+    Key::new("labels", Kind::Map, "", "Labels that all its series have, where several columns are one metric.")
+        .example("{ kind = \"trial\" }"),
     Key::new("unit", Kind::Text, "\"\"", "Its unit, as UCUM writes it: \"s\", \"By\", \"{user}\".")
         .example("\"{user}\""),
 ];

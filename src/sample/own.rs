@@ -39,7 +39,8 @@ fn make(engine: &dyn Engine, query: &Query, interval: Duration) -> Row {
         .iter()
         .map(|metric| {
             let (name, help) = (text(&metric.name), text(&metric.help));
-            Metric::new(metric.kind, name, help).from(text(&metric.from)).unit(text(&metric.unit))
+            let labels: Vec<_> = metric.labels.iter().map(|(label, value)| (text(label), text(value))).collect();
+            Metric::new(metric.kind, name, help).from(text(&metric.from)).unit(text(&metric.unit)).labels(labels.leak())
         })
         .collect();
     let labels: Vec<&str> = query.labels.iter().map(|label| text(label)).collect();

@@ -37,3 +37,4 @@ mod kills;
 mod export;
 mod service;
 mod doors;
+mod own_queries;

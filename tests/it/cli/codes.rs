@@ -34,7 +34,14 @@ const ASKING: &[&str] = &[
 ];
 
 /// Verbs that need no agent.
-const ALONE: &[&str] = &["check-config", "rules", "grants redis", "completions bash", "discover"];
+const ALONE: &[&str] = &[
+    "check-config",
+    "rules",
+    "grants redis",
+    "completions bash",
+    "discover",
+    "import postgres_exporter tests/fixtures/queries.yaml",
+];
 
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()

@@ -5,6 +5,7 @@ mod codes;
 mod manual;
 mod discover;
 mod grants;
+mod import;
 mod query;
 mod reload;
 mod service;
