@@ -30,6 +30,7 @@ mod clock;
 #[allow(dead_code)]
 mod single;
 mod set;
+mod set_faults;
 mod set_redis;
 mod act;
 mod kills;
