@@ -36,11 +36,13 @@ pub async fn until(hand: &mut dyn Hand, key: &str, held: &Held) {
     }
 }
 
-/// Has the server read its files, and waits until our session has: files are taken in whole, so one setting more tells.
-async fn reloaded(server: &Postgresql, hand: &mut dyn Hand, mark: &mut u32) {
+/// Has the server go by what a statement writes, and waits until our session does: files are taken in whole, so one setting
+/// more tells. That one is written first, so that the other stands at the file's end, where an undo writes it again.
+async fn written(server: &Postgresql, hand: &mut dyn Hand, mark: &mut u32, statement: &str) {
     *mark += 1;
     let shown = format!("{mark}ms");
     server.psql(&format!("ALTER SYSTEM SET log_autovacuum_min_duration = '{shown}'"));
+    server.psql(statement);
     server.psql("SELECT pg_reload_conf()");
     let held = Held { written: Some(shown.clone()), effective: shown };
     until(hand, "log_autovacuum_min_duration", &held).await;
@@ -135,8 +137,8 @@ async fn changes(server: &Postgresql) {
                     "DATESTYLE" => "\"DateStyle\"",
                     plain => plain,
                 };
-                server.psql(&format!("ALTER SYSTEM SET {name} = {}", other(key)));
-                reloaded(server, &mut *hand, &mut mark).await;
+                let statement = format!("ALTER SYSTEM SET {name} = {}", other(key));
+                written(server, &mut *hand, &mut mark, &statement).await;
             }
             let file = server.written();
             let step = hand.plan(key, value).await.unwrap_or_else(|fault| panic!("{}: {fault}", server.version));
