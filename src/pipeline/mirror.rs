@@ -106,7 +106,7 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_export_unfit_points_total", "Samples that cannot be pushed: sums that are no number, second values for one time.", |at| float(at.exports.unfit)),
     total("watchward_export_dropped_cycles_total", "Whole cycles dropped because the encoding did not keep up.", |at| float(at.exports.dropped_cycles)),
     level("watchward_act_under_way", "Targets on which a change, or the look at one, is under way.", |at| float(at.acts.under_way)),
-    level("watchward_act_undo_due", "Changes whose cause has ended and that still stand.", |at| float(at.acts.undo_due)),
+    level("watchward_act_undo_due", "Changes whose cause has ended, or that are being taken back, and that still stand.", |at| float(at.acts.undo_due)),
     total("watchward_export_dropped_spans_total", "Spans dropped because too many came at once.", |at| float(at.exports.dropped_spans)),
     total("watchward_serve_requests_total", "HTTP requests.", |at| at.served(|count| &count.requests)),
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
