@@ -11,6 +11,9 @@ use crate::serve::{Folder, JSON, Served, defaults, told};
 
 const WRONG: (&str, &str) = ("authorization", "Bearer ww_0123456789_wrong");
 
+/// A verb, a path, headers, and the words that come back.
+type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[tokio::test]
 async fn what_is_refused_is_told_with_the_way_out() {
     let served = Served::begin("*", 0).await;
@@ -22,7 +25,7 @@ async fn what_is_refused_is_told_with_the_way_out() {
     ];
     let foreign = [("origin", "http://evil.example")];
     let basic = [("authorization", "Basic d3c6d3c=")];
-    let cases: [(&str, &str, &[(&str, &str)], &str); 13] = [
+    let cases: [Case; 13] = [
         (
             "GET",
             "/nowhere",
