@@ -112,6 +112,7 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_serve_refused_total", "Requests and peers turned away.", |at| at.served(|count| &count.refused)),
     total("watchward_serve_wrong_tokens_total", "Requests and logins with a token that is not known, or has expired.", |at| at.served(|count| &count.wrong_tokens)),
     total("watchward_serve_failed_handshakes_total", "Connections that came to no agreement on TLS.", |at| at.served(|count| &count.handshakes_failed)),
+    total("watchward_serve_given_up_queries_total", "Queries over HTTP that found no place in time, or took too long.", |at| at.served(|count| &count.queries_given_up)),
     total("watchward_serve_crowded_connections_total", "Connections dropped because their address had all it may have.", |at| at.served(|count| &count.crowded)),
     total("watchward_serve_refused_certificates_total", "New certificates or keys of the agent's own that could not be used.", |at| at.served(|count| &count.certificates_refused)),
     level("watchward_serve_certificate_expiry_timestamp_seconds", "When the agent's own certificate ends; 0 without one.", Snapshot::certificate_expiry_s),
