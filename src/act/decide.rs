@@ -32,6 +32,12 @@ pub fn stands(step: &Step, now: &Held) -> Stands {
     if (written && effective) || only_ours { Stands::Between } else { Stands::Otherwise }
 }
 
+/// Whether nothing of ours is written any more. What the server goes by then may be something new: what lies below (its
+/// own file, its default) can have been changed while ours lay on top.
+pub fn is_put_back(step: &Step, now: &Held) -> bool {
+    now.written == step.before.written && step.before.written != step.after.written
+}
+
 /// What is to be done next about a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -53,6 +59,7 @@ pub fn recover(phase: Phase, step: &Step, now: &Held) -> Next {
         (Phase::Begun | Phase::Unclear, _) => Next::Is(Phase::Unclear),
         (Phase::Undoing, Stands::Before) => Next::Is(Phase::Undone),
         (Phase::Undoing, Stands::After | Stands::Between) => Next::PutBefore,
+        (Phase::Undoing, Stands::Otherwise) if is_put_back(step, now) => Next::Is(Phase::Undone),
         (Phase::Undoing, Stands::Otherwise) => Next::Is(Phase::UndoRefused),
         (over, _) => Next::Is(over),
     }

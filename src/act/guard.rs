@@ -34,7 +34,7 @@ pub struct Facts<'a> {
     pub tally: Tally,
     /// Whether the target is up; `None`: it was not read yet.
     pub up: Option<bool>,
-    /// Changes of this target that are not over.
+    /// Changes that are not over, of this target and of every other that is the same server.
     pub others: &'a [Entry],
     /// The setting as the server knows it, once that was asked; else as the policy writes it.
     pub key: &'a str,
@@ -47,7 +47,7 @@ pub fn refusals(facts: &Facts<'_>) -> Vec<Refusal> {
 }
 
 const CHECKS: &[fn(&Facts<'_>) -> Option<Refusal>] =
-    &[feature, mode, arming, stop, cooldown, window, day, target, under_way, stacked];
+    &[feature, mode, arming, stop, cooldown, window, day, target, is_busy, stacked];
 
 fn refuse(code: &'static str, what: String, hint: impl Into<String>) -> Option<Refusal> {
     Some(Refusal::new(code, what).hint(hint))
@@ -144,8 +144,17 @@ fn target(facts: &Facts<'_>) -> Option<Refusal> {
     }
 }
 
-fn under_way(facts: &Facts<'_>) -> Option<Refusal> {
-    let entry = facts.others.iter().find(|one| one.phase.is_under_way())?;
+fn is_busy(facts: &Facts<'_>) -> Option<Refusal> {
+    under_way(&facts.policy.tenant, &facts.policy.set.target, facts.others)
+}
+
+/// One of these changes is under way. What others do to a server that they share is theirs to know.
+pub fn under_way(tenant: &str, target: &str, others: &[Entry]) -> Option<Refusal> {
+    let entry = others.iter().find(|one| one.phase.is_under_way())?;
+    if entry.tenant != tenant {
+        let what = format!("another tenant has a change under way on the server of target '{target}'");
+        return Some(Refusal::new("act-12", what));
+    }
     let (target, key) = (&entry.target, &entry.step.key);
     let what = format!("target '{target}' has a change under way: entry {} of {key}", entry.id);
     refuse("act-12", what, format!("Look at `watchward journal show {}`.", entry.id))
@@ -155,6 +164,11 @@ fn under_way(facts: &Facts<'_>) -> Option<Refusal> {
 fn stacked(facts: &Facts<'_>) -> Option<Refusal> {
     let is_same = |one: &&Entry| one.step.key == facts.key && one.is_open() && !one.phase.is_under_way();
     let entry = facts.others.iter().find(is_same)?;
+    if entry.tenant != facts.policy.tenant {
+        let (key, target) = (&entry.step.key, &facts.policy.set.target);
+        let what = format!("another tenant has changed {key} on the server of target '{target}' and is not over");
+        return Some(Refusal::new("act-13", what));
+    }
     let what = format!(
         "entry {} of policy '{}' has changed {} of target '{}' and is not over",
         entry.id, entry.policy, entry.step.key, entry.target

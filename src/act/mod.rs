@@ -86,7 +86,7 @@ pub struct Acting {
 pub struct Statistics {
     /// Targets on which something is under way.
     pub under_way: u64,
-    /// Changes whose cause has ended and that still stand.
+    /// Changes whose cause has ended, or that are being taken back, and that still stand.
     pub undo_due: u64,
 }
 
@@ -158,14 +158,20 @@ impl Acting {
         let (settings, now) = (self.settings(), self.world.now());
         let identity = (policy.tenant.as_str(), policy.name.as_str());
         let is_it = |armed: &Armed| (armed.tenant.as_str(), armed.policy.as_str()) == identity;
-        let is_on_target = |entry: &Entry| entry.tenant == policy.tenant && entry.target == policy.set.target;
+        let its_server = settings.target(&policy.tenant, &policy.set.target).map(|target| server(target));
+        let is_on_target = |entry: &Entry| {
+            (entry.tenant == policy.tenant && entry.target == policy.set.target)
+                || its_server.as_ref() == Some(&entry.server)
+        };
+        // Of the policy as it is configured now: it may have been edited since somebody began to look at it.
+        let configured = settings.policy(&policy.tenant, &policy.name);
         let day_began_ms = guard::day_began_ms(policy, &settings.zone, now.wall_ms);
         Ok(Known {
             is_enabled: settings.is_enabled,
-            definition: settings.definition(policy),
+            definition: configured.map(|policy| settings.definition(policy)).unwrap_or_default(),
             stopped: self.state.stopped().await?,
             armed: self.state.armed().await?.into_iter().find(is_it),
-            tally: self.state.tally(identity, day_began_ms).await?,
+            tally: self.state.tally(identity, (day_began_ms, now.wall_ms)).await?,
             up: self.world.up(&policy.tenant, &policy.set.target),
             others: self.state.changes_not_over().await?.into_iter().filter(is_on_target).collect(),
             now,
@@ -220,7 +226,7 @@ pub struct Claim {
 
 impl Claim {
     /// `None` while it is held.
-    fn on(acting: &Arc<Acting>, job: &Job) -> Option<Claim> {
+    pub(crate) fn on(acting: &Arc<Acting>, job: &Job) -> Option<Claim> {
         let target = job.target();
         let mut claims = acting.claims();
         if claims.contains_key(&target) {

@@ -9,22 +9,20 @@ use tokio::time::timeout;
 
 use crate::act::guard::By;
 use crate::act::phases::Phases;
-use crate::act::run::of_alert;
-use crate::act::work::{Job, Report, Trigger};
-use crate::act::{Acting, show, tell};
+use crate::act::run::{What, of_alert};
+use crate::act::work::{Job, Report, Trigger, is_so_already, no_longer};
+use crate::act::{Acting, Claim, show, tell};
 use crate::model::caller::Caller;
 use crate::model::command::Order;
+use crate::model::duration;
 use crate::model::fault::Fault;
 use crate::model::policy::{Mode, Policy, Undo};
 use crate::model::scope::Scope;
 use crate::model::status::Event;
 use crate::model::target::DEFAULT_TENANT;
 use crate::model::transition::Phase as AlertPhase;
-use crate::state::journal::{Close, Entry, Phase, Why};
+use crate::state::journal::{Close, Entry, Phase, Turn, Why};
 use crate::state::policies::{Armed, Ruling, Stopped};
-
-/// How long an answer waits for a change to be over; what takes longer goes on, and the answer says where to look.
-const ANSWER_TIME: Duration = Duration::from_secs(6);
 
 /// What a person's own run is on record as, where nothing fires.
 const BY_HAND: &str = "by hand";
@@ -112,12 +110,19 @@ impl Acting {
     /// What a run would do now, and everything that speaks against it: by hand, and by itself.
     async fn rehearse(&self, policy: &Arc<Policy>) -> Result<Value, Fault> {
         let trigger = self.trigger(policy).await?;
-        let planned = timeout(ANSWER_TIME, self.rehearsed(policy, &Phases::begin())).await.unwrap_or_else(|_| {
-            let what = format!("target '{}' gave no answer within {} s", policy.set.target, ANSWER_TIME.as_secs());
+        let limit = self.times.answer;
+        let planned = timeout(limit, self.rehearsed(policy, &Phases::begin())).await.unwrap_or_else(|_| {
+            let what = format!("target '{}' gave no answer within {}", policy.set.target, duration::format(limit));
             Err(Fault::new("act-22", what))
         });
         let key = planned.as_ref().map_or(&policy.set.key, |step| &step.key);
         let known = self.known(policy).await?;
+        let is_so = planned.as_ref().ok().and_then(|step| is_so_already(step, &policy.set.target));
+        let refusals = |by: By| {
+            let mut refusals = known.refusals(policy, by, key);
+            refusals.extend(is_so.clone());
+            refusals
+        };
         Ok(json!({
             "policy": policy.name,
             "tenant": policy.tenant,
@@ -127,8 +132,8 @@ impl Acting {
             "undo": trigger.undo.word(),
             "step": planned.as_ref().ok().map(show::step),
             "fault": planned.as_ref().err(),
-            "refusals": known.refusals(policy, By::Hand, key),
-            "refusals_by_itself": known.refusals(policy, By::Itself, key),
+            "refusals": refusals(By::Hand),
+            "refusals_by_itself": refusals(By::Itself),
         }))
     }
 
@@ -144,7 +149,8 @@ impl Acting {
     async fn trigger(&self, policy: &Policy) -> Result<Trigger, Fault> {
         let mut fires = false;
         for one in self.state.active_instances().await? {
-            if one.to != AlertPhase::Firing || one.tenant != policy.tenant || !policy.when.hears(&one.labels) {
+            let is_its = one.tenant == policy.tenant && policy.when.hears(&one.labels);
+            if one.to != AlertPhase::Firing || one.discovered || !is_its {
                 continue;
             }
             fires = true;
@@ -159,7 +165,7 @@ impl Acting {
             instance: BY_HAND.to_string(),
             since_ms: self.world.now().stored_ms,
             undo: if fires { policy.undo } else { Undo::Manual },
-            words: BY_HAND.to_string(),
+            words: "a run by hand".to_string(),
         })
     }
 
@@ -171,7 +177,7 @@ impl Acting {
             return Err(Fault::new("act-12", format!("target '{target}' has a change under way: {under_way}"))
                 .hint("Ask again when it is over; nothing takes longer than half a minute."));
         };
-        let report = ended(told).await?;
+        let report = ended(told, self.times.answer).await?;
         let Report::Change { entry, phase, words } = report else {
             return Err(Fault::new("act-43", "only a plan was made")); // a plan is never ordered this way
         };
@@ -228,15 +234,13 @@ impl Acting {
         Ok(json!({ "stopped": null, "under_way": [] }))
     }
 
-    async fn close(&self, entry: &Entry, actor: &str) -> Result<Value, Fault> {
-        if entry.phase.is_under_way() {
-            let what = format!("entry {} is under way: it comes to an end of its own", entry.id);
-            return Err(
-                Fault::new("act-45", what).hint("Look at `watchward journal show`, and whether its target is up.")
-            );
-        }
+    async fn close(self: &Arc<Self>, entry: &Entry, actor: &str) -> Result<Value, Fault> {
         let words = match entry.phase {
             Phase::Done => "stays as it is",
+            Phase::Begun | Phase::Undoing => {
+                self.give_up(entry, actor).await?;
+                "its end is not waited for"
+            }
             _ => "looked at",
         };
         let close = Close { entry: entry.id, at_ms: self.world.now().stored_ms, actor, words };
@@ -245,6 +249,29 @@ impl Acting {
         }
         self.wake();
         Ok(show::change(&self.entry(&Scope::of_tenant(&entry.tenant), entry.id).await?))
+    }
+
+    /// Waits no longer for the end of a change that cannot be brought to one: its server is gone, or will not have it.
+    async fn give_up(self: &Arc<Self>, entry: &Entry, actor: &str) -> Result<(), Fault> {
+        let claim = Claim::on(self, &Job::Settle { entry: entry.clone() });
+        let is_stuck = self.target_of(entry).is_err() || self.memory().retries.contains_key(&What::Entry(entry.id));
+        if claim.is_none() || !is_stuck {
+            let what = format!("entry {} is under way: it comes to an end of its own", entry.id);
+            let hint = format!("Look at `watchward journal show {}` in a minute.", entry.id);
+            return Err(Fault::new("act-45", what).hint(hint));
+        }
+        let words = format!("given up while it was {}", entry.phase.word());
+        let at_ms = self.world.now().stored_ms;
+        let given_up = Entry { phase: Phase::Unclear, changed_ms: at_ms, ..entry.clone() };
+        let event = tell::turned(&given_up, &words, actor);
+        let (to, words) = (Phase::Unclear, words.as_str());
+        let turn =
+            Turn { entry: entry.id, from: entry.phase, to, why: None, at_ms, actor, words, event: event.as_ref() };
+        if !self.state.turn(&turn).await? {
+            return Err(no_longer(entry));
+        }
+        event.iter().for_each(|event| self.world.tell(event));
+        Ok(())
     }
 
     async fn ruled(&self, ruling: &Ruling<'_>, event: &Event) -> Result<(), Fault> {
@@ -256,12 +283,12 @@ impl Acting {
     }
 }
 
-async fn ended(told: oneshot::Receiver<Result<Report, Fault>>) -> Result<Report, Fault> {
-    match timeout(ANSWER_TIME, told).await {
+async fn ended(told: oneshot::Receiver<Result<Report, Fault>>, limit: Duration) -> Result<Report, Fault> {
+    match timeout(limit, told).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Fault::new("act-47", "the change was cut off").hint("Look at `watchward journal`.")),
         Err(_) => {
-            let what = format!("the change is not over after {} s, and goes on", ANSWER_TIME.as_secs());
+            let what = format!("the change is not over after {}, and goes on", duration::format(limit));
             Err(Fault::new("act-48", what).hint("Look at `watchward journal`."))
         }
     }

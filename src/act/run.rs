@@ -159,7 +159,8 @@ impl Acting {
         jobs.extend(seen.entries.iter().filter(unsettled).map(|entry| Job::Settle { entry: entry.clone() }));
         if let Some(firing) = &seen.firing {
             let due = undo_due(&seen.entries, firing);
-            self.undo_due.store(due.len() as u64, std::sync::atomic::Ordering::Relaxed);
+            let being_undone = seen.entries.iter().filter(|one| one.phase == Phase::Undoing).count();
+            self.undo_due.store((due.len() + being_undone) as u64, std::sync::atomic::Ordering::Relaxed);
             let undo =
                 |entry: &&Entry| Job::Undo { entry: (*entry).clone(), why: Why::Resolved, actor: AGENT.to_string() };
             jobs.extend(due.iter().filter(|_| !seen.is_stopped).map(undo));
@@ -238,7 +239,9 @@ impl Acting {
     async fn scheduled(&self, policy: &Policy, cron: &Cron, seen: &Seen) -> Result<Option<Trigger>, Fault> {
         let (identity, now_ms) = ((policy.tenant.as_str(), policy.name.as_str()), seen.now.wall_ms);
         let schedule = format!("{cron} {}", cron.zone());
-        let Some(until_ms) = self.state.dealt_until(identity, &schedule).await? else {
+        // What is dealt with far beyond now was so by a clock that was wrong; what was done then is not done again.
+        let is_sane = |until_ms: &i64| *until_ms <= now_ms + GRACE_MS;
+        let Some(until_ms) = self.state.dealt_until(identity, &schedule).await?.filter(is_sane) else {
             self.deal(policy, &schedule, now_ms).await?; // it counts from now on
             return Ok(None);
         };

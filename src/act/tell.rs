@@ -30,7 +30,7 @@ pub fn turned(entry: &Entry, words: &str, actor: &str) -> Option<Event> {
     let (before, after) = (decide::words(&entry.step.before), decide::words(&entry.step.after));
     let summary = match entry.phase {
         Phase::Done => format!("policy '{policy}' has set {key} of {target} to {after}, was {before} (entry {id})"),
-        Phase::Undone => format!("{key} of {target} is {before} again (entry {id} of policy '{policy}')"),
+        Phase::Undone => format!("{key} of {target} is set back (entry {id} of policy '{policy}'): {words}"),
         Phase::UndoRefused => format!("{key} of {target} is not set back (entry {id} of policy '{policy}'): {words}"),
         Phase::Unclear => format!("what became of entry {id} of policy '{policy}' is unclear: {words}"),
         _ => format!("policy '{policy}' has not set {key} of {target} to {after} (entry {id}): {words}"),
@@ -104,6 +104,9 @@ pub fn found(entry: &Entry, phase: Phase, seen: &Held) -> String {
         Phase::Void => format!("found not begun: {key} is {held}, as before"),
         Phase::Undone if entry.why_undone == Some(Why::DidNotHold) => {
             format!("found taken back: {key} is {held}, as before")
+        }
+        Phase::Undone if *seen != entry.step.before => {
+            format!("found undone: {key} is {held}, and what lies below it was changed meanwhile")
         }
         Phase::Undone => format!("found undone: {key} is {held}, as before"),
         _ => {

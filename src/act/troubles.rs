@@ -38,9 +38,10 @@ impl Acting {
             let is_new = now_ms - entry.changed_ms < TOLD_FOR_MS;
             let (kind, severity, why) = match entry.phase {
                 Phase::Unclear => (UNCLEAR, Severity::Critical, self.last_words(entry).await?),
-                Phase::Begun | Phase::Undoing => match retry {
-                    Some(why) => (UNSETTLED, Severity::Warning, why),
-                    None => continue,
+                Phase::Begun | Phase::Undoing => match (entry.phase, retry) {
+                    (Phase::Undoing, Some(why)) => (UNDO_OVERDUE, Severity::Warning, why),
+                    (_, Some(why)) => (UNSETTLED, Severity::Warning, why),
+                    (_, None) => continue,
                 },
                 Phase::Failed if is_new => (FAILED, Severity::Warning, self.last_words(entry).await?),
                 Phase::UndoRefused if is_new => (UNDO_REFUSED, Severity::Warning, self.last_words(entry).await?),
@@ -68,7 +69,10 @@ fn trouble(kind: &str, severity: Severity, entry: &Entry, why: &str) -> Finding 
             format!("Look what {key} should be, set it by hand if need be, then `watchward journal close {id}`.")
         }
         FAILED => format!("Look at `watchward journal show {id}`, then `watchward journal close {id}`."),
-        _ => format!("It is tried again and again. Is {target} up, and may the second login change {key}?"),
+        _ => format!(
+            "It is tried again and again. Is {target} up, and may the second login change {key}? `watchward journal close \
+             {id}` leaves it as it is."
+        ),
     };
     Finding {
         kind: kind.to_string(),

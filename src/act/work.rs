@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use crate::act::Acting;
 use crate::act::decide::{self, Next, Stands, stands};
-use crate::act::guard::By;
+use crate::act::guard::{self, By};
 use crate::act::phases::Phases;
 use crate::act::tell;
 use crate::act::world::server;
@@ -160,9 +159,8 @@ impl Acting {
         phases.own("guard", self.guard(policy, by, &policy.set.key)).await?;
         let mut work = Work::on(self, target.clone(), phases);
         let step = work.plan(&policy.set.key, &policy.set.value).await?;
-        if step.before == step.after {
-            let held = decide::words(&step.before);
-            return Err(Fault::new("act-14", format!("{} of '{}' is {held} already", step.key, target.name)));
+        if let Some(fault) = is_so_already(&step, &target.name) {
+            return Err(fault);
         }
         phases.own("guard", self.guard(policy, by, &step.key)).await?;
         let now = self.world.now();
@@ -217,6 +215,9 @@ impl Acting {
 
     async fn plan(&self, policy: &Policy, trigger: &Trigger, phases: &Phases) -> Result<Report, Fault> {
         let step = self.rehearsed(policy, phases).await?;
+        if let Some(fault) = is_so_already(&step, &policy.set.target) {
+            return Err(fault);
+        }
         let now = self.world.now();
         let planned = Planned {
             tenant: policy.tenant.clone(),
@@ -236,11 +237,18 @@ impl Acting {
 
     async fn undo(&self, entry: Entry, (why, actor): (Why, &str), phases: &Phases) -> Result<Report, Fault> {
         if let Some(later) = self.state.change_after(&entry).await?.filter(Entry::stands) {
-            let what = format!("entry {} cannot be undone: entry {} stands on top of it", entry.id, later.id);
-            let hint = format!("Undo that one first: `watchward journal undo {}`.", later.id);
-            return Err(Fault::new("act-24", what).hint(hint));
+            return Err(lies_under(&entry, &later));
         }
         let target = self.target_of(&entry)?;
+        let is_other = |one: &Entry| one.target_identity() == entry.target_identity() && one.id != entry.id;
+        let others: Vec<Entry> = self.state.changes_not_over().await?.into_iter().filter(is_other).collect();
+        if let Some(fault) = guard::under_way(&entry.tenant, &entry.target, &others) {
+            return Err(fault);
+        }
+        if why == Why::Resolved {
+            // Somebody may have stopped everything since the round. What a person asks for is done all the same.
+            self.is_running().await?;
+        }
         let mut work = Work::on(self, target, phases);
         let entry = work.cleared(entry).await?;
         let seen = work.look(&entry.step.key).await?;
@@ -267,11 +275,10 @@ impl Acting {
         let target = self.target_of(&entry)?;
         let mut work = Work::on(self, target, phases);
         let mut seen = work.look(&entry.step.key).await?;
-        let age_ms = self.world.now().stored_ms.saturating_sub(entry.changed_ms);
-        let fresh = self.times.hold.saturating_sub(Duration::from_millis(u64::try_from(age_ms).unwrap_or(0)));
-        if !fresh.is_zero() && stands(&entry.step, &seen) == Stands::Before {
-            // What was on its way when a connection was lost may still arrive.
-            sleep(fresh).await;
+        if entry.phase != Phase::Undoing && stands(&entry.step, &seen) == Stands::Before {
+            // What was on its way when a connection was lost may still arrive: the server may have hung until now, and do
+            // in a moment what it was told long ago.
+            sleep(self.times.hold).await;
             seen = work.look(&entry.step.key).await?;
         }
         match decide::recover(entry.phase, &entry.step, &seen) {
@@ -293,7 +300,7 @@ impl Acting {
     }
 
     /// The target of a change, if it still is where it was.
-    fn target_of(&self, entry: &Entry) -> Result<Arc<Target>, Fault> {
+    pub(crate) fn target_of(&self, entry: &Entry) -> Result<Arc<Target>, Fault> {
         let target = self.target(&entry.tenant, &entry.target)?;
         let now = server(&target);
         if now == entry.server {
@@ -308,7 +315,24 @@ impl Acting {
     }
 }
 
-fn no_longer(entry: &Entry) -> Fault {
+/// There is nothing to change, and nothing that could be taken back.
+pub fn is_so_already(step: &Step, target: &str) -> Option<Fault> {
+    let held = decide::words(&step.before);
+    (step.before == step.after).then(|| Fault::new("act-14", format!("{} of '{target}' is {held} already", step.key)))
+}
+
+/// A change lies under a later one of the same setting, perhaps under another name of the server.
+fn lies_under(entry: &Entry, later: &Entry) -> Fault {
+    let what =
+        |what: String| Fault::new("act-24", format!("entry {} cannot be undone: {what} stands on top of it", entry.id));
+    if later.tenant != entry.tenant {
+        return what("a change of another tenant".to_string());
+    }
+    what(format!("entry {}", later.id)).hint(format!("Undo that one first: `watchward journal undo {}`.", later.id))
+}
+
+/// A change is in another phase than it was a moment ago.
+pub fn no_longer(entry: &Entry) -> Fault {
     Fault::new("act-19", format!("entry {} is {} no longer", entry.id, entry.phase.word()))
 }
 
@@ -389,6 +413,9 @@ impl<'a> Work<'a> {
             let words = tell::outcome(&entry.step, &seen, put.as_ref().err());
             match (entry.phase, stands(&entry.step, &seen)) {
                 (Phase::Undoing, Stands::Before) => return self.arrive(&entry, Phase::Undone, &words, actor).await,
+                (Phase::Undoing, Stands::Otherwise) if decide::is_put_back(&entry.step, &seen) => {
+                    return self.arrive(&entry, Phase::Undone, &words, actor).await;
+                }
                 (Phase::Undoing, Stands::Otherwise) => return self.refuse(&entry, &seen, actor).await,
                 (Phase::Undoing, _) => {
                     return Err(Fault::new("act-18", format!("entry {} is not taken back yet: {words}", entry.id)));
@@ -404,19 +431,25 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Reads back until it stands as wanted, or the time for that is over; then how it stands.
+    /// Reads back until it stands as wanted, or the time for that is over; then how it stands. The time counts from the
+    /// first answer: a server that hung may do then what it was told before.
     async fn watch(&mut self, step: &Step, wanted: Stands) -> Result<Held, Fault> {
-        let watch = Stopwatch::start();
+        let (watch, hold) = (Stopwatch::start(), self.acting.times.hold);
+        let mut answered: Option<Stopwatch> = None;
         let mut pause = self.acting.times.pause;
         loop {
-            let seen = self.look(&step.key).await;
-            let is_over = watch.elapsed() >= self.acting.times.hold;
-            match seen {
-                Ok(seen) if is_over || stands(step, &seen) == wanted => return Ok(seen),
-                Err(fault) if is_over => return Err(fault),
-                _ => sleep(pause).await,
+            match self.look(&step.key).await {
+                Ok(seen) => {
+                    let since = answered.get_or_insert_with(Stopwatch::start);
+                    if stands(step, &seen) == wanted || since.elapsed() >= hold {
+                        return Ok(seen);
+                    }
+                }
+                Err(fault) if watch.elapsed() >= hold => return Err(fault),
+                Err(_) => {}
             }
-            pause *= 2;
+            sleep(pause).await;
+            pause = (pause * 2).min(hold / 4);
         }
     }
 
@@ -458,7 +491,14 @@ impl<'a> Work<'a> {
             decide::words(seen)
         );
         let detail = match self.acting.state.change_after(entry).await? {
-            Some(later) => format!("On record: entry {} of policy '{}', by {}.", later.id, later.policy, later.actor),
+            Some(later) if later.tenant != entry.tenant => "On record: a policy of another tenant.".to_string(),
+            Some(later) => format!(
+                "On record: entry {} of policy '{}', by {}, which is {}.",
+                later.id,
+                later.policy,
+                later.actor,
+                later.phase.word()
+            ),
             None => "Nobody is on record: the agent has not changed it since.".to_string(),
         };
         let hint = format!("If it is to be as before: {}", entry.step.undo_words);

@@ -46,6 +46,8 @@ pub struct Times {
     /// Until what could not be done is tried again, at first; it doubles.
     pub retry: Duration,
     pub retry_max: Duration,
+    /// How long an answer waits for a change to be over; what takes longer goes on, and the answer says where to look.
+    pub answer: Duration,
     /// How long `stop`, and the end of the agent, wait for what is under way.
     pub wait: Duration,
 }
@@ -59,6 +61,7 @@ impl Default for Times {
             pause: Duration::from_millis(50),
             retry: Duration::from_secs(5),
             retry_max: Duration::from_secs(300),
+            answer: Duration::from_secs(6),
             wait: Duration::from_secs(3),
         }
     }

@@ -69,6 +69,12 @@ pub fn text(what: Option<&What>, answer: &Value) -> String {
         Some(What::Undo { which }) => {
             format!("entry {} is {}: {}\n", which.id, word(&answer["phase"]), word(&answer["words"]))
         }
+        Some(What::Close { which }) if answer["phase"] == "done" => {
+            format!(
+                "entry {} is closed: what it changed stays, and only `watchward journal undo` takes it back\n",
+                which.id
+            )
+        }
         Some(What::Close { which }) => format!("entry {} is closed\n", which.id),
     }
 }

@@ -105,6 +105,7 @@ pub fn code(what: &What, answer: &Value) -> u8 {
     match what {
         What::Stop { .. } if answer["under_way"].as_array().is_some_and(|some| !some.is_empty()) => WARNING,
         What::Run { dry_run: false, .. } if answer["phase"] != "done" => REFUSED,
+        What::Run { dry_run: true, .. } if answer["step"].is_null() => REFUSED,
         _ => WELL,
     }
 }
@@ -114,13 +115,14 @@ pub fn text(what: &What, answer: &Value) -> String {
     match what {
         What::List { .. } => list(answer),
         What::Run { dry_run: true, .. } => rehearsal(answer),
-        What::Run { .. } => format!(
-            "{} (entry {}): {}\n`watchward journal undo {}` takes it back\n",
-            word(&answer["phase"]),
-            answer["entry"],
-            word(&answer["words"]),
-            answer["entry"]
-        ),
+        What::Run { .. } => {
+            let (phase, id) = (word(&answer["phase"]), &answer["entry"]);
+            let next = match phase.as_str() {
+                "done" => format!("`watchward journal undo {id}` takes it back"),
+                _ => format!("`watchward journal show {id}` tells how it went"),
+            };
+            format!("{phase} (entry {id}): {}\n{next}\n", word(&answer["words"]))
+        }
         What::Arm { which } => format!("'{}' is armed\n", clean(&which.name)),
         What::Disarm { which } => format!("'{}' is not armed\n", clean(&which.name)),
         What::Stop { .. } => {
@@ -174,7 +176,14 @@ fn rehearsal(answer: &Value) -> String {
     let mut out = String::new();
     let step = &answer["step"];
     if step.is_null() {
-        out.push_str(&format!("nothing can be planned: {}\n", word(&answer["fault"]["what"])));
+        let fault = &answer["fault"];
+        out.push_str(&format!("nothing can be planned: {} [{}]\n", word(&fault["what"]), word(&fault["code"])));
+        for key in ["detail", "hint"] {
+            let words = word(&fault[key]);
+            if !words.is_empty() {
+                out.push_str(&format!("{key}: {words}\n"));
+            }
+        }
     } else {
         let held = |side: &str| word(&step[side]["effective"]);
         out.push_str(&format!(

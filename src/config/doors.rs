@@ -8,6 +8,7 @@ use crate::model::fault::Fault;
 use crate::model::schema::{Origin, Table};
 use crate::serve::config::{listen, tls};
 use crate::sys::clock;
+use crate::sys::files;
 use crate::sys::identity;
 
 /// The largest body that may be allowed: several may be in memory at once.
@@ -60,6 +61,16 @@ fn certificate(table: &Table, report: &mut Report) {
             report.problem(origin, fault);
             all_readable = false;
         }
+    }
+    if let (Some(path), Some(origin)) = (table.path("tls_key"), table.origin("tls_key"))
+        && files::is_open_to_all(&path)
+    {
+        let what = format!("everybody on this machine may read the key in {}", path.display());
+        let fault = Fault::new("config-31", what);
+        report.warning(
+            origin,
+            fault.hint("`chmod o= FILE` takes that away. Whoever has the key can pass for the agent."),
+        );
     }
     let (Some(files), Some(origin), true) = (tls(table), table.origin("tls_cert"), all_readable) else { return };
     match identity::read(&files) {

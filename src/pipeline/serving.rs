@@ -10,10 +10,12 @@ use crate::model::fault::Fault;
 use crate::model::features::Features;
 use crate::pipeline::judging::Places;
 use crate::pipeline::mirror::Mirror;
+use crate::serve::answers::Answers;
 use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
 use crate::serve::listen::Doors;
 use crate::serve::peers::Peers;
+use crate::serve::query::Queries;
 use crate::serve::sessions::Sessions;
 use crate::serve::shared::{Counters, Shared};
 use crate::serve::tokens::Tokens;
@@ -55,6 +57,8 @@ pub async fn begin(
         sessions: Sessions::default(),
         peers: Peers::default(),
         bodies: Bodies::new(serve.body_bytes_max),
+        answers: Answers::default(),
+        queries: Queries::new(serve.query_samples_max),
         identity: doors.identity(),
         hosts: serve.hosts.clone(),
         commands: wires.commands,

@@ -63,7 +63,7 @@ pub fn answer(evaluation: &Evaluation<'_>, outermost: &Binary, steps: &Steps) ->
     for binary in chain.into_iter().rev() {
         left = of_both(binary, left, evaluation.answer(&binary.right, steps)?, steps)?;
         if let Answer::Vector(columns) = &left {
-            evaluation.afford(columns.len(), steps.count)?;
+            evaluation.hold(columns.len(), steps.count)?;
         }
     }
     Ok(left)

@@ -74,11 +74,15 @@ pub struct Evaluation<'a> {
     /// The steps of the outermost expression, which `@ start()` and `@ end()` mean.
     pub whole: Steps,
     samples_read: Cell<usize>,
+    values: Cell<usize>,
 }
+
+/// All parts of an expression together may come to so many times the values that one part may hold.
+const PARTS_MAX: usize = 4;
 
 impl<'a> Evaluation<'a> {
     pub fn new(source: &'a dyn SeriesSource, limits: &'a Limits, whole: Steps) -> Evaluation<'a> {
-        Evaluation { source, limits, whole, samples_read: Cell::new(0) }
+        Evaluation { source, limits, whole, samples_read: Cell::new(0), values: Cell::new(0) }
     }
 
     /// The value of a part at every step.
@@ -99,8 +103,10 @@ impl<'a> Evaluation<'a> {
             Node::Aggregate(inner) => Answer::Vector(aggregate::columns(self, inner, steps)?),
             Node::Call(call) => functions::answer(self, call, steps)?,
         };
-        if let Answer::Vector(columns) = &answer {
-            self.afford(columns.len(), steps.count)?;
+        match &answer {
+            Answer::Vector(columns) => self.hold(columns.len(), steps.count)?,
+            Answer::Scalar(_) => self.hold(1, steps.count)?,
+            Answer::Text(_) | Answer::Matrix(_) => {} // their samples are counted as they are read
         }
         Ok(answer)
     }
@@ -161,6 +167,21 @@ impl<'a> Evaluation<'a> {
         }
         if series.saturating_mul(steps) > self.limits.samples_max {
             return Err(EvaluationError::Samples(self.limits.samples_max));
+        }
+        Ok(())
+    }
+
+    /// Counts what a part came to.
+    ///
+    /// # Errors
+    /// As `afford`; and when all parts together come to too many values.
+    pub fn hold(&self, series: usize, steps: usize) -> Result<(), EvaluationError> {
+        self.afford(series, steps)?;
+        let values = self.values.get().saturating_add(series.saturating_mul(steps));
+        self.values.set(values);
+        let values_max = self.limits.samples_max.saturating_mul(PARTS_MAX);
+        if values > values_max {
+            return Err(EvaluationError::Values(values_max));
         }
         Ok(())
     }

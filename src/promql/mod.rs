@@ -46,7 +46,8 @@ pub trait SeriesSource {
 /// What one evaluation may cost. Whoever asks sets it; passing a limit is an error, never a shortened answer.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Samples read from the source by all selectors and subqueries together, and values held by any one part.
+    /// Samples read from the source by all selectors and subqueries together, and values held by any one part. All parts
+    /// together may come to four times as many values: however they are nested, that is what can be held at once.
     pub samples_max: usize,
     /// Series that any one part of the expression may have.
     pub series_max: usize,
@@ -98,6 +99,8 @@ pub enum EvaluationError {
     Samples(usize),
     #[error("the expression has more than {0} series at once; narrow its selectors")]
     Series(usize),
+    #[error("the parts of the expression come to more than {0} values; narrow its selectors or its range")]
+    Values(usize),
     #[error("{steps} steps are more than the {steps_max} allowed; use a larger step or a shorter range")]
     Steps { steps: i128, steps_max: usize },
     #[error("{0}")]

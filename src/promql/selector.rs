@@ -45,14 +45,18 @@ impl Window<'_> {
 }
 
 impl Windows {
-    /// Calls `see` with every step's window of one series, in order, where the window has a sample.
+    /// Calls `see` with every step's window of one series, in order, where the window has a sample. One series may have
+    /// ten thousand windows of half a million samples, so each may be the last.
+    ///
+    /// # Errors
+    /// When the evaluation is cancelled.
     pub fn each<'a>(
         &self,
         evaluation: &Evaluation<'_>,
         series: &'a WindowSeries,
         steps: &Steps,
         mut see: impl FnMut(usize, Window<'a>),
-    ) {
+    ) -> Result<(), EvaluationError> {
         let (mut low, mut high) = (0, 0);
         for (step, at_ms) in steps.times_ms().enumerate() {
             let to_ms = evaluation.shifted_ms(&self.shift, at_ms);
@@ -65,9 +69,11 @@ impl Windows {
                 low += 1;
             }
             if low < high {
+                evaluation.go_on()?;
                 see(step, Window { samples: &series.samples[low..high], from_ms, to_ms });
             }
         }
+        Ok(())
     }
 
     /// The samples themselves, for one time: the value of a range selector that no function is applied to.
@@ -80,7 +86,7 @@ impl Windows {
             let labels = if series.drops_name { series.labels.without_name() } else { series.labels.clone() };
             self.each(evaluation, series, &Steps::once(at_ms), |_, window| {
                 all.push(SeriesSamples { labels: labels.clone(), samples: window.samples.to_vec() });
-            });
+            })?;
         }
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         match all.windows(2).any(|pair| pair[0].labels == pair[1].labels) {

@@ -98,7 +98,8 @@ fn wish(object: &Value) -> Result<Wish, Fault> {
     let role = text("role")?.unwrap_or_default();
     let roles = Role::ALL.map(Role::word).join(", ");
     let role = Role::from_word(&role).ok_or_else(|| {
-        Fault::new("serve-28", format!("there is no role '{}'", brief(&role))).hint(format!("The roles are {roles}."))
+        Fault::new("serve-28", format!("there is no role '{}'", reply::brief(&role)))
+            .hint(format!("The roles are {roles}."))
     })?;
     Ok(Wish { tenants: tenants(&object["tenants"])?, role, name: text("name")?, expires: text("expires")? })
 }
@@ -116,16 +117,11 @@ fn tenants(value: &Value) -> Result<Option<BTreeSet<String>>, Fault> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let is_name = |name: &&str| (1..=64).contains(&name.len()) && name.chars().all(fits);
     if names.is_empty() || names.len() > 64 || !names.iter().all(is_name) {
-        let shown = brief(&names.join(","));
+        let shown = reply::brief(&names.join(","));
         return Err(Fault::new("serve-29", format!("the tenants '{shown}' are not names of tenants"))
             .hint("Write \"*\" for all, or names separated by commas: letters, digits, '.', '_' and '-'."));
     }
     Ok(Some(names.into_iter().map(str::to_string).collect()))
-}
-
-/// A value that was sent, in words short enough for a line.
-fn brief(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// Tenants that have no target: most likely a slip of the pen.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -58,7 +58,10 @@ pub async fn ask(
 /// Has a command carried out, and answers the request with what came of it.
 pub async fn answer(shared: &Shared, caller: Caller, command: Command) -> Response {
     match ask(&shared.commands, caller, command, ANSWER_TIME).await {
-        Ok(value) => reply::json(&value),
+        Ok(value) => match shared.answers.hold(value.to_string()) {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(fault) => reply::fault(StatusCode::SERVICE_UNAVAILABLE, &fault),
+        },
         Err(fault) => reply::fault(status(&fault), &fault),
     }
 }

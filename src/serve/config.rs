@@ -92,6 +92,13 @@ pub const KEYS: &[Key] = &[
         "The most connections at once from one address, where other machines can reach the agent. More are dropped.",
     ),
     Key::new("body_bytes_max", Kind::Bytes, "\"1MiB\"", "The largest body of a request."),
+    Key::new(
+        "query_samples_max",
+        Kind::Whole { min: 1_000, max: 50_000_000 },
+        "500000",
+        "The most samples that one query over HTTP may read, and values that it may hold at once in any one part. Two \
+         queries are computed at once; further ones wait.",
+    ),
 ];
 
 /// `[serve]`, checked.
@@ -110,6 +117,7 @@ pub struct Config {
     pub connections_max: usize,
     pub connections_per_peer_max: usize,
     pub body_bytes_max: usize,
+    pub query_samples_max: usize,
 }
 
 impl Config {
@@ -127,6 +135,7 @@ impl Config {
             connections_max: count("connections_max"),
             connections_per_peer_max: count("connections_per_peer_max"),
             body_bytes_max: usize::try_from(table.bytes("body_bytes_max")).unwrap_or(usize::MAX),
+            query_samples_max: count("query_samples_max"),
         }
     }
 

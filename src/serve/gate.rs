@@ -76,7 +76,10 @@ fn check(shared: &Shared, request: &Request) -> Result<(Caller, Proof, Need), Re
         // Only a programmer's mistake can bring a request here that no door let in.
         return Err((StatusCode::UNAUTHORIZED, Fault::new("serve-17", "nobody knows who asks")));
     };
-    names::check(shared, visitor, request.headers()).map_err(|fault| (StatusCode::FORBIDDEN, fault))?;
+    names::check(shared, visitor, request.uri(), request.headers())?;
+    if !is_text(request.uri().path()) {
+        return Err((StatusCode::BAD_REQUEST, Fault::new("serve-40", "the path is not UTF-8 text")));
+    }
     // What is not there is told to those only who may read what is.
     let path = request.extensions().get::<MatchedPath>();
     let needs = path.and_then(|path| routes::need(request.method(), path.as_str())).unwrap_or(Need::Read);
@@ -90,6 +93,24 @@ fn check(shared: &Shared, request: &Request) -> Result<(Caller, Proof, Need), Re
     let what = format!("{} {} needs {}", request.method(), request.uri().path(), needs.words());
     let fault = Fault::new("serve-18", what).detail(format!("You are {}, {}.", caller.name, caller.role.word()));
     Err((StatusCode::FORBIDDEN, fault))
+}
+
+/// Whether a path is text once its `%41` are read; what is not of that form stands for itself.
+fn is_text(path: &str) -> bool {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut rest = path.as_bytes();
+    let mut read = Vec::with_capacity(rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        match (first, digit(after.first()), digit(after.get(1))) {
+            (b'%', Some(high), Some(low)) => {
+                read.extend(u8::try_from(high * 16 + low)); // two digits of base 16 always fit
+                rest = &after[2..];
+            }
+            _ => read.push(*first),
+        }
+    }
+    String::from_utf8(read).is_ok()
 }
 
 /// Who asks for what holds nobody's data.

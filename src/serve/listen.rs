@@ -113,13 +113,14 @@ impl Doors {
         // The doors do not share places: whoever takes all of one locks nobody out of the other.
         let (tcp_hall, unix_hall) = (hall(router.clone()), hall(router));
         let health_hall = hall(routes::health_router(shared.clone()));
-        let remote = tcp.address().is_none_or(|address| !address.ip().is_loopback());
-        let crowd = remote.then(|| Crowd::new(connections_per_peer_max));
+        let is_remote = |door: &Tcp| door.address().is_none_or(|address| !address.ip().is_loopback());
+        let crowd = |door: &Tcp| is_remote(door).then(|| Crowd::new(connections_per_peer_max));
+        let remote = is_remote(&tcp);
         let mut stopping = stop.clone();
         tokio::select! {
-            () = tcp_door(&tcp, identity.as_ref(), remote, crowd, tcp_hall) => {}
+            () = tcp_door(&tcp, identity.as_ref(), remote, crowd(&tcp), tcp_hall) => {}
             () = unix_door(unix.as_ref(), unix_hall) => {}
-            () = health_door(health.as_ref(), health_hall) => {}
+            () = health_door(health.as_ref(), health.as_ref().and_then(crowd), health_hall) => {}
             () = refresh(identity.as_ref(), &shared) => {}
             () = stopped(&mut stopping) => {}
         }
@@ -155,6 +156,17 @@ impl Hall {
         }
     }
 
+    /// A seat for one connection of an address, where seats are counted; `None` where it has all it may have. What is
+    /// dropped then is dropped at once: it must not cost what it would take.
+    fn seat(&self, crowd: Option<&Arc<Crowd>>, peer: IpAddr) -> Option<Option<Seat>> {
+        let Some(crowd) = crowd else { return Some(None) };
+        let seat = crowd.enter(peer);
+        if seat.is_none() {
+            self.shared.counters.crowded.fetch_add(1, Ordering::Relaxed);
+        }
+        seat.map(Some)
+    }
+
     fn refuse(&self) {
         self.shared.counters.refused.fetch_add(1, Ordering::Relaxed);
     }
@@ -173,16 +185,7 @@ async fn tcp_door(door: &Tcp, identity: Option<&Arc<Identity>>, remote: bool, cr
             sleep(BREATH).await;
             continue;
         };
-        let seat = match &crowd {
-            Some(crowd) => match crowd.enter(peer.ip()) {
-                Some(seat) => Some(seat),
-                None => {
-                    hall.shared.counters.crowded.fetch_add(1, Ordering::Relaxed);
-                    continue; // dropped at once: it must not cost what it would take
-                }
-            },
-            None => None,
-        };
+        let Some(seat) = hall.seat(crowd.as_ref(), peer.ip()) else { continue };
         let visitor = Visitor::Tcp { peer: peer.ip(), local: local.ip(), tls: identity.is_some(), remote };
         let guest = hall.guest(visitor, (place, seat));
         match identity {
@@ -218,7 +221,7 @@ async fn unix_door(door: Option<&Unix>, hall: Hall) {
     }
 }
 
-async fn health_door(door: Option<&Tcp>, hall: Hall) {
+async fn health_door(door: Option<&Tcp>, crowd: Option<Arc<Crowd>>, hall: Hall) {
     let Some(door) = door else { return std::future::pending().await };
     loop {
         let place = hall.place().await;
@@ -226,8 +229,9 @@ async fn health_door(door: Option<&Tcp>, hall: Hall) {
             sleep(BREATH).await;
             continue;
         };
+        let Some(seat) = hall.seat(crowd.as_ref(), peer.ip()) else { continue };
         let visitor = Visitor::Tcp { peer: peer.ip(), local: local.ip(), tls: false, remote: true };
-        task::spawn("connection", hall.guest(visitor, place).stay(stream)).detach();
+        task::spawn("connection", hall.guest(visitor, (place, seat)).stay(stream)).detach();
     }
 }
 

@@ -13,6 +13,7 @@ pub mod token;
 pub mod tokens;
 pub mod sessions;
 pub mod body;
+pub mod answers;
 pub mod login;
 pub mod administer;
 pub mod commands;

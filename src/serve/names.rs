@@ -1,20 +1,46 @@
-//! The names a request may be sent under: what keeps foreign web pages out, who make a browser ask in their place.
+//! The names a request may be sent under: what keeps foreign web pages out, who make a browser ask in their place. Each
+//! must be said once: of two, somebody on the way may have looked at the other.
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 
 use crate::model::fault::Fault;
 use crate::serve::shared::Shared;
 use crate::serve::visitor::Visitor;
 
+/// Headers that say who asks whom.
+const ONCE: [HeaderName; 3] = [header::HOST, header::ORIGIN, header::AUTHORIZATION];
+
 /// Turns away a Host that is not the agent's (DNS rebinding), and an Origin other than the page's own.
 ///
 /// # Errors
-/// `serve-05`, `serve-06`.
-pub fn check(shared: &Shared, visitor: &Visitor, headers: &HeaderMap) -> Result<(), Fault> {
-    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let host = text(header::HOST).unwrap_or("");
+/// `serve-05`, `serve-06`; `serve-37`, `serve-39` where a request says two things at once.
+pub fn check(shared: &Shared, visitor: &Visitor, uri: &Uri, headers: &HeaderMap) -> Result<(), (StatusCode, Fault)> {
+    said_once(uri, headers).map_err(|fault| (StatusCode::BAD_REQUEST, fault))?;
+    are_ours(shared, visitor, headers).map_err(|fault| (StatusCode::FORBIDDEN, fault))
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+fn said_once(uri: &Uri, headers: &HeaderMap) -> Result<(), Fault> {
+    if let Some(name) = ONCE.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
+        return Err(Fault::new("serve-37", format!("the request has more than one header {name}")));
+    }
+    let host = text(headers, header::HOST).unwrap_or("");
+    match uri.authority().map(Authority::as_str) {
+        Some(other) if !other.eq_ignore_ascii_case(host) => {
+            Err(Fault::new("serve-39", format!("the request is for '{other}', and its Host is '{host}'")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn are_ours(shared: &Shared, visitor: &Visitor, headers: &HeaderMap) -> Result<(), Fault> {
+    let host = text(headers, header::HOST).unwrap_or("");
     if !is_ours(shared, visitor, host) {
         return Err(match visitor {
             Visitor::Tcp { remote: true, .. } => {
@@ -25,7 +51,7 @@ pub fn check(shared: &Shared, visitor: &Visitor, headers: &HeaderMap) -> Result<
                 .hint("Ask by 127.0.0.1, [::1] or localhost, or add your name to [serve] hosts."),
         });
     }
-    match text(header::ORIGIN) {
+    match text(headers, header::ORIGIN) {
         Some(origin) if !is_own_origin(shared, visitor, origin, host) => {
             Err(Fault::new("serve-06", format!("the Origin '{origin}' is not this page's own")))
         }
@@ -72,5 +98,5 @@ fn without_port(host: &str) -> &str {
 /// `localhost`, `127.x.y.z` or `[::1]`, with or without a port. The socket's clients send `localhost`.
 pub fn is_loopback_name(host: &str) -> bool {
     let name = without_port(host);
-    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

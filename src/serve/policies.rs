@@ -1,12 +1,13 @@
 //! `/api/v1/policies`, `/api/v1/actions`, `/api/v1/journal`: what people ask of act, carried there as orders.
 
+use std::collections::HashMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::model::caller::Caller;
@@ -112,41 +113,57 @@ pub async fn start(State(shared): Shares, Extension(caller): Who, headers: Heade
     carry_body((&shared, caller), (&headers, &bytes, &[]), |_| Ok(Order::Start)).await
 }
 
-/// How many of the newest.
-#[derive(Deserialize)]
-pub struct Newest {
-    limit: Option<usize>,
+/// `GET /api/v1/journal?limit=100`: how many of the newest.
+pub async fn journal(
+    State(shared): Shares,
+    Extension(caller): Who,
+    Query(parameters): Query<HashMap<String, String>>,
+) -> Response {
+    match parameters.get("limit").map(|text| number(text, "a number of changes")).transpose() {
+        Ok(limit) => {
+            let rows_max = limit.unwrap_or(ROWS).min(ROWS_MAX);
+            carry(&shared, caller, Order::Journal { rows_max }).await
+        }
+        Err(fault) => reply::fault(StatusCode::BAD_REQUEST, &fault),
+    }
 }
 
-/// `GET /api/v1/journal?limit=100`.
-pub async fn journal(State(shared): Shares, Extension(caller): Who, Query(newest): Query<Newest>) -> Response {
-    let rows_max = newest.limit.unwrap_or(ROWS).min(ROWS_MAX);
-    carry(&shared, caller, Order::Journal { rows_max }).await
+/// What stands in a path or a query, as a number.
+fn number<T: FromStr>(text: &str, what: &str) -> Result<T, Fault> {
+    text.parse().map_err(|_| Fault::new("serve-41", format!("'{}' is not {what}", reply::brief(text))))
+}
+
+/// A change's number in a path.
+fn change_id(text: &str) -> Result<i64, Fault> {
+    number(text, "the number of a change")
 }
 
 /// `GET /api/v1/journal/{id}`.
-pub async fn change(State(shared): Shares, Extension(caller): Who, Path(id): Path<i64>) -> Response {
-    carry(&shared, caller, Order::Change(id)).await
+pub async fn change(State(shared): Shares, Extension(caller): Who, Path(id): Path<String>) -> Response {
+    match change_id(&id) {
+        Ok(id) => carry(&shared, caller, Order::Change(id)).await,
+        Err(fault) => reply::fault(StatusCode::BAD_REQUEST, &fault),
+    }
 }
 
 /// `POST /api/v1/journal/{id}/undo`.
 pub async fn undo(
     State(shared): Shares,
     Extension(caller): Who,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    carry_body((&shared, caller), (&headers, &bytes, &[]), |_| Ok(Order::Undo(id))).await
+    carry_body((&shared, caller), (&headers, &bytes, &[]), |_| change_id(&id).map(Order::Undo)).await
 }
 
 /// `POST /api/v1/journal/{id}/close`.
 pub async fn close(
     State(shared): Shares,
     Extension(caller): Who,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    carry_body((&shared, caller), (&headers, &bytes, &[]), |_| Ok(Order::Close(id))).await
+    carry_body((&shared, caller), (&headers, &bytes, &[]), |_| change_id(&id).map(Order::Close)).await
 }

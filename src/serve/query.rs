@@ -1,6 +1,7 @@
 //! Prometheus' query API, `/api/v1/query` and `/api/v1/query_range`, over the reader's own series.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,20 +9,49 @@ use std::time::Duration;
 use axum::extract::{Extension, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::model::caller::Caller;
 use crate::model::duration;
+use crate::model::labels::Labels;
 use crate::promql;
 use crate::promql::Value;
 use crate::promql::expression::Expression;
 use crate::serve::metrics;
-use crate::serve::reply;
 use crate::serve::shared::Shared;
 use crate::sys::task;
 
-/// How long a query may compute before it is given up.
+/// How long a query may wait for its place, and how long it may be computed then, before it is given up.
 const QUERY_TIME: Duration = Duration::from_secs(10);
+/// Queries that are computed at once; further ones wait. The machine is there for others.
+const AT_ONCE_MAX: usize = 2;
+/// The largest answer.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// What queries may cost, all together.
+pub struct Queries {
+    places: Arc<Semaphore>,
+    samples_max: usize,
+}
+
+impl Queries {
+    pub fn new(samples_max: usize) -> Queries {
+        Queries { places: Arc::new(Semaphore::new(AT_ONCE_MAX)), samples_max }
+    }
+
+    /// How many could begin now.
+    pub fn places_free(&self) -> usize {
+        self.places.available_permits()
+    }
+
+    /// A place, once there is one.
+    pub async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        self.places.clone().acquire_owned().await.ok() // nobody closes it
+    }
+}
 
 type Parameters = Query<HashMap<String, String>>;
 
@@ -37,10 +67,11 @@ pub async fn instant(
         Ok(parsed) => parsed,
         Err(words) => return failed(StatusCode::BAD_REQUEST, "bad_data", &words),
     };
-    compute(move |limits| {
-        let source = shared.store.scoped(&caller.scope);
+    let store = shared.store.clone();
+    compute(&shared, move |limits| {
+        let source = store.scoped(&caller.scope);
         let value = promql::instant(&query, &source, at_ms, limits).map_err(|error| error.to_string())?;
-        Ok(rendered(value, at_ms, ahead_ms))
+        rendered(value, at_ms, ahead_ms)
     })
     .await
 }
@@ -64,28 +95,53 @@ pub async fn range(
     if to_ms < from_ms {
         return failed(StatusCode::BAD_REQUEST, "bad_data", "end is before start");
     }
-    compute(move |limits| {
-        let source = shared.store.scoped(&caller.scope);
+    let store = shared.store.clone();
+    compute(&shared, move |limits| {
+        let source = store.scoped(&caller.scope);
         let matrix =
             promql::range(&query, &source, from_ms, to_ms, step_ms, limits).map_err(|error| error.to_string())?;
-        Ok(rendered(Value::Matrix(matrix), to_ms, ahead_ms))
+        rendered(Value::Matrix(matrix), to_ms, ahead_ms)
     })
     .await
 }
 
-async fn compute(work: impl FnOnce(&promql::Limits) -> Result<Json, String> + Send + 'static) -> Response {
-    let cancel = Arc::new(AtomicBool::new(false));
-    let limits = promql::Limits { cancel: Some(cancel.clone()), ..promql::Limits::default() };
-    let computing = task::blocking("query", move || work(&limits));
-    match tokio::time::timeout(QUERY_TIME, computing).await {
-        Ok(Ok(Ok(data))) => reply::json(&json!({ "status": "success", "data": data })),
+/// Ends the computing when nobody waits for it any more: its time is over, or its client went away.
+#[derive(Default)]
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed); // the computing thread looks at it and stops
+    }
+}
+
+/// Has a query computed once there is a place for it. The text is the answer's.
+async fn compute(
+    shared: &Shared,
+    work: impl FnOnce(&promql::Limits) -> Result<String, String> + Send + 'static,
+) -> Response {
+    let late = |words: &str| {
+        shared.counters.queries_given_up.fetch_add(1, Ordering::Relaxed);
+        failed(StatusCode::SERVICE_UNAVAILABLE, "timeout", words)
+    };
+    let Ok(Some(place)) = timeout(QUERY_TIME, shared.queries.place()).await else {
+        return late(&format!("other queries were computed for {} s; try again in a moment", QUERY_TIME.as_secs()));
+    };
+    let cancel = Cancel::default();
+    let samples_max = shared.queries.samples_max;
+    let limits = promql::Limits { samples_max, cancel: Some(cancel.0.clone()), ..promql::Limits::default() };
+    let computing = task::blocking("query", move || {
+        let _place = place; // until the thread has stopped, whoever has given up waiting for it
+        work(&limits)
+    });
+    match timeout(QUERY_TIME, computing).await {
+        Ok(Ok(Ok(text))) => match shared.answers.hold(text) {
+            Ok(body) => ([("content-type", "application/json")], body).into_response(),
+            Err(fault) => failed(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &fault.what),
+        },
         Ok(Ok(Err(words))) => failed(StatusCode::UNPROCESSABLE_ENTITY, "execution", &words),
         Ok(Err(panic)) => failed(StatusCode::INTERNAL_SERVER_ERROR, "internal", &panic),
-        Err(_) => {
-            cancel.store(true, Ordering::Relaxed); // the computing thread looks at it and stops
-            let words = format!("the query took longer than {} s", QUERY_TIME.as_secs());
-            failed(StatusCode::SERVICE_UNAVAILABLE, "timeout", &words)
-        }
+        Err(_) => late(&format!("the query took longer than {} s", QUERY_TIME.as_secs())),
     }
 }
 
@@ -130,30 +186,100 @@ fn failed(status: StatusCode, kind: &str, words: &str) -> Response {
     (status, [("content-type", "application/json")], body.to_string()).into_response()
 }
 
-#[allow(clippy::cast_precision_loss)] // milliseconds of this era are exact
-/// Times are told by the wall clock, which stored time may run ahead of.
-fn rendered(value: Value, at_ms: i64, ahead_ms: i64) -> Json {
-    let pair = |at_ms: i64, value: f64| {
-        let mut text = String::new();
-        metrics::number(&mut text, value);
-        json!([(at_ms - ahead_ms) as f64 / 1000.0, text])
-    };
+/// The answer as text, written as it goes: a tree of its values would weigh many times as much.
+///
+/// # Errors
+/// It is too large.
+fn rendered(value: Value, at_ms: i64, ahead_ms: i64) -> Result<String, String> {
+    let mut answer = Rendering { text: String::from(r#"{"status":"success","data":{"resultType":""#), ahead_ms };
     match value {
-        Value::Scalar(value) => json!({ "resultType": "scalar", "result": pair(at_ms, value) }),
+        Value::Scalar(value) => {
+            answer.text.push_str(r#"scalar","result":"#);
+            answer.pair(at_ms, value);
+        }
         Value::Text(text) => {
-            json!({ "resultType": "string", "result": [(at_ms - ahead_ms) as f64 / 1000.0, text] })
+            answer.text.push_str(r#"string","result":["#);
+            answer.time(at_ms);
+            answer.text.push(',');
+            answer.json(&text)?;
+            answer.text.push(']');
         }
         Value::Vector(vector) => {
-            let result: Vec<Json> =
-                vector.iter().map(|one| json!({ "metric": one.labels, "value": pair(at_ms, one.value) })).collect();
-            json!({ "resultType": "vector", "result": result })
+            answer.text.push_str(r#"vector","result":"#);
+            answer.list(vector, |answer, one| {
+                answer.metric(&one.labels)?;
+                answer.text.push_str(r#","value":"#);
+                answer.pair(at_ms, one.value);
+                answer.text.push('}');
+                Ok(())
+            })?;
         }
         Value::Matrix(matrix) => {
-            let row = |one: &promql::SeriesSamples| {
-                let values: Vec<Json> = one.samples.iter().map(|(at, value)| pair(*at, *value)).collect();
-                json!({ "metric": one.labels, "values": values })
-            };
-            json!({ "resultType": "matrix", "result": matrix.iter().map(row).collect::<Vec<_>>() })
+            answer.text.push_str(r#"matrix","result":"#);
+            answer.list(matrix, |answer, one| {
+                answer.metric(&one.labels)?;
+                answer.text.push_str(r#","values":"#);
+                answer.list(one.samples, |answer, (at_ms, value)| {
+                    answer.pair(at_ms, value);
+                    Ok(())
+                })?;
+                answer.text.push('}');
+                Ok(())
+            })?;
         }
+    }
+    answer.text.push_str("}}");
+    Ok(answer.text)
+}
+
+/// An answer as far as it is written. Times are told by the wall clock, which stored time may run ahead of.
+struct Rendering {
+    text: String,
+    ahead_ms: i64,
+}
+
+impl Rendering {
+    fn list<T>(
+        &mut self,
+        all: Vec<T>,
+        mut write: impl FnMut(&mut Rendering, T) -> Result<(), String>,
+    ) -> Result<(), String> {
+        self.text.push('[');
+        for (number, one) in all.into_iter().enumerate() {
+            if number > 0 {
+                self.text.push(',');
+            }
+            write(self, one)?;
+            if self.text.len() > ANSWER_BYTES_MAX {
+                let mib = ANSWER_BYTES_MAX >> 20;
+                return Err(format!("the answer is larger than {mib} MiB; narrow the query, its range or its step"));
+            }
+        }
+        self.text.push(']');
+        Ok(())
+    }
+
+    fn metric(&mut self, labels: &Labels) -> Result<(), String> {
+        self.text.push_str(r#"{"metric":"#);
+        self.json(labels)
+    }
+
+    fn json(&mut self, value: &impl Serialize) -> Result<(), String> {
+        self.text.push_str(&serde_json::to_string(value).map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
+    fn pair(&mut self, at_ms: i64, value: f64) {
+        self.text.push('[');
+        self.time(at_ms);
+        self.text.push_str(",\"");
+        metrics::number(&mut self.text, value);
+        self.text.push_str("\"]");
+    }
+
+    #[allow(clippy::cast_precision_loss)] // milliseconds of this era are exact
+    fn time(&mut self, at_ms: i64) {
+        let seconds = at_ms.saturating_sub(self.ahead_ms) as f64 / 1000.0;
+        let _ = write!(self.text, "{seconds}"); // writing to a String cannot fail
     }
 }

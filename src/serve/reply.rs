@@ -14,6 +14,11 @@ pub fn json(value: &impl Serialize) -> Response {
     }
 }
 
+/// A value that was sent, in words short enough for a line.
+pub fn brief(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
 /// A fault as an answer: `{"error": {"code", "what", "detail", "hint"}}`.
 pub fn fault(status: StatusCode, fault: &Fault) -> Response {
     let body = serde_json::json!({ "error": fault });

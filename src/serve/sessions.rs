@@ -12,6 +12,8 @@ use crate::sys::random;
 pub const LASTS_S: i64 = 12 * 3600;
 /// The most sessions at once; a further one ends the oldest.
 pub const SESSIONS_MAX: usize = 256;
+/// The most sessions of one token; a further one ends its oldest. Whoever logs in for ever ends nobody else's.
+pub const SESSIONS_PER_TOKEN_MAX: usize = 16;
 const KEY_LETTERS: usize = 43;
 
 /// The hash of a session's key: what it is kept under.
@@ -40,8 +42,11 @@ impl Sessions {
         let text = random::letters(KEY_LETTERS)?;
         let mut all = self.all();
         all.retain(|_, session| session.expires_ms > wall_ms);
-        if all.len() >= SESSIONS_MAX {
-            let oldest = all.iter().min_by_key(|(_, session)| session.expires_ms).map(|(key, _)| *key);
+        let own = all.values().filter(|session| session.token == token).count();
+        let is_meant = |session: &Session| own < SESSIONS_PER_TOKEN_MAX || session.token == token;
+        if own >= SESSIONS_PER_TOKEN_MAX || all.len() >= SESSIONS_MAX {
+            let some = all.iter().filter(|(_, session)| is_meant(session));
+            let oldest = some.min_by_key(|(_, session)| session.expires_ms).map(|(key, _)| *key);
             oldest.map(|key| all.remove(&key));
         }
         let session = Session { token: token.to_string(), expires_ms: wall_ms + LASTS_S * 1000 };

@@ -10,9 +10,11 @@ use crate::model::catalogue::Catalogue;
 use crate::model::fault::Fault;
 use crate::model::features::{Feature, Features};
 use crate::model::status::{Board, Message};
+use crate::serve::answers::Answers;
 use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
 use crate::serve::peers::Peers;
+use crate::serve::query::Queries;
 use crate::serve::sessions::Sessions;
 use crate::serve::tokens::Tokens;
 use crate::serve::visitor::Proof;
@@ -52,6 +54,8 @@ pub struct Counters {
     pub crowded: AtomicU64,
     pub handshakes_failed: AtomicU64,
     pub wrong_tokens: AtomicU64,
+    /// Queries that found no place in time, or took too long.
+    pub queries_given_up: AtomicU64,
     /// New pairs of certificate and key that could not be used.
     pub certificates_refused: AtomicU64,
 }
@@ -71,6 +75,8 @@ pub struct Shared {
     pub sessions: Sessions,
     pub peers: Peers,
     pub bodies: Bodies,
+    pub answers: Answers,
+    pub queries: Queries,
     /// Our certificate, where we speak TLS.
     pub identity: Option<Arc<Identity>>,
     /// Names of ours beside those in the certificate and those of loopback.

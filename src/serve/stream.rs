@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::extract::{Extension, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{Method, StatusCode, Version, header};
 use axum::response::Response;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
@@ -102,7 +102,9 @@ pub async fn upgrade(
         return reply::fault(StatusCode::FORBIDDEN, &fault);
     }
     let header_of = |name| request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let asks = header_of(header::UPGRADE).eq_ignore_ascii_case("websocket")
+    let asks = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && header_of(header::UPGRADE).eq_ignore_ascii_case("websocket")
         && header_of(header::SEC_WEBSOCKET_VERSION) == "13"
         && !header_of(header::SEC_WEBSOCKET_KEY).is_empty();
     if !asks {

@@ -16,6 +16,7 @@ use crate::model::moment::Moment;
 use crate::model::scope::Scope;
 use crate::model::secret::Secret;
 use crate::model::status::Event;
+use crate::serve::reply::brief;
 use crate::serve::token;
 use crate::state::State;
 use crate::state::tokens::Token;
@@ -23,6 +24,8 @@ use crate::sys::task;
 
 /// The most tokens there may be.
 pub const TOKENS_MAX: usize = 1000;
+/// The most tokens that whoever has not all tenants may bring theirs to: the rest is for others.
+pub const TOKENS_OF_SOME_MAX: usize = 100;
 const NAME_BYTES_MAX: usize = 64;
 /// When a token was last used is kept to this precision, so that its use costs no writing.
 const USED_EVERY_MS: i64 = 5 * 60_000;
@@ -193,6 +196,13 @@ impl Tokens {
             return Err(Fault::new("serve-33", format!("there are {TOKENS_MAX} tokens already"))
                 .hint("Revoke those that have expired, or that nobody uses: the list says when each was last used."));
         }
+        if by.scope.tenants().is_some() && self.list(by).len() >= TOKENS_OF_SOME_MAX {
+            return Err(Fault::new(
+                "serve-33",
+                format!("there are {TOKENS_OF_SOME_MAX} tokens of your tenants already"),
+            )
+            .hint("Revoke those that have expired, or that nobody uses: the list says when each was last used."));
+        }
         let (id, text) = token::make()?;
         let name = wish.name.unwrap_or_else(|| format!("token-{id}"));
         check_name(&name)?;
@@ -277,12 +287,16 @@ fn expiry(text: &str, wall_ms: i64) -> Result<i64, Fault> {
     };
     let at = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
     let Some(expires_ms) = after(text).or_else(|| at(text)) else {
-        return Err(Fault::new("serve-32", format!("expires '{text}' is neither a duration nor a time"))
-            .hint("Write it like \"90d\" or \"2027-01-31T00:00:00Z\"."));
+        let what = format!("expires '{}' is neither a duration nor a time", brief(text));
+        return Err(Fault::new("serve-32", what).hint("Write it like \"90d\" or \"2027-01-31T00:00:00Z\"."));
     };
     if expires_ms <= wall_ms {
-        return Err(Fault::new("serve-32", format!("expires '{text}' has passed already"))
+        return Err(Fault::new("serve-32", format!("expires '{}' has passed already", brief(text)))
             .detail(format!("It is {} now.", rfc3339(wall_ms))));
+    }
+    if Timestamp::from_millisecond(expires_ms).is_err() {
+        return Err(Fault::new("serve-32", format!("expires '{}' is after the year 9999", brief(text)))
+            .hint("Without it, a token stands until it is revoked."));
     }
     Ok(expires_ms)
 }

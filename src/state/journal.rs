@@ -228,6 +228,8 @@ pub struct Tally {
     pub today: u32,
 }
 
+const DAY_MS: i64 = 86_400_000;
+
 const COLUMNS: &str = "id, tenant, policy, cause, instance, since_ms, target, server, step, undo, actor, phase, \
                        why_undone, begun_ms, wall_ms, changed_ms, closed_ms";
 
@@ -285,18 +287,20 @@ impl State {
         Ok(self.select_changes(tail, text::tenants(scope), id).await?.pop())
     }
 
-    /// The newest change of the same setting after this one that came to anything. For the agent itself.
+    /// The newest change of the same setting after this one that came to anything, be it under another name of the same
+    /// server. For the agent itself.
     ///
     /// # Errors
     /// As the driver says.
     pub async fn change_after(&self, entry: &Entry) -> Result<Option<Entry>, StateError> {
         let query = format!(
-            "SELECT {COLUMNS} FROM journal WHERE tenant = ? AND target = ? AND key = ? AND id > ?
+            "SELECT {COLUMNS} FROM journal WHERE ((tenant = ? AND target = ?) OR server = ?) AND key = ? AND id > ?
              AND phase NOT IN ('void', 'failed') ORDER BY id DESC LIMIT 1"
         );
         let row = sqlx::query(sqlx::AssertSqlSafe(query)) // both are texts of this file
             .bind(&entry.tenant)
             .bind(&entry.target)
+            .bind(&entry.server)
             .bind(&entry.step.key)
             .bind(entry.id)
             .fetch_optional(&mut *self.reader().await)
@@ -347,18 +351,21 @@ impl State {
         found.map(|found| found.is_some()).map_err(|error| StateError::from_driver(&error))
     }
 
-    /// What a policy has done since its day began, by the calendar. For the agent itself.
+    /// What a policy has done since its day began, by the calendar. A change that is more than a day ahead of now was made
+    /// while the clock was wrong, and is none of today's. For the agent itself.
     ///
     /// # Errors
     /// As the driver says.
-    pub async fn tally(&self, policy: (&str, &str), day_began_wall_ms: i64) -> Result<Tally, StateError> {
+    pub async fn tally(&self, policy: (&str, &str), today_wall_ms: (i64, i64)) -> Result<Tally, StateError> {
+        let (began_ms, now_ms) = today_wall_ms;
         let read: sqlx::Result<(Option<i64>, u32)> = sqlx::query_as(
-            "SELECT max(begun_ms), count(*) FILTER (WHERE wall_ms >= ?3) FROM journal
+            "SELECT max(begun_ms), count(*) FILTER (WHERE wall_ms BETWEEN ?3 AND ?4) FROM journal
              WHERE tenant = ?1 AND policy = ?2 AND phase <> 'void'",
         )
         .bind(policy.0)
         .bind(policy.1)
-        .bind(day_began_wall_ms)
+        .bind(began_ms)
+        .bind(now_ms.saturating_add(DAY_MS))
         .fetch_one(&mut *self.reader().await)
         .await;
         read.map(|(last_ms, today)| Tally { last_ms, today }).map_err(|error| StateError::from_driver(&error))

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
@@ -259,6 +259,11 @@ pub fn version(path: &Path) -> Option<(u128, u64)> {
     let seen = fs::metadata(path).ok()?;
     let since = seen.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some((since.as_nanos(), seen.len()))
+}
+
+/// Whether whoever is on this machine may read a file, or change it.
+pub fn is_open_to_all(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|seen| seen.mode() & 0o006 != 0)
 }
 
 /// The files that a path with `*` in its last part names, sorted; a path without `*` names itself. As in a shell, `*`

@@ -31,6 +31,7 @@ mod clock;
 mod single;
 mod grants;
 mod set;
+mod set_faults;
 mod set_redis;
 mod act;
 mod kills;

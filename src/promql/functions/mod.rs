@@ -293,7 +293,6 @@ pub fn each_window(
     let mut columns = Vec::with_capacity(windows.series.len());
     let (mut here, mut before) = (Vec::with_capacity(scalars.len()), Vec::new());
     for series in &windows.series {
-        evaluation.go_on()?;
         let mut values = vec![STALE; steps.count];
         let mut known = None;
         windows.each(evaluation, series, steps, |step, window| {
@@ -304,7 +303,7 @@ pub fn each_window(
             };
             known = Some(values[step]);
             std::mem::swap(&mut here, &mut before);
-        });
+        })?;
         let labels = series.labels.clone();
         let column = Column { labels, drops_name: drops_name || series.drops_name, values };
         if !column.is_empty() {

@@ -132,7 +132,7 @@ pub fn absent_over_time(evaluation: &Evaluation<'_>, arguments: &[Node], steps: 
     let windows = evaluation.matrix(argument, steps)?;
     let mut missing = vec![1.0; steps.count];
     for series in &windows.series {
-        windows.each(evaluation, series, steps, |step, _| missing[step] = STALE);
+        windows.each(evaluation, series, steps, |step, _| missing[step] = STALE)?;
     }
     Ok(Answer::Vector(absence(argument, missing)))
 }

@@ -63,7 +63,10 @@ nothing was changed
         "done (entry 1): maxmemory is '2gb'\n`watchward journal undo 1` takes it back\n"
     );
     assert_eq!(policies::code(&verb, &answer), 0);
-    assert_eq!(policies::code(&verb, &serde_json::json!({ "phase": "failed" })), 2);
+    let failed = serde_json::json!({ "entry": 2, "phase": "failed", "words": "maxmemory is '1gb'" });
+    assert_eq!(policies::code(&verb, &failed), 2);
+    let told = "failed (entry 2): maxmemory is '1gb'\n`watchward journal show 2` tells how it went\n";
+    assert_eq!(policies::text(&verb, &failed), told, "nothing stands that could be taken back");
 
     let listed = journal::text(None, &stage.ask(Order::Journal { rows_max: 10 }).await.unwrap());
     let expected = "\
@@ -85,6 +88,38 @@ AT                        PHASE  BY            WORDS
 2027-01-15T08:00:00.000Z  done   socket:uid 0  maxmemory is '2gb'
 ";
     assert_eq!(shown, expected);
+    let closed = stage.close(1).await.unwrap();
+    assert_eq!(
+        journal::text(journal_verb(&["close", "1"]).as_ref(), &closed),
+        "entry 1 is closed: what it changed stays, and only `watchward journal undo` takes it back\n"
+    );
+    let closed = serde_json::json!({ "phase": "unclear" });
+    assert_eq!(journal::text(journal_verb(&["close", "1"]).as_ref(), &closed), "entry 1 is closed\n");
+}
+
+#[test]
+fn what_cannot_be_planned_is_said_with_what_an_expert_would_ask() {
+    let verb = policy_verb("run x --dry-run");
+    let fault = serde_json::json!({
+        "code": "postgresql-20",
+        "what": "the server knows no setting 'work_men'",
+        "detail": "Asked of PostgreSQL 15.1 at db1:5432 as 'watchward_act'.",
+        "hint": "Did you mean work_mem?",
+    });
+    let answer = serde_json::json!({ "step": null, "fault": fault, "refusals": [], "refusals_by_itself": [] });
+    let expected = "\
+nothing can be planned: the server knows no setting 'work_men' [postgresql-20]
+detail: Asked of PostgreSQL 15.1 at db1:5432 as 'watchward_act'.
+hint: Did you mean work_mem?
+
+by hand: nothing speaks against it
+
+by itself: nothing speaks against it
+
+nothing was changed
+";
+    assert_eq!(policies::text(&verb, &answer), expected);
+    assert_eq!(policies::code(&verb, &answer), 2);
 }
 
 #[tokio::test]

@@ -38,6 +38,7 @@ fn a_value_that_nobody_wrote_down_is_never_taken_for_ours() {
     let step = step(held("", "1"), held("", "2"));
     assert_eq!(stands(&step, &held("", "7")), Stands::Otherwise);
     assert_eq!(stands(&step, &held("", "2")), Stands::After);
+    assert_eq!(recover(Phase::Undoing, &step, &held("", "7")), Next::Is(Phase::UndoRefused));
 }
 
 #[test]
@@ -45,6 +46,7 @@ fn recovery_finishes_puts_again_or_leaves_alone() {
     use Phase::{Begun, Done, Failed, Unclear, UndoRefused, Undoing, Undone, Void};
     let step = step(held("", "1"), held("2", "2"));
     let (before, after, between, other) = (held("", "1"), held("2", "2"), held("2", "1"), held("7", "7"));
+    let below = held("", "7");
     for (phase, now, expected) in [
         (Begun, &after, Next::Is(Done)),
         (Begun, &before, Next::Is(Void)),
@@ -58,6 +60,8 @@ fn recovery_finishes_puts_again_or_leaves_alone() {
         (Undoing, &after, Next::PutBefore),
         (Undoing, &between, Next::PutBefore),
         (Undoing, &other, Next::Is(UndoRefused)),
+        (Undoing, &below, Next::Is(Undone)), // ours is gone, and what lies below it was changed meanwhile
+        (Begun, &below, Next::Is(Unclear)),
         (Done, &other, Next::Is(Done)),
         (Failed, &after, Next::Is(Failed)),
     ] {

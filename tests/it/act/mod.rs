@@ -3,8 +3,10 @@
 mod cli;
 mod crash;
 mod decide;
+mod faults;
 mod guard;
 mod orders;
+mod races;
 mod schedules;
 mod stories;
 
@@ -31,7 +33,7 @@ use watchward::model::status::Event;
 use watchward::model::target::{SecretSource, Target, Url};
 use watchward::model::transition::{Phase, Transition};
 use watchward::state::State;
-use watchward::state::journal::Entry;
+use watchward::state::journal::{Begin, Entry};
 use watchward::state::outbox::Change;
 
 use crate::state::{moment, transition};
@@ -52,6 +54,10 @@ pub enum Mood {
     DiesAfterWriting,
     /// Never answers to a write.
     Hangs,
+    /// Never answers.
+    Silent,
+    /// Never answers to a write, and slowly to the next look; only then it does what it was told.
+    DoesLater,
 }
 
 /// A server with settings, each written or not, and each in effect. It outlives the agent.
@@ -65,14 +71,18 @@ pub struct Server {
     pub steps: Vec<String>,
     /// Somebody sets this right after the next plan was made.
     pub after_plan: Option<String>,
+    /// What it was told and has not done yet.
+    pub late: Option<(String, Option<String>)>,
+    /// What a setting is where nothing is written.
+    pub below: String,
 }
 
-/// What a setting is where nothing is written.
+/// What a setting is where nothing is written, at first.
 pub const DEFAULT: &str = "1gb";
 
 impl Server {
     pub fn held(&self, key: &str) -> Held {
-        let effective = self.effective.get(key).cloned().unwrap_or_else(|| DEFAULT.to_string());
+        let effective = self.effective.get(key).cloned().unwrap_or_else(|| self.below.clone());
         Held { written: self.written.get(key).cloned(), effective }
     }
 
@@ -107,6 +117,8 @@ impl Fake {
                 puts: Vec::new(),
                 steps: Vec::new(),
                 after_plan: None,
+                late: None,
+                below: DEFAULT.to_string(),
             }))
         };
         let servers = ["cache", "other"].map(|name| (name.to_string(), server()));
@@ -186,6 +198,10 @@ impl FakeHand {
     fn mood(&self) -> Mood {
         self.server().mood
     }
+
+    fn is_late(&self) -> bool {
+        self.server().late.is_some()
+    }
 }
 
 /// Between any two of its steps the agent may die: there it can be cut.
@@ -197,10 +213,21 @@ impl Hand for FakeHand {
     fn look<'a>(&'a mut self, key: &'a str) -> Task<'a, Result<Held, Fault>> {
         Box::pin(async move {
             breathe().await;
-            if self.mood() == Mood::Away {
-                return Err(gone());
+            match self.mood() {
+                Mood::Away => return Err(gone()),
+                Mood::Silent => return std::future::pending().await,
+                _ => {}
             }
-            Ok(self.server().held(key))
+            if self.is_late() {
+                tokio::time::sleep(quick().hold * 2).await;
+            }
+            let mut server = self.server();
+            let seen = server.held(key);
+            if let Some((key, value)) = server.late.take() {
+                let value = value.unwrap_or_else(|| server.below.clone());
+                server.set_by_somebody(&key, &value);
+            }
+            Ok(seen)
         })
     }
 
@@ -230,6 +257,10 @@ impl Hand for FakeHand {
                 _ => {}
             }
             let value = held.written.clone();
+            if self.mood() == Mood::DoesLater {
+                self.server().late = Some((key.to_string(), value));
+                return std::future::pending().await;
+            }
             self.server().puts.push(value.clone().unwrap_or_else(|| "RESET".to_string()));
             match &value {
                 Some(value) => self.server().written.insert(key.to_string(), value.clone()),
@@ -237,8 +268,8 @@ impl Hand for FakeHand {
             };
             breathe().await; // written, and not yet in effect
             if self.mood() != Mood::Ignores {
-                let value = value.unwrap_or_else(|| DEFAULT.to_string());
                 let mut server = self.server();
+                let value = value.unwrap_or_else(|| server.below.clone());
                 if server.held(key).effective != value {
                     server.steps.push(value.clone());
                 }
@@ -295,10 +326,16 @@ pub fn target(name: &str) -> Target {
     }
 }
 
+/// A target on another port: another server.
+pub fn at(mut target: Target, port: u16) -> Target {
+    target.url.port = port;
+    target
+}
+
 pub fn settings(policies: Vec<Policy>) -> Settings {
     Settings {
         policies: policies.into_iter().map(Arc::new).collect(),
-        targets: ["cache", "other"].map(|name| Arc::new(target(name))).to_vec(),
+        targets: [("cache", 6379), ("other", 6390)].map(|(name, port)| Arc::new(at(target(name), port))).to_vec(),
         is_enabled: true,
         zone: Zone::UTC,
     }
@@ -313,6 +350,7 @@ pub fn quick() -> Times {
         pause: Duration::from_millis(2),
         retry: Duration::from_secs(5),
         retry_max: Duration::from_secs(300),
+        answer: Duration::from_secs(6),
         wait: Duration::from_secs(1),
     }
 }
@@ -327,7 +365,12 @@ pub struct Stage {
 impl Stage {
     /// Begins a life on what stands on disk.
     pub fn on(state: State, world: &Fake, policies: Vec<Policy>) -> Stage {
-        let acting = Acting::new(state.clone(), Box::new(world.clone()), settings(policies), quick(), Duration::ZERO);
+        Stage::with(state, world, policies, quick())
+    }
+
+    /// The same, with limits of its own.
+    pub fn with(state: State, world: &Fake, policies: Vec<Policy>, times: Times) -> Stage {
+        let acting = Acting::new(state.clone(), Box::new(world.clone()), settings(policies), times, Duration::ZERO);
         acting.judged();
         Stage { state, world: world.clone(), acting: Arc::new(acting) }
     }
@@ -385,6 +428,33 @@ impl Stage {
 
     pub async fn close(&self, id: i64) -> Result<Value, Fault> {
         self.ask(Order::Close(id)).await
+    }
+
+    /// The record of a change that a crash left behind.
+    pub async fn leave_begun(&self, key: &str) -> i64 {
+        let before = self.world.server(|server| server.held(key));
+        let begin = Begin {
+            tenant: "default".into(),
+            policy: "more memory".into(),
+            cause: "alert:CacheFull".into(),
+            instance: "x".into(),
+            since_ms: 1,
+            target: "cache".into(),
+            server: "redis 127.0.0.1:6379".into(),
+            step: Step {
+                key: key.into(),
+                before,
+                after: Held { written: Some("2gb".into()), effective: "2gb".into() },
+                words: format!("SET {key} = 2gb"),
+                undo_words: format!("RESET {key}"),
+            },
+            undo: Undo::OnResolve,
+            actor: "agent".into(),
+            words: String::new(),
+            at_ms: moment(0).stored_ms,
+            wall_ms: moment(0).wall_ms,
+        };
+        self.state.begin_change(&begin).await.unwrap().unwrap()
     }
 
     pub fn value(&self) -> String {

@@ -131,7 +131,10 @@ async fn stopped_nothing_is_changed_but_what_a_person_takes_back() {
     assert_eq!(stage.sweep().await, NOTHING);
     let troubles = stage.acting.troubles();
     assert_eq!(troubles[0].evidence, "Entry 1 of policy 'more memory', maxmemory of cache: All actions are stopped.");
+    stage.world.told();
     assert!(words(stage.ask(run(false)).await).starts_with("all actions are stopped, by socket:uid 0 [act-06]"));
+    let told = "policy 'more memory' does nothing for a run by hand: all actions are stopped, by socket:uid 0";
+    assert_eq!(stage.world.told(), [told]);
     assert_eq!(stage.value(), "2gb");
     assert_eq!(stage.undo(1).await.unwrap()["phase"], "undone");
     assert_eq!(stage.ask(Order::Start).await.unwrap(), json!({ "stopped": null, "under_way": [] }));

@@ -6,7 +6,6 @@ use watchward::act::Acting;
 use watchward::model::policy::{Mode, Policy, Undo};
 use watchward::model::span::{Span, Trace};
 use watchward::model::transition::{Phase, Transition};
-use watchward::state::journal::Begin;
 use watchward::state::outbox::Change;
 
 use crate::act::{Fake, Mood, Stage, policy, quick, settings};
@@ -79,7 +78,7 @@ async fn an_alert_sets_and_its_end_takes_back() {
         stage.world.told(),
         [
             "policy 'more memory' has set maxmemory of cache to '2gb', was '1gb' (not written) (entry 1)",
-            "maxmemory of cache is '1gb' (not written) again (entry 1 of policy 'more memory')",
+            "maxmemory of cache is set back (entry 1 of policy 'more memory'): maxmemory is '1gb' (not written)",
         ]
     );
     let kept = stage.state.events(&watchward::model::scope::Scope::of_tenant("default"), 10).await.unwrap();
@@ -419,7 +418,7 @@ async fn alerts_of_other_tenants_labels_and_found_servers_trigger_nothing() {
 #[tokio::test]
 async fn before_what_fires_is_known_nothing_new_is_done_and_what_was_begun_is_settled() {
     let (folder, stage) = firing(Undo::OnResolve).await;
-    begin(&stage).await;
+    stage.leave_begun("maxmemory").await;
     stage.world.server(|server| server.set_by_somebody("maxmemory", "2gb"));
     let state = open(&folder.image()).await;
     let world = Box::new(stage.world.clone());
@@ -434,40 +433,12 @@ async fn before_what_fires_is_known_nothing_new_is_done_and_what_was_begun_is_se
     assert_eq!(next.sweep().await, ["undone"]);
 }
 
-/// The record of a change that a crash left behind.
-async fn begin(stage: &Stage) {
-    let hand = stage.world.server(|server| server.held("maxmemory"));
-    let after = watchward::model::plan::Held { written: Some("2gb".into()), effective: "2gb".into() };
-    let begin = Begin {
-        tenant: "default".into(),
-        policy: "more memory".into(),
-        cause: "alert:CacheFull".into(),
-        instance: "x".into(),
-        since_ms: 1,
-        target: "cache".into(),
-        server: "redis 127.0.0.1:6379".into(),
-        step: watchward::model::plan::Step {
-            key: "maxmemory".into(),
-            before: hand,
-            after,
-            words: "SET maxmemory = 2gb".into(),
-            undo_words: "RESET maxmemory".into(),
-        },
-        undo: Undo::OnResolve,
-        actor: "agent".into(),
-        words: String::new(),
-        at_ms: moment(0).stored_ms,
-        wall_ms: moment(0).wall_ms,
-    };
-    stage.state.begin_change(&begin).await.unwrap().unwrap();
-}
-
 #[tokio::test]
 async fn a_change_that_somebody_had_a_hand_in_is_unclear_and_left_alone() {
     let (_folder, stage) = stage_of(vec![policy(Mode::Auto, Undo::OnResolve)]).await;
     stage.arm().await;
     stage.world.told();
-    begin(&stage).await;
+    stage.leave_begun("maxmemory").await;
     stage.world.server(|server| server.set_by_somebody("maxmemory", "3gb"));
     assert_eq!(stage.sweep().await.first().map(String::as_str), Some("unclear"));
     let words = "maxmemory is '3gb'; it was '1gb' (not written) and was to be '2gb'";
@@ -490,7 +461,7 @@ async fn a_change_that_somebody_had_a_hand_in_is_unclear_and_left_alone() {
 #[tokio::test]
 async fn what_was_begun_and_never_made_may_be_done_anew() {
     let (_folder, stage) = firing(Undo::OnResolve).await;
-    begin(&stage).await;
+    stage.leave_begun("maxmemory").await;
     assert_eq!(stage.sweep().await, ["void", "done"]);
 }
 

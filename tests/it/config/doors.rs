@@ -1,6 +1,8 @@
 //! `[serve]`: where other machines can come there is TLS, and what it needs can be used.
 
-use std::path::PathBuf;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
@@ -18,9 +20,14 @@ impl Pair {
         let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         std::fs::write(folder.join("tls.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
         std::fs::write(folder.join("tls.key"), key.serialize_pem()).unwrap();
+        Pair::allow(&folder.join("tls.key"), 0o600);
         std::fs::write(folder.join("other.key"), other.serialize_pem()).unwrap();
         std::fs::write(folder.join("empty.pem"), "").unwrap();
         Pair(folder)
+    }
+
+    fn allow(path: &Path, mode: u32) {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
     fn serve(&self, certificate: &str, key: &str) -> String {
@@ -97,6 +104,30 @@ fn a_certificate_that_has_expired_is_warned_of() {
             pair.0.display()
         )]
     );
+}
+
+#[test]
+fn a_key_that_everybody_may_read_is_warned_of_wherever_a_link_to_it_stands() {
+    let pair = Pair::new("open", 2099);
+    let key = pair.0.join("tls.key");
+    std::os::unix::fs::symlink(&key, pair.0.join("link.key")).unwrap();
+    for mode in [0o644, 0o602, 0o666] {
+        Pair::allow(&key, mode);
+        for name in ["tls.key", "link.key"] {
+            let loaded = sound(&pair.serve("tls.pem", name));
+            assert_eq!(
+                lines(&loaded.warnings),
+                [format!(
+                    "agent.toml:4:11: everybody on this machine may read the key in {}/{name} [config-31] \
+                     | hint: `chmod o= FILE` takes that away. Whoever has the key can pass for the agent.",
+                    pair.0.display()
+                )],
+                "{mode:o}"
+            );
+        }
+    }
+    Pair::allow(&key, 0o640); // of a group that may read it, the administrator knows why
+    assert!(sound(&pair.serve("tls.pem", "link.key")).warnings.is_empty());
 }
 
 #[test]

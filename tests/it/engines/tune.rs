@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use watchward::engines::contract::{Access, Engine, Facts, Table, Version};
 use watchward::engines::postgresql::tune::setting::{Asker, Setting, files_are_sound};
 use watchward::engines::postgresql::tune::{keys, text, units};
@@ -178,6 +180,10 @@ fn what_runs_programs_names_files_holds_secrets_or_locks_out_is_set_by_no_progra
         "session_replication_role",
         "allow_alter_system",
         "transaction_read_only",
+        "max_slot_wal_keep_size",
+        "idle_replication_slot_timeout",
+        "synchronous_standby_names",
+        "synchronized_standby_slots",
         "pgaudit.log",
     ] {
         assert!(keys::never(name).is_some(), "{name}");
@@ -238,7 +244,7 @@ fn a_value_that_waits_for_a_restart_hinders_only_its_own_setting() {
 #[test]
 fn what_would_hurt_redis_at_once_is_told() {
     let load =
-        Load { used_bytes: 500, maxmemory_bytes: 400, policy: "noeviction".to_string(), clients: 9, is_replica: false };
+        Load { used_bytes: 500, maxmemory_bytes: 400, policy: "noeviction".to_string(), clients: 9, ..Load::default() };
     let lru = Load { policy: "allkeys-lru".to_string(), ..load.clone() };
     let check = |name: &str, shown: &str, load: &Load, expected: Result<(), &str>| {
         assert_eq!(is_harmless(name, shown, load), expected.map_err(str::to_string), "{name} = {shown}");
@@ -260,6 +266,10 @@ fn what_would_hurt_redis_at_once_is_told() {
         &load,
         Err("Connected clients: 9, the agent among them. It would turn the next one away."),
     );
+    check("min-replicas-to-write", "0", &load, Ok(()));
+    check("min-replicas-to-write", "1", &load, Err("Connected replicas: 0. It would refuse writes at once."));
+    check("min-slaves-to-write", "2", &Load { replicas: 2, ..load.clone() }, Ok(()));
+    check("min-slaves-to-write", "2", &Load { is_replica: true, ..load.clone() }, Ok(()));
     check("hz", "1", &load, Ok(()));
 }
 
@@ -329,5 +339,50 @@ async fn the_console_of_a_pooler_has_no_settings_of_the_server() {
         refused.to_string(),
         "the console of PgBouncer has no settings of PostgreSQL [postgresql-32]\n\
          hint: Name a database of the server in the target's url."
+    );
+}
+
+/// A server that speaks Redis' protocol and does not say how much it holds.
+async fn secretive() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its port").port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(head)) = lines.next_line().await {
+            let count: usize = head.trim_start_matches('*').parse().expect("an array");
+            let mut words = Vec::new();
+            for _ in 0..count {
+                lines.next_line().await.expect("a length");
+                words.push(lines.next_line().await.expect("a word").unwrap_or_default());
+            }
+            let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+            let answer = match (words[0].to_ascii_uppercase().as_str(), words.get(1).map(String::as_str)) {
+                ("CONFIG", _) => format!("*2\r\n{}{}", bulk("maxmemory"), bulk("0")),
+                ("INFO", Some("memory" | "clients")) => bulk("maxmemory:0\r\n"),
+                ("INFO", _) => bulk("redis_version:7.0.0\r\nrole:master\r\nconnected_slaves:0\r\n"),
+                _ => "+OK\r\n".to_string(),
+            };
+            if write.write_all(answer.as_bytes()).await.is_err() {
+                break;
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn where_nobody_knows_what_a_server_holds_its_memory_is_not_touched() {
+    let port = secretive().await;
+    let target = target("redis", "redis", port);
+    let mut hand = engine("redis").reach(&target, &Access::default()).await.expect("reached");
+    let fault = hand.plan("maxmemory", "1gb").await.expect_err("refused").to_string();
+    assert_eq!(
+        fault,
+        format!(
+            "127.0.0.1:{port} does not say its used_memory [redis-27]\n\
+             detail: Without it nobody knows whether setting 'maxmemory' does harm."
+        )
     );
 }

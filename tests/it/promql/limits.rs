@@ -39,6 +39,38 @@ fn values_that_are_made_and_not_read_count_too() {
     assert_eq!(error, EvaluationError::Samples(5_000_000));
 }
 
+/// However parts are nested, what all of them hold at once is limited.
+#[test]
+fn the_values_of_all_parts_together_are_counted() {
+    let limits = Limits { samples_max: 1_000, ..Limits::default() };
+    let range =
+        |text: &str| promql::range(&promql::parse(text).unwrap(), &table(), 0, 999_000, 1_000, &limits).map(|_| ());
+    let nested = |depth: usize| format!("{}vector(1){}", "vector(1) or (".repeat(depth), ")".repeat(depth));
+    assert_eq!(range("vector(1)"), Ok(()));
+    for text in
+        [nested(5), format!("vector({}1{})", "1 + (".repeat(5), ")".repeat(5)), "-(-(-(-vector(1))))".to_string()]
+    {
+        assert_eq!(
+            range(&text).unwrap_err().to_string(),
+            "the parts of the expression come to more than 4000 values; narrow its selectors or its range",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn one_series_of_many_large_windows_can_be_cancelled() {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let limits = Limits { cancel: Some(cancel.clone()), ..Limits::default() };
+    let computing = std::thread::spawn(move || {
+        let parsed = promql::parse("sum_over_time(vector(1)[400000s:1s])").unwrap();
+        promql::range(&parsed, &table(), 0, 10_000_000, 1_000, &limits).map(|_| ())
+    });
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    cancel.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(computing.join().unwrap(), Err(EvaluationError::Cancelled));
+}
+
 #[test]
 fn series_are_counted_at_every_part() {
     let limits = Limits { series_max: 1, ..Limits::default() };

@@ -3,9 +3,11 @@
 mod authority;
 mod commands;
 mod doors;
+mod errors;
 mod limits;
 mod matrix;
 mod metrics;
+mod names;
 mod peers;
 mod policies;
 mod query;
@@ -32,10 +34,12 @@ use watchward::model::series::Series;
 use watchward::model::status::{Board, TargetStatus};
 use watchward::model::transition::Transition;
 use watchward::serve;
+use watchward::serve::answers::Answers;
 use watchward::serve::body::Bodies;
 use watchward::serve::commands::{Asked, WAITING_MAX};
 use watchward::serve::listen::Doors;
 use watchward::serve::peers::Peers;
+use watchward::serve::query::Queries;
 use watchward::serve::sessions::Sessions;
 use watchward::serve::shared::{Counters, Shared, Stream};
 use watchward::serve::tokens::Tokens;
@@ -148,6 +152,7 @@ pub fn defaults() -> serve::config::Config {
         connections_max: 256,
         connections_per_peer_max: 64,
         body_bytes_max: 1 << 20,
+        query_samples_max: 500_000,
     }
 }
 
@@ -197,6 +202,8 @@ impl Served {
             sessions: Sessions::default(),
             peers: Peers::default(),
             bodies: Bodies::new(config.body_bytes_max),
+            answers: Answers::default(),
+            queries: Queries::new(config.query_samples_max),
             identity: doors.identity(),
             hosts: config.hosts.clone(),
             features: switches,
@@ -263,6 +270,19 @@ impl Served {
     pub async fn json(&self, path: &str) -> Value {
         serde_json::from_slice(&self.get(path).await.body).unwrap()
     }
+}
+
+/// A refusal as people would read it.
+fn told(answer: &Response) -> String {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let text = |key: &str| body["error"][key].as_str().unwrap_or("").to_string();
+    let mut told = format!("{} {} [{}]", answer.status, text("what"), text("code"));
+    for key in ["detail", "hint"] {
+        if !text(key).is_empty() {
+            told.push_str(&format!(" | {key}: {}", text(key)));
+        }
+    }
+    told
 }
 
 /// What an answer's fault says.

@@ -53,6 +53,18 @@ async fn a_body_that_is_not_understood_orders_nothing() {
     ] {
         assert_eq!(ordered("POST", run, body).await, words, "{body}");
     }
+    for (verb, path, words) in [
+        ("GET", "/api/v1/journal/seven", "400: 'seven' is not the number of a change"),
+        ("POST", "/api/v1/journal/7x/undo", "400: '7x' is not the number of a change"),
+        (
+            "POST",
+            "/api/v1/journal/99999999999999999999/close",
+            "400: '99999999999999999999' is not the number of a change",
+        ),
+        ("GET", "/api/v1/journal?limit=-1", "400: '-1' is not a number of changes"),
+    ] {
+        assert_eq!(ordered(verb, path, "{}").await, words, "{verb} {path}");
+    }
     assert_eq!(
         ordered("POST", "/api/v1/actions/stop", r#"{"x": 1}"#).await,
         "400: the request's body has a key that is not known"

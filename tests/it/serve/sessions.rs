@@ -1,7 +1,7 @@
 //! The page's login: a cookie that scripts cannot read and other sites cannot use, and that ends with its token.
 
 use serde_json::{Value, json};
-use watchward::serve::sessions::{SESSIONS_MAX, Sessions};
+use watchward::serve::sessions::{SESSIONS_MAX, SESSIONS_PER_TOKEN_MAX, Sessions};
 
 use crate::serve::{JSON, Served, what};
 
@@ -103,8 +103,21 @@ fn sessions_end_by_themselves_and_are_bounded() {
     let first = sessions.begin("one", 0).unwrap();
     assert_eq!(sessions.token(&key(&first), 12 * 3_600_000 - 1).as_deref(), Some("one"));
     assert_eq!(sessions.token(&key(&first), 12 * 3_600_000), None);
-    let last = (1..=1000).map(|at| sessions.begin("two", at).unwrap()).last().unwrap();
+    let many = (1..=1000).map(|at| sessions.begin(&format!("token {}", at % 50), at).unwrap());
+    let last = many.last().unwrap();
     assert_eq!(sessions.count(), SESSIONS_MAX);
     assert_eq!(sessions.token(&key(&first), 1), None, "the oldest goes first");
-    assert_eq!(sessions.token(&key(&last), 1).as_deref(), Some("two"));
+    assert_eq!(sessions.token(&key(&last), 1).as_deref(), Some("token 0"));
+}
+
+#[test]
+fn whoever_logs_in_for_ever_ends_nobody_elses_session() {
+    let sessions = Sessions::default();
+    let key = |text: &watchward::model::secret::Secret| watchward::serve::token::hash(text.expose());
+    let other = sessions.begin("other", 0).unwrap();
+    let greedy: Vec<_> = (1..=1000).map(|at| sessions.begin("greedy", at).unwrap()).collect();
+    assert_eq!(sessions.count(), SESSIONS_PER_TOKEN_MAX + 1);
+    assert_eq!(sessions.token(&key(&other), 1).as_deref(), Some("other"));
+    assert_eq!(sessions.token(&key(&greedy[999 - SESSIONS_PER_TOKEN_MAX]), 1), None, "its own oldest goes first");
+    assert!(sessions.token(&key(&greedy[1000 - SESSIONS_PER_TOKEN_MAX]), 1).is_some());
 }

@@ -17,6 +17,7 @@ use watchward::model::status::{Body, Event, Message};
 use watchward::serve::shared::Published;
 use watchward::serve::stream::Filter;
 
+use crate::serve::limits::talk;
 use crate::serve::{JSON, Served};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -217,4 +218,19 @@ async fn ended(socket: &mut Socket) -> Value {
             return heard;
         }
     }
+}
+
+/// What is no GET of HTTP/1.1 is never upgraded, whatever its headers say.
+#[tokio::test]
+async fn only_a_get_of_http_1_1_becomes_a_stream() {
+    let served = Served::begin("*", 4).await;
+    for line in ["HEAD /api/v1/stream HTTP/1.1", "GET /api/v1/stream HTTP/1.0"] {
+        let head = format!(
+            "{line}\r\nHost: localhost\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        let answer = talk(&served, head.as_bytes()).await;
+        assert!(answer.split(' ').nth(1) == Some("426"), "{line}: {answer}");
+    }
+    assert_eq!(served.shared.counters.stream_clients.load(Ordering::Relaxed), 0);
 }

@@ -9,9 +9,9 @@ use watchward::model::caller::{Caller, Role};
 use watchward::model::moment::Moment;
 use watchward::model::scope::Scope;
 use watchward::serve::token;
-use watchward::serve::tokens::{TOKENS_MAX, Tokens, Wish};
+use watchward::serve::tokens::{TOKENS_MAX, TOKENS_OF_SOME_MAX, Tokens, Wish};
 
-use crate::serve::{JSON, Served, what};
+use crate::serve::{JSON, Served, told, what};
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_string()
@@ -179,6 +179,17 @@ async fn what_is_wrong_with_a_wish_is_told() {
              \"2027-01-31T00:00:00Z\".",
         ),
         (
+            changed("expires", json!("1000000y")),
+            400,
+            "expires '1000000y' is after the year 9999 [serve-32] Without it, a token stands until it is revoked.",
+        ),
+        (
+            changed("expires", json!("x".repeat(100_000))),
+            400,
+            "expires 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' is neither a duration nor a time [serve-32] Write it like \
+             \"90d\" or \"2027-01-31T00:00:00Z\".",
+        ),
+        (
             changed("expires", json!("2020-01-01T00:00:00Z")),
             400,
             "expires '2020-01-01T00:00:00Z' has passed already [serve-32] ",
@@ -264,4 +275,29 @@ async fn there_are_only_so_many_tokens() {
         "there are 1000 tokens already [serve-33]\nhint: Revoke those that have expired, or that nobody uses: the list \
          says when each was last used."
     );
+}
+
+#[tokio::test]
+async fn the_admin_of_some_tenants_cannot_take_the_places_of_all_others() {
+    let served = Served::begin("*", 1).await;
+    let admin = served.token(json!({ "tenants": "acme", "role": "admin" })).await;
+    let by = Caller {
+        scope: Scope::of_token(Some(BTreeSet::from(["acme".to_string()]))),
+        role: Role::Admin,
+        name: "token:acme-admin".to_string(),
+    };
+    let tenants = || Some(BTreeSet::from(["acme".to_string()]));
+    let wish = || Wish { tenants: tenants(), role: Role::Viewer, name: None, expires: None };
+    for _ in 1..TOKENS_OF_SOME_MAX {
+        served.shared.tokens.create(&by, wish(), Moment::default()).await.unwrap();
+    }
+    let body = json!({ "tenants": "acme", "role": "viewer" }).to_string();
+    let refused = served.ask("POST", "/api/v1/tokens", &[("authorization", &bearer(&admin)), JSON], &body).await;
+    assert_eq!(
+        told(&refused),
+        "409 there are 100 tokens of your tenants already [serve-33] | hint: Revoke those that have expired, or that nobody \
+         uses: the list says when each was last used."
+    );
+    served.token(json!({ "tenants": "zeta", "role": "viewer" })).await;
+    served.token(json!({ "tenants": "acme", "role": "viewer" })).await; // who has all tenants may go on
 }

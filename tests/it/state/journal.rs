@@ -131,9 +131,12 @@ async fn a_policys_changes_are_counted_by_the_calendars_day() {
         let id = begin(&state, &change("db", instance, 100 * i64::try_from(at).unwrap())).await.unwrap();
         turn(&state, id, Phase::Begun, if at == 2 { Phase::Void } else { Phase::Done }, 300).await;
     }
-    let tally = state.tally(("acme", "p"), moment(50).wall_ms).await.unwrap();
+    let tally = state.tally(("acme", "p"), (moment(50).wall_ms, moment(500).wall_ms)).await.unwrap();
     assert_eq!(tally, Tally { last_ms: Some(moment(100).stored_ms), today: 1 });
-    assert_eq!(state.tally(("acme", "q"), 0).await.unwrap(), Tally::default());
+    // One that lies more than a day ahead was made while the clock was wrong.
+    let before_ms = moment(100).wall_ms - 86_400_001;
+    assert_eq!(state.tally(("acme", "p"), (before_ms - 1000, before_ms)).await.unwrap().today, 1);
+    assert_eq!(state.tally(("acme", "q"), (0, 0)).await.unwrap(), Tally::default());
 }
 
 #[tokio::test]

@@ -60,6 +60,14 @@ const NEVER: &[(Names, &str)] = &[
         "with a wrong value a crash or a damaged page costs data",
     ),
     (
+        Names::Whole(&["idle_replication_slot_timeout", "max_slot_wal_keep_size"]),
+        "with a wrong value a replication slot is lost, and no undo brings it back",
+    ),
+    (
+        Names::Whole(&["synchronous_standby_names", "synchronized_standby_slots"]),
+        "with a wrong value what is committed or sent waits for a server that is not there",
+    ),
+    (
         Names::Whole(&[
             "allow_in_place_tablespaces",
             "allow_system_table_mods",

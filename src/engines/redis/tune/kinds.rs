@@ -358,6 +358,8 @@ pub struct Load {
     pub maxmemory_bytes: u64,
     pub policy: String,
     pub clients: u64,
+    /// Replicas that are connected.
+    pub replicas: u64,
     pub is_replica: bool,
 }
 
@@ -367,7 +369,7 @@ pub struct Load {
 /// # Errors
 /// What would happen, as a sentence.
 pub fn is_harmless(name: &str, shown: &str, load: &Load) -> Result<(), String> {
-    let Load { used_bytes, maxmemory_bytes, policy, clients, is_replica } = load;
+    let Load { used_bytes, maxmemory_bytes, policy, clients, replicas, is_replica } = load;
     let number: u64 = shown.parse().unwrap_or(0);
     match name {
         // A replica leaves eviction to its primary.
@@ -387,6 +389,10 @@ pub fn is_harmless(name: &str, shown: &str, load: &Load) -> Result<(), String> {
         }
         "maxclients" if number <= *clients => {
             Err(format!("Connected clients: {clients}, the agent among them. It would turn the next one away."))
+        }
+        // A replica counts none of its own: it is not written to.
+        "min-replicas-to-write" | "min-slaves-to-write" if number > *replicas && !is_replica => {
+            Err(format!("Connected replicas: {replicas}. It would refuse writes at once."))
         }
         _ => Ok(()),
     }

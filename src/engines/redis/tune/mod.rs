@@ -14,6 +14,10 @@ use crate::model::target::Target;
 /// The longest value, in bytes.
 const VALUE_BYTES_MAX: usize = 1000;
 
+/// The parameters with which a server throws data away, or turns clients and writes away, from one moment to the next.
+const CAN_HARM: &[&str] =
+    &["maxmemory", "maxmemory-policy", "maxclients", "min-replicas-to-write", "min-slaves-to-write"];
+
 /// The most names that a hint tells.
 const NEAR_MAX: usize = 3;
 
@@ -117,7 +121,7 @@ impl Tuner {
 
     /// Whether the change would hurt at once; before an undo too, for the server may have grown since.
     async fn is_harmless(&mut self, name: &str, shown: &str) -> Result<(), Fault> {
-        if !matches!(name, "maxmemory" | "maxmemory-policy" | "maxclients") {
+        if !CAN_HARM.contains(&name) {
             return Ok(());
         }
         let load = self.load(name).await?;
@@ -145,6 +149,7 @@ impl Tuner {
             used_bytes: number("used_memory").ok_or_else(|| missing("used_memory"))?,
             maxmemory_bytes: number("maxmemory").ok_or_else(|| missing("maxmemory"))?,
             clients: number("connected_clients").ok_or_else(|| missing("connected_clients"))?,
+            replicas: number("connected_slaves").ok_or_else(|| missing("connected_slaves"))?,
             policy: info.first("maxmemory_policy").unwrap_or("").to_string(),
             is_replica: info.first("role") == Some("slave"),
         })
