@@ -94,15 +94,15 @@ pub fn print(wanted: &Import) -> u8 {
     output::answer(&text, code)
 }
 
-fn read(from: &str, file: &Path, engine: Option<&str>) -> Result<(&'static dyn Engine, Imported), Fault> {
-    let engine = match engine {
+fn read(from: &str, file: &Path, wanted: Option<&str>) -> Result<(&'static dyn Engine, Imported), Fault> {
+    let engine = match wanted {
         Some(word) => engines::find(word),
         None => engines::ALL.iter().copied().find(|engine| engine.card().schemes.contains(&"postgres")),
     };
     let engine = engine.ok_or_else(|| {
         let known: Vec<&str> = engines::ALL.iter().map(|engine| engine.word()).collect();
-        let word = engine.map_or("", |engine| engine.word());
-        Fault::new("cli-40", format!("unknown engine '{word}'")).hint(format!("Known: {}.", known.join(", ")))
+        Fault::new("cli-40", format!("unknown engine '{}'", wanted.unwrap_or("")))
+            .hint(format!("Known: {}.", known.join(", ")))
     })?;
     let text = files::read_text(file, FILE_BYTES_MAX)
         .map_err(|error| Fault::new("cli-41", format!("{} cannot be read: {error}", file.display())))?;
