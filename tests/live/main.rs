@@ -35,4 +35,5 @@ mod act;
 mod kills;
 mod export;
 mod service;
+mod node_exporter;
 mod doors;
