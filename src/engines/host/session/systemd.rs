@@ -310,7 +310,8 @@ pub fn parse_units(body: &[u8]) -> Option<Vec<Unit>> {
             *text = cursor.text()?;
         }
         cursor.number()?; // of its job, with the job's type and path
-        (cursor.text()?, cursor.text()?);
+        cursor.text()?;
+        cursor.text()?;
         let [name, _, load, active, _, _, path] = texts.map(str::to_string);
         units.push(Unit { name, load, active, path });
     }
