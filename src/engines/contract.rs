@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
+use crate::engines::sight::{Found, Program, Sight};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::fault::Fault;
 use crate::model::plan::{Held, Refusal, Step};
@@ -16,8 +17,6 @@ use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
 use crate::model::secret::Secret;
 use crate::model::target::{Target, Url};
-
-pub use crate::engines::sight::{Found, Program, Sight};
 
 /// A future that a trait object may return.
 pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::engines;
-use crate::engines::contract::{Access, Engine, Facts, Program, Sight};
+use crate::engines::contract::{Access, Engine, Facts};
+use crate::engines::sight::{Program, Sight};
 use crate::model::fault::Fault;
 use crate::model::reading::UnknownKind;
 use crate::model::target::Target;
@@ -146,7 +147,7 @@ async fn question(engine: &dyn Engine, target: &Target) -> Said {
 }
 
 /// Servers on this machine by engine and name, each once.
-pub fn servers() -> Vec<(&'static dyn Engine, engines::contract::Found)> {
+pub fn servers() -> Vec<(&'static dyn Engine, engines::sight::Found)> {
     let sight = look();
     let mut all = BTreeMap::new();
     for (order, engine) in engines::ALL.iter().enumerate() {

@@ -33,6 +33,40 @@ pub fn entries(folder: &Path) -> io::Result<Vec<Entry>> {
     Ok(found)
 }
 
+/// The names of what is in a folder, sorted; those that are not text are left out.
+///
+/// # Errors
+/// As the system says.
+pub fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// How many things are in a folder.
+///
+/// # Errors
+/// As the system says.
+pub fn count(folder: &Path) -> io::Result<usize> {
+    Ok(fs::read_dir(folder)?.count())
+}
+
+/// Where a path leads once all links are followed.
+///
+/// # Errors
+/// As the system says.
+pub fn follow(path: &Path) -> io::Result<PathBuf> {
+    fs::canonicalize(path)
+}
+
+/// Whether something is there.
+pub fn exists(path: &Path) -> bool {
+    fs::metadata(path).is_ok()
+}
+
 /// Opens a file to read it.
 ///
 /// # Errors

@@ -20,5 +20,6 @@ pub mod relay;
 pub mod secrets;
 pub mod task;
 pub mod terminal;
+pub mod timex;
 pub mod tls;
 pub mod usage;

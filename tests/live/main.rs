@@ -37,5 +37,6 @@ mod act;
 mod kills;
 mod export;
 mod service;
+mod node_exporter;
 mod doors;
 mod own_queries;

@@ -37,19 +37,23 @@ fn systemd_finds_no_fault_in_the_unit_and_little_exposure() {
     let path = folder.write("watchward.service", &unit().replace("/usr/bin/watchward", PROGRAM));
     let path = path.to_str().expect("text");
     assert_eq!(analyze(&["verify", path]), (0, String::new()));
-    let (code, words) = analyze(&["security", "--offline=yes", "--threshold=20", path]); // tenths: 2.0 of 10
+    // Tenths: 2.1 of 10, of which 0.4 is for a call that asks the clock, and that could set it if there were a capability.
+    let (code, words) = analyze(&["security", "--offline=yes", "--threshold=21", path]);
     assert_eq!(code, 0, "{words}");
     let broken = folder.write("broken.service", &unit().replace("/usr/bin/watchward", "/nowhere/watchward"));
     let (_, words) = analyze(&["verify", broken.to_str().expect("text")]);
     assert!(words.contains("/nowhere/watchward is not executable"), "verify looks at nothing: {words}");
 }
 
-/// The system calls of a set, and of the sets in it.
+/// The system calls of a set, and of the sets in it; or the call of that name.
 fn calls_of(set: &str) -> BTreeSet<String> {
+    if !set.starts_with('@') {
+        return [set.to_string()].into();
+    }
     let (code, words) = analyze(&["syscall-filter", set]);
     assert_eq!(code, 0, "{words}");
     let names = words.lines().skip(1).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    names.flat_map(|name| if name.starts_with('@') { calls_of(name) } else { [name.to_string()].into() }).collect()
+    names.flat_map(calls_of).collect()
 }
 
 /// What the unit's lines of `SystemCallFilter` allow, in their order.

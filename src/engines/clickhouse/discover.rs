@@ -1,6 +1,7 @@
 //! Finds ClickHouse on the usual port of its HTTP interface, or on the lowest port of its program, which that is.
 
-use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
+use crate::engines::contract::SESSION_NAME;
+use crate::engines::sight::{Found, Program, Sight};
 
 const PORT: u16 = 8123;
 

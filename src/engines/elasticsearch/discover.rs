@@ -1,7 +1,8 @@
 //! Finds Elasticsearch and OpenSearch on their usual port, or on the lowest port of their program: transport is above.
 
-use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
+use crate::engines::contract::SESSION_NAME;
 use crate::engines::elasticsearch::session::OPENSEARCH;
+use crate::engines::sight::{Found, Program, Sight};
 
 const PORT: u16 = 9200;
 

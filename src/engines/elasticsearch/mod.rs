@@ -5,7 +5,8 @@ mod grants;
 pub mod monitor;
 pub mod session;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Place, Program, Session, Sight, Task, Version};
+use crate::engines::contract::{Access, Card, Engine, Place, Session, Task, Version};
+use crate::engines::sight::{Found, Program, Sight};
 use crate::model::fault::Fault;
 use crate::model::row::Metric;
 use crate::model::target::Target;

@@ -61,7 +61,7 @@ static CARD: Card = Card {
     oldest: (0, 0),
     kinds: &[],
     prefix: "node",
-    rows: monitor::ROWS,
+    rows: monitor::rows::ROWS,
     thresholds: THRESHOLDS,
     glance: &[],
 };

@@ -1,6 +1,7 @@
 //! Finds MongoDB on its usual port, and wherever its programs listen.
 
-use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
+use crate::engines::contract::SESSION_NAME;
+use crate::engines::sight::{Found, Program, Sight};
 
 const PORT: u16 = 27017;
 

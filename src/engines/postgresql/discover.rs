@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
+use crate::engines::contract::SESSION_NAME;
+use crate::engines::sight::{Found, Program, Sight};
 
 /// The default port and the next two, which clusters of further versions get.
 const PORTS: [u16; 3] = [5432, 5433, 5434];

@@ -6,7 +6,8 @@ pub mod monitor;
 pub mod session;
 pub mod tune;
 
-use crate::engines::contract::{Access, Card, Engine, Found, Hand, Place, Program, Session, Sight, Task, Version};
+use crate::engines::contract::{Access, Card, Engine, Hand, Place, Session, Task, Version};
+use crate::engines::sight::{Found, Program, Sight};
 use crate::engines::statement;
 use crate::model::fault::Fault;
 use crate::model::plan::Refusal;

@@ -1,6 +1,7 @@
 //! Servers on this machine: the ports that programs show, the usual ones, and sockets of servers without a port.
 
-use crate::engines::contract::{Found, Program, SESSION_NAME, Sight};
+use crate::engines::contract::SESSION_NAME;
+use crate::engines::sight::{Found, Program, Sight};
 
 /// The default port and the next, and Sentinel's.
 const PORTS: [u16; 3] = [6379, 6380, 26379];

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use watchward::cli::discover::{Server, Ways, fragment, machine, text};
 use watchward::config::{self, Surroundings, url};
-use watchward::engines::contract::{Facts, Found};
+use watchward::engines::contract::Facts;
 use watchward::engines::find;
+use watchward::engines::sight::Found;
 use watchward::model::fault::Fault;
 use watchward::sample::discovery::Said;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use watchward::engines;
-use watchward::engines::contract::Found;
+use watchward::engines::sight::Found;
 use watchward::model::secret::Secret;
 use watchward::model::target::{SecretSource, Target};
 

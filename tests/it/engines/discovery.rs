@@ -1,6 +1,6 @@
 //! Discovery: which programs, ports and sockets are a server of which engine, and each once.
 
-use watchward::engines::contract::{Found, Program, Sight};
+use watchward::engines::sight::{Found, Program, Sight};
 use watchward::engines::{ALL, find};
 
 /// A program with its command line; the last part is where it listens, if we may look.

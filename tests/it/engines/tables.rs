@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use watchward::engines::contract::Sight;
 use watchward::engines::find;
+use watchward::engines::sight::Sight;
 
 use crate::engines::targets::target;
 

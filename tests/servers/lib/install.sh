@@ -38,6 +38,7 @@ missing_packages() { # asks for the files that are used, not for package names: 
   [[ -x /usr/bin/clickhouse-client ]] || echo clickhouse-client
   [[ -x /usr/bin/prometheus ]] || echo prometheus
   [[ -x /usr/bin/prometheus-alertmanager ]] || echo prometheus-alertmanager
+  [[ -x /usr/bin/prometheus-node-exporter ]] || echo prometheus-node-exporter
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
   java_17 >/dev/null || echo openjdk-17-jre-headless
   [[ -x /usr/bin/python3 ]] || echo python3

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::engines::contract::{Answer, Emit, Facts};
-use crate::engines::host::monitor::{garbled, text_of, texts};
+use crate::engines::host::monitor::{garbled, table, text_of, texts};
 use crate::model::reading::Unknown;
 use crate::model::row::{Family, Metric, MetricKind, Rename};
 use crate::sys::process;
@@ -12,7 +12,7 @@ const INTERFACE: &[Rename] = &[Rename::new("device", "network.interface.name")];
 /// The conventions call it so for packets alone.
 const DEVICE: &[Rename] = &[Rename::new("device", "system.device")];
 
-/// In the order of the columns of proc/net/dev.
+/// In the order of the columns of proc/net/dev; the last is a file of sys/class/net.
 pub const NETDEV: &[Metric] = &[
     Metric::counter("node_network_receive_bytes_total", "Bytes received.")
         .unit("By")
@@ -62,9 +62,14 @@ pub const NETDEV: &[Metric] = &[
     Metric::counter("node_network_transmit_colls_total", "Collisions."),
     Metric::counter("node_network_transmit_carrier_total", "Losses of the carrier while sending."),
     Metric::counter("node_network_transmit_compressed_total", "Compressed packets sent."),
+    NO_HANDLER,
 ];
+const NO_HANDLER: Metric =
+    Metric::counter("node_network_receive_nohandler_total", "Packets received that nobody wanted.");
 
-/// proc/net/dev.
+pub const NETDEV_ASK: &str = "proc/net/ dev sys/class/net/*/statistics/ rx_nohandler";
+
+/// proc/net/dev, and what is missing in it.
 pub fn netdev(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unknown> {
     for line in text_of(answer, "net/dev")?.lines() {
         let Some((device, columns)) = line.rsplit_once(':') else { continue }; // the two lines of the head
@@ -72,6 +77,12 @@ pub fn netdev(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<()
         for (metric, number) in NETDEV.iter().zip(columns.split_whitespace()) {
             let number = number.parse().map_err(|_| garbled("proc/net/dev", line))?;
             emit.metric(metric, &[("device", device)], number);
+        }
+    }
+    for (path, text) in texts(answer) {
+        let Some(labels) = table::fit("net/{device}/statistics/rx_nohandler", path) else { continue };
+        if let Some(number) = table::number(text) {
+            emit.metric(&NO_HANDLER, &labels, number);
         }
     }
     Ok(())

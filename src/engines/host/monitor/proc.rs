@@ -178,7 +178,7 @@ pub fn diskstats(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result
 }
 
 /// Partitions of disks, and ram, loop and floppy devices: `^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`.
-fn is_part_or_toy(device: &str) -> bool {
+pub fn is_part_or_toy(device: &str) -> bool {
     let stem = device.trim_end_matches(|c: char| c.is_ascii_digit());
     if stem.len() == device.len() {
         return false;

@@ -1,34 +1,69 @@
-//! A session with the host: reads the files a row names. `proc/net/ snmp snmp6` are two files of one folder, and
-//! `sys/class/net/*/ mtu speed` two of each folder that fits; `@mounts` and `@clock` are asked of the system.
+//! A session with the host: reads the files a row names (`reader`), or what the session itself finds out: `@mounts`, `@clock`,
+//! `@timex`, `@groups` of processes, `@processes`, `@units` of systemd, and `@cgroups` with the files to read of each.
 
 pub mod mounts;
+pub mod processes;
+pub mod reader;
+pub mod systemd;
+pub mod threads;
 
-use std::io;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::engines::contract::{ANSWER_BYTES_MAX, Answer, Ask, Facts, Row, Session, Table, Task};
+use crate::engines::host::monitor::rows::ROWS;
 use crate::engines::host::session::mounts::Mounts;
+use crate::engines::host::session::processes::Groups;
+use crate::engines::host::session::threads::Threads;
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::sys::clock;
 use crate::sys::files;
-use crate::sys::task;
+use crate::sys::timex;
 
-/// The most folders that a pattern's `*` may stand for: a host of containers has thousands of network devices.
-const FOLDERS_MAX: usize = 5_000;
+/// What the host has is looked for when a session begins, and again every so many cycles: hardware comes and goes.
+const LOOK_EVERY: u64 = 40;
 
-/// A session needs no connection: what it keeps is the root, and the file systems that hang.
+/// How long a look may take.
+const LOOK_BUDGET: Duration = Duration::from_secs(8);
+
+/// The most control groups that are read.
+const CONTROL_GROUPS_MAX: usize = 64;
+
+/// A session needs no connection: what it keeps is the root, what hangs, and what it knows of processes.
 pub struct HostSession {
     root: PathBuf,
     facts: Facts,
+    probes: u64,
     mounts: Arc<Mounts>,
+    threads: Threads,
+    groups: Arc<Mutex<Groups>>,
 }
 
 impl HostSession {
     pub fn new(root: PathBuf) -> HostSession {
-        HostSession { root, facts: Facts::default(), mounts: Arc::new(Mounts::default()) }
+        HostSession {
+            root,
+            facts: Facts::default(),
+            probes: 0,
+            mounts: Arc::default(),
+            threads: Threads::default(),
+            groups: Arc::default(),
+        }
+    }
+
+    /// How many rows' readings hang.
+    pub fn hung(&self) -> usize {
+        self.threads.hung()
+    }
+
+    /// The ask of a row with the control groups that are read put in: our own root, and those of databases.
+    fn control_groups(&self, files: &str) -> String {
+        let groups = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = std::iter::once("").chain(groups.control_groups()).take(CONTROL_GROUPS_MAX);
+        all.map(|group| format!("sys/fs/cgroup{group}/ {files} ")).collect()
     }
 }
 
@@ -39,9 +74,14 @@ impl Session for HostSession {
 
     fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
         Box::pin(async move {
+            let looks = self.probes.is_multiple_of(LOOK_EVERY);
+            self.probes += 1;
             let root = self.root.clone();
-            let looked = task::blocking("host probe", move || look(&root)).await;
-            self.facts = looked.map_err(|panic| Fault::new("host-02", panic))??;
+            let looked = self.threads.run("probe", LOOK_BUDGET, move |_| look(&root, looks)).await;
+            let facts = looked.map_err(|unknown| Fault::new("host-02", unknown.reason))??;
+            if looks {
+                self.facts = facts;
+            }
             Ok(())
         })
     }
@@ -51,15 +91,33 @@ impl Session for HostSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        let name = row.name;
         Box::pin(async move {
-            match text.as_str() {
+            let root = self.root.clone();
+            let (what, rest) = text.split_once(' ').unwrap_or((&text, ""));
+            match what {
                 "@clock" => Ok(Answer::Text(clock::system_ms().to_string())),
+                "@timex" => discipline(),
                 "@mounts" => self.mounts.ask(&self.root, budget).await,
-                _ => {
-                    let root = self.root.clone();
-                    let read = task::blocking("host files", move || read(&root, &text)).await;
-                    read.map_err(|panic| Unknown::new(UnknownKind::Refused, panic))?
+                "@units" => match tokio::time::timeout(budget / 2, systemd::units(&root)).await {
+                    Ok(units) => units,
+                    Err(_) => Err(Unknown::new(UnknownKind::Deadline, "systemd does not answer")),
+                },
+                "@groups" => {
+                    let groups = self.groups.clone();
+                    let walk = move |progress: &threads::Progress| {
+                        groups.lock().unwrap_or_else(PoisonError::into_inner).walk(&root, progress)
+                    };
+                    self.threads.run(name, budget, walk).await?
                 }
+                "@processes" => {
+                    self.threads.run(name, budget, move |progress| processes::count(&root, progress)).await?
+                }
+                "@cgroups" => {
+                    let text = self.control_groups(rest);
+                    self.threads.run(name, budget, move |progress| reader::read(&root, &text, progress)).await?
+                }
+                _ => self.threads.run(name, budget, move |progress| reader::read(&root, &text, progress)).await?,
             }
         })
     }
@@ -69,76 +127,49 @@ impl Session for HostSession {
     }
 }
 
-/// Proves that there is a proc/, and learns the kernel's version.
-fn look(root: &Path) -> Result<Facts, Fault> {
+/// Proves that there is a proc/; if it `looks`, learns the kernel's version and which rows' files are there.
+fn look(root: &Path, looks: bool) -> Result<Facts, Fault> {
     let path = root.join("proc/loadavg");
     files::read(&path, ANSWER_BYTES_MAX).map_err(|error| {
         Fault::new("host-01", format!("cannot read {}: {error}", path.display()))
             .hint("Is this the folder that has the host's proc/ and sys/?")
     })?;
+    if !looks {
+        return Ok(Facts::default());
+    }
     // A recorded tree may lack it; then the version is not known.
     let version_text = files::read_text(&root.join("proc/sys/kernel/osrelease"), ANSWER_BYTES_MAX).unwrap_or_default();
     let version_text = version_text.trim().to_string();
     let mut parts = version_text.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
     let version = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    Ok(Facts { version, version_text, role: "host".to_string(), ..Facts::default() })
+    Ok(Facts { version, version_text, role: "host".to_string(), capabilities: capabilities(root), ..Facts::default() })
 }
 
-/// Reads the files that an ask names. A file that is missing is left out, as long as there is one.
-///
-/// # Errors
-/// Nothing could be read: the first file's error in the system's words; or all is larger than an answer may be.
-pub fn read(root: &Path, ask: &str) -> Result<Answer, Unknown> {
-    let mut folders = vec![PathBuf::new()];
-    let mut table = Table { columns: vec!["path".to_string(), "text".to_string()], rows: Vec::new() };
-    let mut first_error = None;
-    let mut left = ANSWER_BYTES_MAX;
-    for word in ask.split_whitespace() {
-        if let Some(pattern) = word.strip_suffix('/') {
-            folders = expand(root, pattern)?;
-            continue;
-        }
-        for folder in &folders {
-            let path = folder.join(word);
-            match files::read_text(&root.join(&path), left) {
-                Ok(text) => {
-                    left -= text.len();
-                    table.rows.push(vec![Some(path.display().to_string()), Some(text)]);
-                }
-                Err(error) if is_too_large(&error) => {
-                    return Err(Unknown::new(UnknownKind::TooLarge, format!("{}: {error}", path.display())));
-                }
-                Err(error) => {
-                    first_error.get_or_insert_with(|| unknown(&path, &error));
-                }
-            }
-        }
-    }
-    match first_error {
-        Some(error) if table.rows.is_empty() => Err(error),
-        _ => Ok(Answer::Table(table)),
-    }
-}
-
-fn is_too_large(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::InvalidData && error.to_string().contains("larger")
-}
-
-fn unknown(path: &Path, error: &io::Error) -> Unknown {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound => UnknownKind::NotHere,
-        io::ErrorKind::PermissionDenied => UnknownKind::Privilege,
-        _ => UnknownKind::Refused,
+/// The rows whose files are there: a row names itself in `only`, so that a host that lacks something is not asked for it.
+fn capabilities(root: &Path) -> BTreeSet<&'static str> {
+    let is_there = |row: &&Row| match row.ask {
+        Ask::Text(text) => reader::is_there(root, &text.replace("@cgroups ", "sys/fs/cgroup/ ").replace("@units ", "")),
+        Ask::Own(_) => true,
     };
-    Unknown::new(kind, format!("{}: {error}", path.display()))
+    ROWS.iter().filter(is_there).flat_map(|row| row.only.iter().copied()).collect()
 }
 
-/// The folders, below the root, that a pattern with `*` in its last part stands for.
-fn expand(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, Unknown> {
-    let found = files::expand(&root.join(pattern)).map_err(|error| unknown(Path::new(pattern), &error))?;
-    if found.len() > FOLDERS_MAX {
-        let what = format!("{pattern} stands for {} folders, more than {FOLDERS_MAX}", found.len());
-        return Err(Unknown::new(UnknownKind::TooLarge, what));
+/// What adjtimex(2) says, as a table of one line.
+fn discipline() -> Result<Answer, Unknown> {
+    let seen = timex::discipline().map_err(|error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => UnknownKind::Privilege,
+            std::io::ErrorKind::Unsupported => UnknownKind::NotHere,
+            _ => UnknownKind::Refused,
+        };
+        Unknown::new(kind, format!("adjtimex: {error}"))
+    })?;
+    let mut table = Table { columns: vec!["sync_status".to_string()], rows: Vec::new() };
+    let mut row = vec![Some(u8::from(seen.is_synchronized).to_string())];
+    for (name, value) in seen.fields {
+        table.columns.push(name.to_string());
+        row.push(Some(value.to_string()));
     }
-    Ok(found.iter().filter_map(|path| path.strip_prefix(root).ok()).map(Path::to_path_buf).collect())
+    table.rows.push(row);
+    Ok(Answer::Table(table))
 }

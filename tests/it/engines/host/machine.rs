@@ -4,7 +4,7 @@ use std::path::Path;
 
 use watchward::engines;
 use watchward::engines::contract::{Access, Session};
-use watchward::engines::host::monitor::ROWS;
+use watchward::engines::host::monitor::rows::ROWS;
 use watchward::model::reading::UnknownKind;
 
 use super::{BUDGET, Folder, read, row, session};
@@ -17,8 +17,10 @@ async fn every_row_of_this_machine_is_read_or_is_not_here() {
     assert_eq!(host.facts().role, "host");
     let mut read_well = 0;
     for row in ROWS {
+        let exists = row.exists(host.facts());
         match read(&mut host, row).await {
             Ok(lines) => read_well += usize::from(!lines.is_empty()),
+            Err(unknown) if !exists => assert_eq!(unknown.kind, UnknownKind::NotHere, "{}: {unknown:?}", row.name),
             Err(unknown) => {
                 let excused = matches!(unknown.kind, UnknownKind::NotHere | UnknownKind::Privilege);
                 assert!(excused, "{}: {unknown:?}", row.name);
@@ -62,6 +64,10 @@ async fn what_a_tree_lacks_is_unknown_and_the_rest_is_read() {
         (unknown.kind, unknown.reason.as_str()),
         (UnknownKind::NotHere, "sys/class/net/*: No such file or directory (os error 2)")
     );
+    assert!(row("loadavg").exists(host.facts()) && row("pressure").exists(host.facts()));
+    for absent in ["netclass", "diskstats", "dmi", "cgroup", "conntrack"] {
+        assert!(!row(absent).exists(host.facts()), "{absent} is not asked for where it is not");
+    }
     let unknown = read(&mut host, row("filesystem")).await.expect_err("not there");
     assert_eq!(unknown.kind, UnknownKind::Missing);
 }
@@ -94,4 +100,63 @@ async fn the_engine_connects_to_the_root_of_its_target() {
     assert_eq!(engine.verifies(target), Ok(()));
     let session = engine.connect(target, &Access::default()).await.expect("this machine");
     assert!(!session.is_broken());
+}
+
+#[tokio::test]
+async fn what_is_plugged_in_later_is_found_within_some_cycles() {
+    let folder = Folder::new();
+    folder.file("proc/loadavg", "0 0 0 1/2 3\n");
+    let mut host = session(&folder.0);
+    host.probe().await.expect("enough to be up");
+    assert!(!row("thermal_zone").exists(host.facts()));
+    folder.file("sys/class/thermal/thermal_zone0/temp", "40500\n");
+    folder.file("sys/class/thermal/thermal_zone0/type", "cpu\n");
+    let mut cycles = 0;
+    while !row("thermal_zone").exists(host.facts()) {
+        host.probe().await.expect("still up");
+        cycles += 1;
+        assert!(cycles <= 40, "not found");
+    }
+    let lines = read(&mut host, row("thermal_zone")).await.expect("there");
+    assert_eq!(lines, ["node_thermal_zone_temp{type=\"cpu\",zone=\"0\"} 40.5"]);
+}
+
+#[tokio::test]
+async fn a_file_that_never_answers_costs_its_row_and_no_other() {
+    let folder = Folder::new();
+    folder.file("proc/loadavg", "0.5 0.5 0.5 1/2 3\n");
+    std::fs::create_dir_all(folder.0.join("proc/pressure")).expect("a folder");
+    // Opening a pipe nobody writes to hangs, as reading from a dead device does.
+    let pipe = folder.0.join("proc/pressure/cpu");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .expect("a pipe");
+    let mut host = session(&folder.0);
+    host.probe().await.expect("up");
+    for _ in 0..2 {
+        let unknown = read(&mut host, row("pressure")).await.expect_err("it hangs");
+        assert_eq!(
+            (unknown.kind, unknown.reason.as_str()),
+            (UnknownKind::Deadline, "proc/pressure/cpu does not answer")
+        );
+        assert_eq!(host.hung(), 1, "it is not asked again while it hangs");
+        assert_eq!(read(&mut host, row("loadavg")).await.expect("another row")[0], "node_load1 0.5");
+        host.probe().await.expect("still up");
+    }
+    // Somebody writes: the call comes back, and the row with it.
+    std::fs::write(&pipe, "some avg10=0.00 avg60=0.00 avg300=0.00 total=1500000\n").expect("a reader waits");
+    std::fs::remove_file(&pipe).expect("ours");
+    folder.file("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\n");
+    loop {
+        match read(&mut host, row("pressure")).await {
+            Ok(lines) => break assert_eq!(lines, ["node_pressure_cpu_waiting_seconds_total 2.5"]),
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    }
+    assert_eq!(host.hung(), 0);
 }

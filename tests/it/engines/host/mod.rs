@@ -1,9 +1,12 @@
 //! Tests of `src/engines/host`: the recorded tree against node_exporter's own output, this machine, and mounts that hang.
 
+mod groups;
 mod machine;
 mod mounts;
 mod parsers;
 mod recorded;
+mod rules;
+mod systemd;
 mod ttar;
 
 use std::path::Path;
@@ -12,7 +15,7 @@ use std::time::Duration;
 
 use watchward::engines;
 use watchward::engines::contract::{Answer, Emit, Facts, Row, Session, take};
-use watchward::engines::host::monitor::ROWS;
+use watchward::engines::host::monitor::rows::ROWS;
 use watchward::engines::host::session::HostSession;
 use watchward::model::reading::Unknown;
 use watchward::model::row::{Family, Metric};
@@ -34,8 +37,9 @@ impl Emit for Lines {
 }
 
 fn line(name: &str, labels: &[(&str, &str)], value: f64) -> String {
-    let mut labels: Vec<String> =
-        labels.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("{name}={value:?}")).collect();
+    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let labels = labels.iter().filter(|(_, value)| !value.is_empty());
+    let mut labels: Vec<String> = labels.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
     labels.sort();
     if labels.is_empty() { format!("{name} {value}") } else { format!("{name}{{{}}} {value}", labels.join(",")) }
 }

@@ -1,10 +1,15 @@
 //! Single files: what is made of them, and how a faulty one is named.
 
 use proptest::prelude::*;
+use watchward::engines::contract::{Answer, Ask, Table};
 use watchward::engines::host::monitor::filesystem::parse_mounts;
+use watchward::engines::host::monitor::rows::ROWS;
+use watchward::engines::host::monitor::storage::parse_mdstat;
+use watchward::engines::host::monitor::table;
+use watchward::engines::host::session::processes::parse_stat;
 use watchward::model::reading::UnknownKind;
 
-use super::parse;
+use super::{parse, points, row};
 
 #[test]
 fn network_devices_have_sixteen_counters() {
@@ -92,20 +97,125 @@ fn mounts_are_those_that_node_exporter_measures() {
     );
 }
 
-proptest! {
-    /// Whatever stands in a file, a parser gives points or a reason.
-    #[test]
-    fn no_text_makes_a_parser_panic(text in "[a-zA-Z0-9 :=.\\n(|/-]{0,200}") {
-        for (row, path) in [
-            ("stat", "proc/stat"), ("loadavg", "proc/loadavg"), ("meminfo", "proc/meminfo"), ("vmstat", "proc/vmstat"),
-            ("diskstats", "proc/diskstats"), ("pressure", "proc/pressure/cpu"), ("filefd", "proc/sys/fs/file-nr"),
-            ("entropy", "proc/sys/kernel/random/entropy_avail"), ("uname", "proc/sys/kernel/ostype"),
-            ("netdev", "proc/net/dev"), ("netclass", "sys/class/net/eth0/mtu"), ("netstat", "proc/net/netstat"),
-            ("netstat", "proc/net/snmp6"), ("sockstat", "proc/net/sockstat"), ("conntrack", "proc/net/stat/nf_conntrack"),
-            ("conntrack", "proc/sys/net/netfilter/nf_conntrack_count"),
-        ] {
-            let _ = parse(row, path, &text);
+/// The files that a row's ask names, each `*` once as a word and once as a number.
+fn files_of(ask: &str) -> Vec<String> {
+    let mut folder = "";
+    let mut files = Vec::new();
+    for word in ask.split_whitespace().filter(|word| !word.starts_with("@mounts") && *word != "@clock") {
+        match word.strip_suffix('/') {
+            Some(pattern) => folder = pattern,
+            None => files.extend(["a-b", "0"].map(|star| format!("{folder}/{word}").replace('*', star))),
         }
-        let _ = parse_mounts(&text);
     }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever stands in files, every row gives points or a reason.
+    #[test]
+    fn no_text_makes_a_row_panic(
+        texts in prop::collection::vec("[a-zA-Z0-9 :=,.\\n\\t(|/\\[\\]%-]{0,200}|[0-9 \\n-]{0,60}|.{0,40}", 1..8),
+    ) {
+        for row in ROWS {
+            let Ask::Text(ask) = row.ask else { continue };
+            let files = files_of(ask).into_iter().enumerate();
+            let rows = files.map(|(at, path)| vec![Some(path), Some(texts[at % texts.len()].clone())]).collect();
+            let table = Table { columns: vec!["path".to_string(), "text".to_string()], rows };
+            let _ = points(row, &Answer::Table(table));
+        }
+        let _ = parse_mounts(&texts[0]);
+        let _ = parse_mdstat(&texts[0]);
+        let _ = parse_stat(&texts[0]);
+        let _ = table::human(&texts[0]);
+        let _ = table::list(&texts[0]);
+    }
+}
+
+#[test]
+fn a_pattern_says_which_file_and_which_labels() {
+    let fit = |pattern, path| table::fit(pattern, path);
+    assert_eq!(fit("cpu{cpu}/cpufreq/x", "sys/cpu12/cpufreq/x"), Some(vec![("cpu", "12")]));
+    assert_eq!(fit("mc{controller}/ce_count", "mc/mc0/csrow1/ce_count"), None);
+    assert_eq!(fit("mc{controller}/ce_count", "mc/mc/ce_count"), None, "a label is never empty");
+    assert_eq!(fit("a/b", "b"), None);
+}
+
+#[test]
+fn numbers_are_those_of_the_kernel_and_of_no_language() {
+    for (text, number) in [
+        ("42\n", Some(42.0)),
+        ("-1", Some(-1.0)),
+        ("0x10", Some(16.0)),
+        ("4: ACTIVE\n", Some(4.0)),
+        ("40 Gb/sec (4X QDR)", Some(40.0)),
+        ("99%", Some(99.0)),
+        ("inf", None),
+        ("NaN", None),
+        ("N/A (no PMA)", None),
+        ("", None),
+    ] {
+        assert_eq!(table::number(text), number, "{text:?}");
+    }
+    assert_eq!(table::human("20.4G"), Some(20.0 * 1024_f64.powi(3) + 400.0 / 1024.0 * 1024_f64.powi(3)));
+    assert_eq!((table::human("512"), table::human("1.0k"), table::human("G")), (Some(512.0), Some(1024.0), None));
+    assert_eq!(table::list("1,3-5,9\n"), [1, 3, 4, 5, 9]);
+    assert!(table::list("0-4294967295").is_empty() && table::list("5-x").is_empty());
+}
+
+#[test]
+fn an_array_is_what_mdstat_says_of_it() {
+    let text = "Personalities : [raid1]\n\nmd6 : active raid1 sdb2[2](F) sdc[1](S) sda2[0]\n      195310144 blocks [2/1] [U_]\n      \
+                [=>...]  recovery =  8.5% (16775552/195310144) finish=17.0min speed=259783K/sec\n\n\
+                md9 : active raid1 sdc2[1] sdd2[0]\n      523968 blocks super 1.2 [2/2] [UU]\n      resync=DELAYED\n\n\
+                md0 : active raid0 sda[0] sdb[1]\n      100 blocks 64k chunks\n\nunused devices: <none>\n";
+    let seen: Vec<String> = parse_mdstat(text)
+        .iter()
+        .map(|a| {
+            format!(
+                "{} {} {}/{} {}F {}S {}/{}",
+                a.name, a.state, a.active, a.required, a.failed, a.spare, a.synced, a.blocks
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            "md6 recovering 1/2 1F 1S 16775552/195310144",
+            "md9 resync 2/2 0F 0S 0/523968",
+            "md0 active 2/2 0F 0S 100/100",
+        ]
+    );
+}
+
+#[test]
+fn sensors_of_one_device_are_told_apart_and_old_names_stay() {
+    let rows = [
+        ("sys/class/hwmon/hwmon0/name", "coretemp\n"),
+        ("sys/class/hwmon/hwmon0/device@", "sys/devices/platform/coretemp.0"),
+        ("sys/class/hwmon/hwmon0/temp1_input", "55000\n"),
+        ("sys/class/hwmon/hwmon0/temp1_crit_alarm", "0\n"),
+        ("sys/class/hwmon/hwmon0/in0_beep", "1\n"),
+        ("sys/class/hwmon/hwmon0/temp1_label", "Package id 0\n"),
+        ("sys/class/hwmon/hwmon1/name", "nct6779\n"),
+        ("sys/class/hwmon/hwmon1/power1_input", "5500000\n"),
+        ("sys/class/hwmon/hwmon1/energy1_input", "7000000\n"),
+        ("sys/class/hwmon/hwmon1/fan2_input", "no answer\n"),
+    ];
+    let rows = rows.iter().map(|(path, text)| vec![Some((*path).to_string()), Some((*text).to_string())]).collect();
+    let lines = points(row("hwmon"), &Answer::Table(Table { columns: Vec::new(), rows })).expect("sound");
+    assert_eq!(
+        lines,
+        [
+            "node_hwmon_chip_names{chip=\"platform_coretemp_0\",chip_name=\"coretemp\"} 1",
+            "node_hwmon_in_beep_enabled{chip=\"platform_coretemp_0\",sensor=\"in0\"} 1",
+            "node_hwmon_sensor_label{chip=\"platform_coretemp_0\",label=\"Package id 0\",sensor=\"temp1\"} 1",
+            "node_hwmon_temp_crit_alarm_celsius{chip=\"platform_coretemp_0\",sensor=\"temp1\"} 0",
+            "node_hwmon_temp_celsius{chip=\"platform_coretemp_0\",sensor=\"temp1\"} 55",
+            "node_hwmon_chip_names{chip=\"nct6779\",chip_name=\"nct6779\"} 1",
+            "node_hwmon_energy_joule_total{chip=\"nct6779\",sensor=\"energy1\"} 7",
+            "node_hwmon_power_watt{chip=\"nct6779\",sensor=\"power1\"} 5.5",
+        ]
+    );
 }
