@@ -17,9 +17,9 @@ another configuration than `/etc/watchward/agent.toml`. Everything has `--json`,
 | exit code | of `status` | of every other verb |
 |---|---|---|
 | 0 | all is well | done |
-| 1 | a warning fires, or something could not be read | |
-| 2 | a target is down, or something critical fires | refused: the configuration, the flags or the agent say why |
-| 3 | the agent does not answer, or has read nothing yet | the agent does not answer |
+| 1 | a warning fires, or something could not be read | `sample`: something could not be read |
+| 2 | a target is down, or something critical fires | refused: the configuration, the flags, the agent or the server say why |
+| 3 | the agent does not answer, or has read nothing yet | the agent does not answer; `sample`: the server does not |
 
 ";
 

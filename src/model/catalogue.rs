@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::model::row::{Family, Metric, MetricKind};
 
+/// The name of the series by which rules say which alerts are pending or firing, as Prometheus has it.
+pub const ALERTS: &str = "ALERTS";
+
 /// A threshold users may set under `[alert.thresholds]`, and the rule it expands to for one engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {

@@ -12,6 +12,7 @@ use crate::pipeline::judging::Places;
 use crate::pipeline::mirror::Mirror;
 use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
+use crate::serve::exposition::Exposition;
 use crate::serve::listen::Doors;
 use crate::serve::peers::Peers;
 use crate::serve::sessions::Sessions;
@@ -45,6 +46,7 @@ pub async fn begin(
     let shared = Arc::new(Shared {
         board: places.board.clone(),
         store: places.store.clone(),
+        exposition: Exposition::new(catalogue.clone(), serve.naming),
         catalogue,
         clock: places.clock.clone(),
         stream: places.stream.clone(),

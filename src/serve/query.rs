@@ -15,7 +15,7 @@ use crate::model::duration;
 use crate::promql;
 use crate::promql::Value;
 use crate::promql::expression::Expression;
-use crate::serve::metrics;
+use crate::serve::format;
 use crate::serve::reply;
 use crate::serve::shared::Shared;
 use crate::sys::task;
@@ -135,7 +135,7 @@ fn failed(status: StatusCode, kind: &str, words: &str) -> Response {
 fn rendered(value: Value, at_ms: i64, ahead_ms: i64) -> Json {
     let pair = |at_ms: i64, value: f64| {
         let mut text = String::new();
-        metrics::number(&mut text, value);
+        format::number(&mut text, value);
         json!([(at_ms - ahead_ms) as f64 / 1000.0, text])
     };
     match value {

@@ -12,6 +12,7 @@ use crate::model::features::{Feature, Features};
 use crate::model::status::{Board, Message};
 use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
+use crate::serve::exposition::Exposition;
 use crate::serve::peers::Peers;
 use crate::serve::sessions::Sessions;
 use crate::serve::tokens::Tokens;
@@ -61,6 +62,7 @@ pub struct Shared {
     pub board: Arc<dyn Board>,
     pub store: Arc<Store>,
     pub catalogue: Arc<Catalogue>,
+    pub exposition: Exposition,
     pub clock: Arc<Clock>,
     pub stream: Stream,
     pub stream_clients_max: usize,

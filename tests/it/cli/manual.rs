@@ -51,7 +51,7 @@ fn every_verb_and_flag_has_help_and_verbs_that_tell_have_json() {
         command.get_subcommands().for_each(check);
     }
     check(&Arguments::command());
-    for verb in ["status", "targets", "query", "top"] {
+    for verb in ["status", "targets", "query", "top", "sample"] {
         let command = Arguments::command();
         let verb = command.find_subcommand(verb).unwrap();
         assert!(verb.get_arguments().any(|one| one.get_id() == "json"), "{}", verb.get_name());

@@ -4,6 +4,8 @@ mod manual;
 mod discover;
 mod grants;
 mod query;
+mod reference;
+mod sample;
 mod service;
 mod status;
 mod table;
