@@ -14,8 +14,10 @@ use crate::model::fault::Fault;
 use crate::model::labels::Labels;
 use crate::serve::exposition::{Latest, Wish};
 use crate::serve::format::Format;
+use crate::serve::gzip;
 use crate::serve::reply;
 use crate::serve::shared::Shared;
+use crate::serve::visitor::Visitor;
 use crate::sys::task;
 
 /// Which series a scrape wants.
@@ -26,10 +28,17 @@ pub struct Choice {
     pub tenant: Option<String>,
 }
 
+/// A text on its way out.
+enum Body {
+    Plain(String),
+    Compressed(Vec<u8>),
+}
+
 /// The handler.
 pub async fn get(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
@@ -45,8 +54,9 @@ pub async fn get(
             _ => return reply::fault(StatusCode::BAD_REQUEST, &two_targets(target)),
         }
     }
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let wish = Wish { format: Format::of_accept(accept), as_exporter: choice.target.is_some() };
+    let said = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let wish = Wish { format: Format::of_accept(said(header::ACCEPT)), as_exporter: choice.target.is_some() };
+    let compresses = visitor.is_remote() && gzip::is_accepted(said(header::ACCEPT_ENCODING));
     let work = move || {
         let at_ms = shared.clock.now().stored_ms;
         let mut latest: Vec<Latest> = Vec::new();
@@ -56,13 +66,13 @@ pub async fn get(
             }
         });
         let own = if wish.as_exporter { Vec::new() } else { shared.board.own_metrics() };
-        shared.exposition.write(&latest, &own, wish, at_ms)
+        let text = shared.exposition.write(&latest, &own, wish, at_ms);
+        if compresses { Body::Compressed(gzip::compressed(&text)) } else { Body::Plain(text) }
     };
+    let headers = [(header::CONTENT_TYPE, wish.format.content_type()), (header::VARY, "Accept, Accept-Encoding")];
     match task::blocking("metrics", work).await {
-        Ok(text) => {
-            let headers = [(header::CONTENT_TYPE, wish.format.content_type()), (header::VARY, "Accept")];
-            (headers, text).into_response()
-        }
+        Ok(Body::Plain(text)) => (headers, text).into_response(),
+        Ok(Body::Compressed(bytes)) => (headers, [(header::CONTENT_ENCODING, "gzip")], bytes).into_response(),
         Err(panic) => reply::fault(StatusCode::INTERNAL_SERVER_ERROR, &Fault::new("serve-07", panic)),
     }
 }

@@ -20,6 +20,7 @@ pub mod page;
 pub mod policies;
 pub mod reply;
 pub mod format;
+pub mod gzip;
 pub mod exposition;
 pub mod metrics;
 pub mod service_discovery;
