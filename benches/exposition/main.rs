@@ -209,7 +209,12 @@ fn compression(store: &Arc<Store>, catalogue: &Arc<Catalogue>, clock: &Clock) {
 }
 
 /// Opens the doors on a port of their own. What it gives back keeps them open.
-async fn serve(folder: &PathBuf, store: &Arc<Store>, catalogue: &Arc<Catalogue>, clock: &Arc<Clock>) -> (u16, impl Sized + use<>) {
+async fn serve(
+    folder: &PathBuf,
+    store: &Arc<Store>,
+    catalogue: &Arc<Catalogue>,
+    clock: &Arc<Clock>,
+) -> (u16, impl Sized + use<>) {
     let config = serve::config::Config {
         listen: "127.0.0.1:0".parse().expect("an address"),
         anonymous: "*".to_string(),

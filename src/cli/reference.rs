@@ -35,7 +35,8 @@ pub fn page() -> String {
     for engine in engines::ALL {
         section(&mut out, *engine, &catalogue);
     }
-    let _ = write!(out, "## Every target\n\nBeside its engine's rows. PREFIX is the first word of the engine's names.\n\n");
+    let _ =
+        write!(out, "## Every target\n\nBeside its engine's rows. PREFIX is the first word of the engine's names.\n\n");
     table_head(&mut out);
     for metric in COMMON {
         metric_line(&mut out, metric, "", &catalogue);
@@ -108,7 +109,8 @@ fn conditions(row: &Row) -> String {
     }
     if !row.when.is_empty() {
         let one = |when: &crate::engines::contract::When| {
-            let version = |(major, minor): Version| if minor == 0 { major.to_string() } else { format!("{major}.{minor}") };
+            let version =
+                |(major, minor): Version| if minor == 0 { major.to_string() } else { format!("{major}.{minor}") };
             let span = match (when.from, when.below) {
                 ((0, 0), NEWEST) => "all versions".to_string(),
                 (from, NEWEST) => format!("{} and newer", version(from)),

@@ -146,7 +146,10 @@ fn tell(cycle: &Cycle) {
         }
     }
     if cycle.points_dropped > 0 {
-        eprintln!("{} points were left out: a row has more series than [sample] series_max_per_row", cycle.points_dropped);
+        eprintln!(
+            "{} points were left out: a row has more series than [sample] series_max_per_row",
+            cycle.points_dropped
+        );
     }
     if let Some(fault) = &cycle.fault {
         eprintln!("error: {fault}");

@@ -3,9 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::proto::{MetricFamily, MetricType};
-use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry,
-};
+use prometheus::{Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 use crate::model::row::MetricKind;
 use crate::model::status::{OwnFamily, OwnSample};

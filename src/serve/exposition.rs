@@ -303,10 +303,7 @@ impl Known {
             MetricKind::Counter => {
                 let stem = about.stem();
                 let is_alone = |end: &str| !self.families.contains(&*format!("{stem}{end}"));
-                stem != about.name
-                    && is_alone("")
-                    && is_alone("_created")
-                    && lines.iter().all(|line| line.value >= 0.0)
+                stem != about.name && is_alone("") && is_alone("_created") && lines.iter().all(|line| line.value >= 0.0)
             }
             MetricKind::Histogram => {
                 lines.chunk_by(|a, b| group(a).eq(group(b))).all(|group| self.is_whole_histogram(about.name, group))
@@ -341,7 +338,9 @@ impl Known {
         let of = |end: &str| group.iter().find(|line| is(line, end)).map(|line| line.value);
         let (count, sum) = (of("_count"), of("_sum"));
         grow && buckets.iter().all(|(edge, value)| *edge >= 0.0 && whole(*value))
-            && buckets.last().is_some_and(|(edge, value)| edge.is_infinite() && count.is_none_or(|count| count == *value))
+            && buckets
+                .last()
+                .is_some_and(|(edge, value)| edge.is_infinite() && count.is_none_or(|count| count == *value))
             && sum.is_some() == count.is_some()
             && sum.is_none_or(|sum| sum >= 0.0)
     }

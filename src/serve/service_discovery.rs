@@ -22,7 +22,11 @@ struct Group<'a> {
 }
 
 /// The handler. Prometheus scrapes where it asked: the host of the request, which the gate has checked.
-pub async fn get(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>, headers: HeaderMap) -> Response {
+pub async fn get(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
     let host = headers.get(header::HOST).and_then(|value| value.to_str().ok()).unwrap_or("");
     let targets = shared.board.targets(&caller.scope);
     // Of a server that wants a login there is nothing to scrape.

@@ -51,7 +51,13 @@ impl ScopedStore {
     }
 
     /// As `each_latest`, of one target of one tenant.
-    pub fn latest_of(&self, tenant: &str, target: &str, now_ms: i64, each: &mut dyn FnMut(SeriesId, &Labels, i64, f64)) {
+    pub fn latest_of(
+        &self,
+        tenant: &str,
+        target: &str,
+        now_ms: i64,
+        each: &mut dyn FnMut(SeriesId, &Labels, i64, f64),
+    ) {
         self.each_latest_if(now_ms, |one| one == tenant, |labels| labels.value("target") == target, each);
     }
 

@@ -95,7 +95,9 @@ fn told(file: &str, rule: &str) -> Vec<String> {
     let mark = format!("- alert: {rule}\n");
     let own = file.split_once(&mark).map_or("", |(_, rest)| rest.split("- alert: ").next().unwrap_or(rest));
     let names = own.split("$labels.").skip(1);
-    names.map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("").to_string()).collect()
+    names
+        .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or("").to_string())
+        .collect()
 }
 
 fn named(rule: &watchward::judge::rules::Rule, file: &str) -> Named {
@@ -154,7 +156,9 @@ fn every_metric_and_label_of_the_copied_rules_has_data_or_a_reason() {
     let mut files: Vec<(String, String)> = fs::read_dir(&path)
         .expect("the copied rules")
         .flatten()
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).expect("text")))
+        .map(|entry| {
+            (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).expect("text"))
+        })
         .collect();
     files.sort();
     let _table = Table::make();
@@ -195,7 +199,8 @@ fn every_metric_and_label_of_the_copied_rules_has_data_or_a_reason() {
         }
     }
     println!("\n{whole} of {rules} rules have data for all that they name");
-    let unlisted: Vec<_> = missing.iter().filter(|(one, _)| !WITHOUT_DATA.iter().any(|(name, _)| name == one)).collect();
+    let unlisted: Vec<_> =
+        missing.iter().filter(|(one, _)| !WITHOUT_DATA.iter().any(|(name, _)| name == one)).collect();
     assert!(unlisted.is_empty(), "without data and without a reason: {unlisted:#?}");
     let settled: Vec<_> = WITHOUT_DATA.iter().filter(|(name, _)| !missing.contains_key(*name)).collect();
     assert!(settled.is_empty(), "listed, and they have data or no rule names them: {settled:#?}");

@@ -232,7 +232,8 @@ fn check_through_one_endpoint(scrape: &str, has_own_up: bool) {
 
 #[test]
 fn one_scrape_of_all_targets_gives_each_its_own_answer() {
-    let scrape = "  - job_name: watchward\n    honor_labels: true\n    static_configs: [{ targets: [\"127.0.0.1:PORT\"] }]\n";
+    let scrape =
+        "  - job_name: watchward\n    honor_labels: true\n    static_configs: [{ targets: [\"127.0.0.1:PORT\"] }]\n";
     check_through_one_endpoint(scrape, false);
 }
 
@@ -249,19 +250,21 @@ fn one_target_is_read_without_an_agent_and_refusals_are_told() {
     let four = sections(&["orders", "cache", "visits", "search"], "");
     let config = configure(&folder, &folder.0.join("state"), free_port(), &four);
     let sample = |name: &str| run(&["sample", "--target", name, "--config", &config.display().to_string()], &[]);
-    for (name, line) in
-        [("orders", "pg_up 1"), ("cache", "redis_up 1"), ("visits", "clickhouse_up 1"), ("search", "elasticsearch_up 1")]
-    {
+    for (name, line) in [
+        ("orders", "pg_up 1"),
+        ("cache", "redis_up 1"),
+        ("visits", "clickhouse_up 1"),
+        ("search", "elasticsearch_cluster_health_up 1"),
+    ] {
         let (code, text, said) = sample(name);
         assert_eq!((code, said.as_str()), (0, ""), "{name}");
         assert!(text.lines().any(|one| one == line), "{name}: {text}");
     }
     assert!(!folder.0.join("state").exists(), "nothing is written");
     let wrong = folder.write("wrong", "wrong\n");
-    let text = fs::read_to_string(&config).expect("it").replace(
-        servers.value("WW_REDIS_MONITOR_PASSWORD_FILE"),
-        &wrong.display().to_string(),
-    );
+    let text = fs::read_to_string(&config)
+        .expect("it")
+        .replace(servers.value("WW_REDIS_MONITOR_PASSWORD_FILE"), &wrong.display().to_string());
     fs::write(&config, text).expect("written");
     let (code, text, said) = sample("cache");
     assert_eq!(code, 2, "{said}");

@@ -40,7 +40,8 @@ fn names() -> BTreeMap<String, &'static str> {
 
 /// What the changelog says of the next release.
 fn unreleased(changelog: &str) -> &str {
-    let (_, rest) = changelog.split_once("\n## Unreleased\n").expect("the changelog has a section for the next release");
+    let (_, rest) =
+        changelog.split_once("\n## Unreleased\n").expect("the changelog has a section for the next release");
     rest.split("\n## ").next().unwrap_or(rest)
 }
 
@@ -64,7 +65,11 @@ fn no_name_or_type_changes_without_a_word_in_the_changelog() {
     if is_set("RELEASE") {
         let lines: String = names().iter().map(|(name, kind)| format!("{name}\t{kind}\n")).collect();
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, format!("# Names and types of the last release. RELEASE=1 writes it, at a release alone.\n{lines}")).unwrap();
+        fs::write(
+            &path,
+            format!("# Names and types of the last release. RELEASE=1 writes it, at a release alone.\n{lines}"),
+        )
+        .unwrap();
     }
     let released = fs::read_to_string(&path).unwrap_or_default();
     assert!(released.lines().count() > 500, "{} is not there", path.display());
@@ -76,8 +81,9 @@ fn no_name_or_type_changes_without_a_word_in_the_changelog() {
 #[test]
 fn a_change_is_seen_and_a_word_in_the_right_section_settles_it() {
     let released = "# head\ndb_a\tgauge\ndb_b\tcounter\ndb_c\tgauge\n";
-    let now: BTreeMap<String, &str> =
-        [("db_a", MetricKind::Counter), ("db_b", MetricKind::Counter)].map(|(name, kind)| (name.to_string(), kind.word())).into();
+    let now: BTreeMap<String, &str> = [("db_a", MetricKind::Counter), ("db_b", MetricKind::Counter)]
+        .map(|(name, kind)| (name.to_string(), kind.word()))
+        .into();
     let changelog = |words: &str| format!("# Changelog\n\n## Unreleased\n\n{words}\n\n## 0.1.0\n\n- `db_a`, `db_c`\n");
     assert_eq!(untold(released, &now, &changelog("")), ["db_a was a gauge and is a counter", "db_c, a gauge, is gone"]);
     assert_eq!(untold(released, &now, &changelog("- `db_a` counts; db_c is gone")), ["db_c, a gauge, is gone"]);

@@ -13,10 +13,13 @@ fn folder() -> Folder {
     fs::create_dir_all(root.join("proc")).unwrap();
     fs::write(root.join("proc/stat"), "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 100 2 3 4 5 6 7 8 9 10\nbtime 1700000000\nprocs_running 2\nprocs_blocked 0\nctxt 7\nintr 9 0\n").unwrap();
     fs::write(root.join("proc/loadavg"), "0.21 0.37 0.39 1/719 19737\n").unwrap();
-    let target = |tenant: &str, name: &str, rest: &str| format!("[[target]]\ntenant = \"{tenant}\"\nname = \"{name}\"\n{rest}\n");
+    let target = |tenant: &str, name: &str, rest: &str| {
+        format!("[[target]]\ntenant = \"{tenant}\"\nname = \"{name}\"\n{rest}\n")
+    };
     let host = format!("engine = \"host\"\nroot = \"{}\"", root.display());
     let gone = "engine = \"redis\"\nurl = \"redis://127.0.0.1:1\"";
-    let agent = fs::read_to_string(folder.0.join("agent.toml")).unwrap().replace("[agent]\n", "[agent]\nname = \"db1\"\n");
+    let agent =
+        fs::read_to_string(folder.0.join("agent.toml")).unwrap().replace("[agent]\n", "[agent]\nname = \"db1\"\n");
     let text = agent
         + "[[tenant]]\nid = \"acme\"\n[[tenant]]\nid = \"zeta\"\n"
         + &[target("acme", "this-host", &host), target("acme", "cache", gone), target("zeta", "cache", gone)].concat();
@@ -49,10 +52,12 @@ fn machines_get_rows_and_samples() {
     assert_eq!((ended.code, ended.err.as_str()), (1, ""));
     assert_eq!((&read["target"], &read["tenant"], &read["up"]), (&json!("this-host"), &json!("acme"), &json!(true)));
     let rows = read["rows"].as_array().unwrap();
-    let row = |name: &str| rows.iter().find(|row| row["row"] == name).unwrap_or_else(|| panic!("no {name} in {rows:?}"));
+    let row =
+        |name: &str| rows.iter().find(|row| row["row"] == name).unwrap_or_else(|| panic!("no {name} in {rows:?}"));
     assert_eq!(row("loadavg")["reason"], Value::Null);
     assert_eq!(row("meminfo")["kind"], "not_here");
-    let load = json!({ "__name__": "node_load1", "instance": "db1", "job": "node", "target": "this-host", "tenant": "acme" });
+    let load =
+        json!({ "__name__": "node_load1", "instance": "db1", "job": "node", "target": "this-host", "tenant": "acme" });
     let samples = read["samples"].as_array().unwrap();
     assert!(samples.contains(&json!({ "labels": load, "value": 0.21 })), "{samples:?}");
 }
@@ -67,7 +72,10 @@ fn a_server_that_does_not_answer_is_another_matter_than_one_that_nobody_knows() 
                     hint: Is the server running, and does it listen on this address?\n";
     assert_eq!(ended.err, expected);
     for (arguments, expected) in [
-        (&["--target", "this-hots"][..], "error: there is no target 'this-hots' [cli-30]\nhint: Did you mean 'this-host'?\n"),
+        (
+            &["--target", "this-hots"][..],
+            "error: there is no target 'this-hots' [cli-30]\nhint: Did you mean 'this-host'?\n",
+        ),
         (&["--target", "x"], "error: there is no target 'x' [cli-30]\nhint: Known are this-host, cache, cache.\n"),
         (
             &["--target", "this-host", "--tenant", "zeta"],

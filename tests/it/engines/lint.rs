@@ -73,7 +73,11 @@ fn the_linter_complains_as_promtool_does() {
     // What promtool 2.42 says of each, one of every class.
     for (name, kind, expected) in [
         ("ok_seconds_total", MetricKind::Counter, ""),
-        ("no_counter", MetricKind::Counter, "counter metrics should have \"_total\" suffix|metric name should not include type 'counter'"),
+        (
+            "no_counter",
+            MetricKind::Counter,
+            "counter metrics should have \"_total\" suffix|metric name should not include type 'counter'",
+        ),
         ("some_total", MetricKind::Gauge, "non-counter metrics should not have \"_total\" suffix"),
         ("some_total", MetricKind::Untyped, ""),
         ("some_count", MetricKind::Gauge, "non-histogram and non-summary metrics should not have \"_count\" suffix"),

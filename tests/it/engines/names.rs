@@ -60,15 +60,8 @@ fn strict_names_are_clean_and_no_two_metrics_share_one() {
 
 #[test]
 fn a_strict_name_is_made_of_the_exporter_s_where_no_table_says_one() {
-    let entry = |kind, unit, strict, scale| Entry {
-        kind,
-        help: "Help.",
-        unit,
-        strict,
-        otel: "",
-        attribute: ("", ""),
-        scale,
-    };
+    let entry =
+        |kind, unit, strict, scale| Entry { kind, help: "Help.", unit, strict, otel: "", attribute: ("", ""), scale };
     for (name, entry, expected, scale) in [
         ("db_size_bytes", entry(MetricKind::Gauge, "By", "", 1.0), "db_size_bytes", 1.0),
         ("db_size_bytes", entry(MetricKind::Gauge, "By", "", 1024.0), "db_size_bytes", 1.0),
@@ -118,7 +111,8 @@ fn strict_of_strict(name: &str, entry: &Entry) -> String {
 /// complaints, and another one is seen here before users see it.
 #[test]
 fn what_the_linter_says_of_the_exporters_names_is_what_is_written_down() {
-    let mut lines = vec!["# Complaints of promtool's linter about names of the exporters (naming = \"compat\").".to_string()];
+    let mut lines =
+        vec!["# Complaints of promtool's linter about names of the exporters (naming = \"compat\").".to_string()];
     for (name, entry) in everything() {
         let (stem, bad) = judged(name, &entry);
         lines.extend(bad.iter().map(|bad| format!("{stem}\t{bad}")));

@@ -184,7 +184,10 @@ fn the_format_is_what_the_header_prefers() {
         ("application/openmetrics-text", Format::OpenMetrics),
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", Format::OpenMetrics),
         ("Application/OpenMetrics-Text;Version=\"1.0.0\"", Format::OpenMetrics),
-        ("application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4", Format::OpenMetrics),
+        (
+            "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4",
+            Format::OpenMetrics,
+        ),
         ("application/openmetrics-text;version=1.0.0;q=0.3,text/plain;version=0.0.4;q=0.4", Format::Text),
         ("application/openmetrics-text;version=1.0.0;q=0", Format::Text),
         ("application/openmetrics-text;version=2.0.0", Format::Text),

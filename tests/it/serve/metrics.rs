@@ -1,8 +1,11 @@
 //! `/metrics`: the formats, the names, one target alone, service discovery, and what other tenants must not see.
 
+use std::io::Read;
+
 use serde_json::{Value, json};
 use watchward::serve;
 use watchward::serve::exposition::Naming;
+use watchward::serve::gzip::is_accepted;
 
 use crate::serve::{Folder, Served, defaults};
 
@@ -69,7 +72,11 @@ async fn strict_names_stand_in_place_of_the_exporters_or_beside_them() {
         let served = Served::begin_with(Folder::new(), config, Ok(())).await;
         let text = served.get("/metrics?target=orders&tenant=acme").await.text();
         assert_eq!(text.contains("\ndb_commits 12345678901234\n"), has_compat, "{naming:?}: {text}");
-        assert_eq!(text.contains("# TYPE db_commits_total counter\ndb_commits_total 12345678901234\n"), has_strict, "{text}");
+        assert_eq!(
+            text.contains("# TYPE db_commits_total counter\ndb_commits_total 12345678901234\n"),
+            has_strict,
+            "{text}"
+        );
         assert_eq!(text.matches("db_size_bytes{").count(), 2, "it is clean and has one name: {text}");
     }
 }
@@ -124,4 +131,40 @@ async fn nobody_sees_a_tenant_that_the_configuration_does_not_open() {
     assert_eq!(acme.get("/metrics?target=orders&tenant=zeta").await.status, 404);
     assert!(!acme.get("/api/v1/targets").await.text().contains("zeta"));
     assert!(acme.json("/api/v1/query?query=db_commits").await["data"]["result"].as_array().unwrap().len() == 1);
+}
+
+#[tokio::test]
+async fn answers_to_other_machines_are_compressed_for_who_takes_that() {
+    let remote = Served::begin_remote(|_| {}).await;
+    let token = remote.token(json!({ "tenants": "acme", "role": "viewer" })).await;
+    let bearer = format!("Bearer {}", token["token"].as_str().unwrap());
+    let plain = remote.ask("GET", "/metrics", &[("authorization", &bearer)], "").await;
+    assert_eq!((plain.status, plain.header("content-encoding")), (200, ""));
+    let gzip = ("accept-encoding", "gzip");
+    let compressed = remote.ask("GET", "/metrics", &[("authorization", &bearer), gzip], "").await;
+    assert_eq!(compressed.header("content-encoding"), "gzip");
+    assert_eq!(compressed.header("content-type"), plain.header("content-type"));
+    assert_eq!(compressed.header("vary"), "Accept, Accept-Encoding");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(compressed.body.as_slice()).read_to_string(&mut text).unwrap();
+    assert_eq!(text, plain.text());
+    assert!(compressed.body.len() < plain.body.len());
+
+    let here = Served::begin("acme", 1).await.ask("GET", "/metrics", &[gzip], "").await;
+    assert_eq!(here.header("content-encoding"), "", "on this machine it would gain nothing");
+}
+
+#[test]
+fn what_takes_gzip_says_so() {
+    for (header, expected) in [
+        ("", false),
+        ("gzip", true),
+        ("deflate, GZIP;q=0.5", true),
+        ("gzip;q=0", false),
+        ("gzip;q=0.0, identity", false),
+        ("x-gzip", false),
+        ("br, zstd", false),
+    ] {
+        assert_eq!(is_accepted(header), expected, "{header}");
+    }
 }

@@ -100,8 +100,10 @@ impl Board for Shown {
             labels: labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
             value,
         };
-        let family = |name: &str, kind, samples| OwnFamily { name: name.to_string(), help: "Own.".to_string(), kind, samples };
-        let took = [("_bucket", "0.5", 1.0), ("_bucket", "+Inf", 2.0)].map(|(part, le, value)| sample(part, &[("le", le)], value));
+        let family =
+            |name: &str, kind, samples| OwnFamily { name: name.to_string(), help: "Own.".to_string(), kind, samples };
+        let took = [("_bucket", "0.5", 1.0), ("_bucket", "+Inf", 2.0)]
+            .map(|(part, le, value)| sample(part, &[("le", le)], value));
         let took = took.into_iter().chain([sample("_sum", &[], 1.25), sample("_count", &[], 2.0)]).collect();
         vec![
             family("watchward_cycles_total", MetricKind::Counter, vec![sample("", &[("up", "true")], 7.0)]),

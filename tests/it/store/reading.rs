@@ -30,7 +30,9 @@ fn a_tenant_sees_its_own_series_and_no_others() {
             let scope = Scope::of_tenant(tenant);
             let found = select(&store, &scope, matchers).unwrap();
             assert!(found.iter().all(|one| one.labels.value("tenant") == tenant), "{tenant} by {matchers:?}");
-            store.scoped(&scope).each_latest(START_MS, &mut |_, labels, _, _| assert_eq!(labels.value("tenant"), tenant));
+            store
+                .scoped(&scope)
+                .each_latest(START_MS, &mut |_, labels, _, _| assert_eq!(labels.value("tenant"), tenant));
             let mut count = 0;
             store.scoped(&scope).latest_of(others, "a", START_MS, &mut |_, _, _, _| count += 1);
             assert_eq!(count, 0, "{tenant} asks for {others}");
