@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods)] // it reads clocks: an edge of its own
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -210,7 +210,7 @@ fn compression(store: &Arc<Store>, catalogue: &Arc<Catalogue>, clock: &Clock) {
 
 /// Opens the doors on a port of their own. What it gives back keeps them open.
 async fn serve(
-    folder: &PathBuf,
+    folder: &Path,
     store: &Arc<Store>,
     catalogue: &Arc<Catalogue>,
     clock: &Arc<Clock>,

@@ -348,7 +348,7 @@ impl Known {
     /// Whether a group's quantiles are parts of one, and what is counted is.
     fn is_whole_summary(&self, family: &str, group: &[&Line]) -> bool {
         group.iter().all(|line| match &self.names[line.name].name[family.len()..] {
-            "" => (0.0..=1.0).contains(&edge(line)) && !(line.value < 0.0),
+            "" => (0.0..=1.0).contains(&edge(line)) && (line.value >= 0.0 || line.value.is_nan()),
             "_count" => line.value >= 0.0 && line.value.fract() == 0.0,
             _ => line.value >= 0.0,
         })
@@ -361,7 +361,7 @@ impl Known {
 }
 
 /// What the series of one group of a histogram or summary have in common.
-fn group<'l>(line: &'l Line) -> impl Iterator<Item = &'l Label> {
+fn group(line: &Line) -> impl Iterator<Item = &Label> {
     line.labels.iter().filter(|label| &*label.name != NAME && !EDGES.contains(&&*label.name))
 }
 

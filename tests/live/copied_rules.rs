@@ -11,7 +11,7 @@ use serde_json::Value;
 use watchward::judge::rules::{LoadLimits, Rules};
 use watchward::model::labels::NAME;
 
-use crate::agent::{Agent, Folder, sections, wait};
+use crate::agent::{Agent, Folder, sections};
 use crate::main_job::EVERYTHING;
 use crate::servers::servers;
 
