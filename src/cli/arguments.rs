@@ -10,6 +10,7 @@ use crate::cli::discover::Discover;
 use crate::cli::grants::Grants;
 use crate::cli::import::Import;
 use crate::cli::query::Question;
+use crate::cli::sample::Which;
 use crate::cli::seen::Wanted;
 use crate::cli::token::Token;
 use crate::cli::top::Table;
@@ -108,6 +109,11 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Read one target once, without the agent, and print what its exporter would show
+    ///
+    /// Exit codes: 0 all was read, 1 something was not, 2 the server or the configuration refuses, 3 the server does not
+    /// answer.
+    Sample(Which),
     /// Print the script with which a shell completes verbs and flags
     Completions {
         /// The shell

@@ -18,9 +18,9 @@ not where `NO_COLOR` is set.
 | exit code | of `status` | of every other verb |
 |---|---|---|
 | 0 | all is well | done |
-| 1 | a warning fires, or something could not be read | of `policy stop` alone: nothing new begins, and something is still under way |
-| 2 | a target is down, or something critical fires | refused: the configuration, the flags or the agent say why |
-| 3 | the agent does not answer, or has read nothing yet | the agent does not answer, or there is no room for the answer |
+| 1 | a warning fires, or something could not be read | `policy stop`: nothing new begins, and something is still under way; `sample`: something could not be read; `import`: something was left out |
+| 2 | a target is down, or something critical fires | refused: the configuration, the flags, the agent or the server say why |
+| 3 | the agent does not answer, or has read nothing yet | the agent does not answer, or there is no room for the answer; `sample`: the server does not answer |
 
 ";
 

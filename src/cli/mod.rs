@@ -13,6 +13,8 @@ pub mod import;
 pub mod manual;
 pub mod output;
 pub mod query;
+pub mod sample;
+pub mod reference;
 pub mod seen;
 pub mod show;
 pub mod status;
@@ -58,6 +60,7 @@ pub fn main() -> u8 {
         Verb::Completions { shell } => completions::run(shell),
         Verb::Top(table) => top::run(&source, &table),
         Verb::Query { question, json } => query::run(&source, &question, json),
+        Verb::Sample(which) => sample::run(&source, &which),
         Verb::Policy { what } => policy::run(&source, &what),
         Verb::Journal { what, json } => journal::run(&source, what.as_ref(), json),
         Verb::Token(what) => token::run(&source, &what),

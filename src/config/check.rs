@@ -17,10 +17,6 @@ pub fn agent(table: &Table, report: &mut Report) {
 /// `[serve]`: where it listens, and for whom.
 pub fn serve(table: &Table, tenants: &[Tenant], report: &mut Report) {
     doors::check(table, report);
-    if let (Some(origin), naming @ ("strict" | "both")) = (table.origin("naming"), table.text("naming")) {
-        let fault = Fault::new("config-12", format!("naming '{naming}' is not available yet"));
-        report.problem(origin, fault.hint("Use \"compat\": the names that the exporters have."));
-    }
     let anonymous = table.text("anonymous");
     let Some(origin) = table.origin("anonymous").filter(|_| anonymous.trim() != "*") else { return };
     let known = tenant_names(tenants);

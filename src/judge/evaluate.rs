@@ -10,6 +10,7 @@ use crate::judge::rules::{Alerting, Group, Rule, Rules};
 use crate::judge::state::{RULE_REMOVED, RuleState, Seen, Subject, TARGET_REMOVED};
 use crate::judge::template::{Data, Template};
 use crate::judge::thresholds::Unreachable;
+use crate::model::catalogue::ALERTS;
 use crate::model::labels::{Labels, NAME};
 use crate::model::moment::Moment;
 use crate::model::scope::Scope;
@@ -17,9 +18,6 @@ use crate::model::series::STALE;
 use crate::model::transition::{Phase, Transition};
 use crate::promql;
 use crate::promql::{Limits, SeriesSource, Value, VectorSample};
-
-/// The series that says which alerts are pending or firing, as Prometheus writes it.
-pub const ALERTS: &str = "ALERTS";
 
 /// The start of the ids of findings; what has it is not of this judge.
 pub const FINDING: &str = "finding;";

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::judge::evaluate::ALERTS;
 use crate::judge::rules::Rules;
-use crate::model::catalogue::Catalogue;
+use crate::model::catalogue::{ALERTS, Catalogue};
 
 /// A rule that waits for series nobody makes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::row::{Family, Metric, MetricKind, Rename};
 
+/// The name of the series by which rules say which alerts are pending or firing, as Prometheus has it.
+pub const ALERTS: &str = "ALERTS";
+
 /// A threshold users may set under `[alert.thresholds]`, and the rule it expands to for one engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Threshold {

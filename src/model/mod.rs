@@ -24,5 +24,6 @@ pub mod secret;
 pub mod series;
 pub mod span;
 pub mod status;
+pub mod strict;
 pub mod target;
 pub mod transition;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::model::finding::Finding;
 use crate::model::moment;
+use crate::model::row::MetricKind;
 use crate::model::scope::Scope;
 use crate::model::transition::Transition;
 
@@ -23,6 +24,8 @@ pub struct TargetStatus {
     pub name: String,
     pub engine: String,
     pub instance: String,
+    /// The value of the label `job` on its series.
+    pub job: String,
     /// `None` until the first cycle ended.
     pub up: Option<bool>,
     /// It was only found, and wants a login that nobody has given: `up` is `None`, and the fault says what to do.
@@ -99,6 +102,24 @@ pub trait Board: Send + Sync {
     fn findings(&self, scope: &Scope) -> Vec<Finding>;
     /// `Ok` once state, store and the first schedule stand; else what is missing.
     fn ready(&self) -> Result<(), String>;
-    /// The agent's own metrics in text format.
-    fn own_metrics(&self) -> String;
+    /// The agent's own metrics.
+    fn own_metrics(&self) -> Vec<OwnFamily>;
+}
+
+/// One metric of the agent's own, as it is scraped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnFamily {
+    pub name: String,
+    pub help: String,
+    pub kind: MetricKind,
+    pub samples: Vec<OwnSample>,
+}
+
+/// One sample of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OwnSample {
+    /// What the sample's name has after the family's: `_bucket`, `_sum`, `_count` or nothing.
+    pub part: &'static str,
+    pub labels: Vec<(String, String)>,
+    pub value: f64,
 }

@@ -132,7 +132,7 @@ impl Agent {
         let mirror = Arc::new(Mirror::new(&store, &clock, &own, &alerting, &sampler, &unheard));
         let board = Arc::new(Noticeboard::new(Box::new({
             let mirror = mirror.clone();
-            move || mirror.text()
+            move || mirror.families()
         })));
         let catalogue = Arc::new(catalogue());
         let exporting = Arc::new(Exporting::new(&store, &clock, &catalogue, &mirror));
@@ -433,7 +433,7 @@ async fn open_store(config: store::Config) -> Result<(Arc<Store>, Option<i64>), 
 }
 
 /// What can be measured: the engines' rows, and what every target has.
-fn catalogue() -> Catalogue {
+pub fn catalogue() -> Catalogue {
     let mut catalogue = engines::catalogue();
     for metric in COMMON {
         catalogue.add_metrics(std::slice::from_ref(metric));

@@ -7,12 +7,13 @@ use crate::engines;
 use crate::model::finding::Finding;
 use crate::model::reading::Cycle;
 use crate::model::scope::Scope;
-use crate::model::status::{Board, TargetStatus, UnknownRow};
+use crate::model::status::{Board, OwnFamily, TargetStatus, UnknownRow};
 use crate::model::target::Target;
 use crate::model::transition::Transition;
+use crate::sample::cycle::identity_labels;
 
-/// Makes the text of the agent's own metrics.
-pub type OwnMetrics = Box<dyn Fn() -> String + Send + Sync>;
+/// Gathers the agent's own metrics.
+pub type OwnMetrics = Box<dyn Fn() -> Vec<OwnFamily> + Send + Sync>;
 
 /// The board's content, and who writes its last part.
 pub struct Noticeboard {
@@ -57,6 +58,7 @@ impl Noticeboard {
             let shown = match old.get(&identity) {
                 Some(known) if known.engine == target.engine => TargetStatus {
                     instance: fresh.instance,
+                    job: fresh.job,
                     interval_s: fresh.interval_s,
                     discovered: fresh.discovered,
                     ..known.clone()
@@ -117,11 +119,13 @@ impl Noticeboard {
 }
 
 fn unread(target: &Target, now_ms: i64) -> TargetStatus {
+    let engine = engines::find(&target.engine);
     TargetStatus {
         tenant: target.tenant.clone(),
         name: target.name.clone(),
         engine: target.engine.clone(),
-        instance: engines::find(&target.engine).map(|engine| engine.instance(target)).unwrap_or_default(),
+        instance: engine.map(|engine| engine.instance(target)).unwrap_or_default(),
+        job: engine.map(|engine| identity_labels(engine, target).value("job").to_string()).unwrap_or_default(),
         up: None,
         needs_credentials: false,
         since_ms: now_ms,
@@ -179,7 +183,7 @@ impl Board for Noticeboard {
         if inner.is_ready { Ok(()) } else { Err("the first schedule does not stand yet".to_string()) }
     }
 
-    fn own_metrics(&self) -> String {
+    fn own_metrics(&self) -> Vec<OwnFamily> {
         (self.own_metrics)()
     }
 }

@@ -10,6 +10,7 @@ use crate::act::Statistics as Acts;
 use crate::alert::Alerting;
 use crate::alert::statistics::Statistics as Alerts;
 use crate::export::statistics::{Counters as ExportCounters, Statistics as Exports};
+use crate::model::status::OwnFamily;
 use crate::pipeline::own::{Figure, Kind, Own};
 use crate::sample::sampler::Sampler;
 use crate::serve::shared::{Counters, Shared};
@@ -177,9 +178,9 @@ impl Mirror {
         self.exports.clone()
     }
 
-    /// The agent's own metrics as text.
-    pub fn text(&self) -> String {
-        self.own.text(&self.snapshot())
+    /// The agent's own metrics, as they are scraped.
+    pub fn families(&self) -> Vec<OwnFamily> {
+        self.own.families(&self.snapshot())
     }
 
     /// The agent's own metrics.

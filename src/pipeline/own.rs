@@ -2,12 +2,13 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use prometheus::proto::MetricFamily;
-use prometheus::{
-    Counter, Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
-};
+use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::{Counter, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
+use crate::model::row::MetricKind;
+use crate::model::status::{OwnFamily, OwnSample};
 use crate::pipeline::mirror::Snapshot;
+use crate::serve::format;
 
 /// Every metric of the agent's own. What the stages count themselves is copied from a snapshot when somebody asks.
 pub struct Own {
@@ -117,13 +118,9 @@ impl Own {
         })
     }
 
-    /// The text format, after taking a snapshot over.
-    pub fn text(&self, snapshot: &Snapshot) -> String {
-        let mut bytes = Vec::new();
-        match TextEncoder::new().encode(&self.gather(snapshot), &mut bytes) {
-            Ok(()) => String::from_utf8(bytes).unwrap_or_default(),
-            Err(error) => format!("# the agent's own metrics cannot be written: {error}\n"),
-        }
+    /// Every metric as it is scraped, after taking a snapshot over.
+    pub fn families(&self, snapshot: &Snapshot) -> Vec<OwnFamily> {
+        self.gather(snapshot).iter().map(family).collect()
     }
 
     /// Every metric, after taking a snapshot over.
@@ -147,4 +144,42 @@ fn register<C: prometheus::core::Collector + Clone + 'static>(
 ) -> Result<C, prometheus::Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
+}
+
+/// A metric of the registry as it is scraped.
+fn family(family: &MetricFamily) -> OwnFamily {
+    let mut samples = Vec::new();
+    let mut kind = MetricKind::Untyped;
+    for metric in family.get_metric() {
+        let labels: Vec<(String, String)> =
+            metric.get_label().iter().map(|one| (one.name().to_string(), one.value().to_string())).collect();
+        let mut add = |part, labels, value| samples.push(OwnSample { part, labels, value });
+        match family.get_field_type() {
+            MetricType::COUNTER => {
+                kind = MetricKind::Counter;
+                add("", labels, metric.get_counter().get_value());
+            }
+            MetricType::GAUGE => {
+                kind = MetricKind::Gauge;
+                add("", labels, metric.get_gauge().get_value());
+            }
+            MetricType::HISTOGRAM => {
+                kind = MetricKind::Histogram;
+                let all = metric.get_histogram();
+                #[allow(clippy::cast_precision_loss)] // far below 2^53
+                let count = all.get_sample_count() as f64;
+                #[allow(clippy::cast_precision_loss)] // far below 2^53
+                let buckets = all.get_bucket().iter().map(|one| (one.upper_bound(), one.cumulative_count() as f64));
+                for (bound, up_to) in buckets.filter(|(bound, _)| bound.is_finite()).chain([(f64::INFINITY, count)]) {
+                    let mut edge = String::new();
+                    format::number(&mut edge, bound);
+                    add("_bucket", [labels.clone(), vec![("le".to_string(), edge)]].concat(), up_to);
+                }
+                add("_sum", labels.clone(), all.get_sample_sum());
+                add("_count", labels, count);
+            }
+            MetricType::SUMMARY | MetricType::UNTYPED => {} // there are none
+        }
+    }
+    OwnFamily { name: family.name().to_string(), help: family.help().to_string(), kind, samples }
 }

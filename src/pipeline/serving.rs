@@ -13,6 +13,7 @@ use crate::pipeline::mirror::Mirror;
 use crate::serve::answers::Answers;
 use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
+use crate::serve::exposition::Exposition;
 use crate::serve::listen::Doors;
 use crate::serve::peers::Peers;
 use crate::serve::query::Queries;
@@ -47,6 +48,7 @@ pub async fn begin(
     let shared = Arc::new(Shared {
         board: places.board.clone(),
         store: places.store.clone(),
+        exposition: Exposition::new(catalogue.clone(), serve.naming),
         catalogue,
         clock: places.clock.clone(),
         stream: places.stream.clone(),

@@ -12,6 +12,7 @@ use crate::model::command::Command;
 use crate::model::schema::{Key, Kind, Table};
 use crate::model::scope::Scope;
 use crate::serve::commands;
+use crate::serve::exposition::Naming;
 use crate::serve::shared::Shared;
 use crate::sys::identity::Files;
 
@@ -69,9 +70,11 @@ pub const KEYS: &[Key] = &[
     ),
     Key::new(
         "naming",
-        Kind::Choice(&["compat", "strict", "both"]),
+        Kind::Choice(Naming::WORDS),
         "\"compat\"",
-        "Names in /metrics: compat has the exporters' own names. strict and both are reserved and refused for now.",
+        "Names in /metrics: compat has the exporters' own, which dashboards and rules know; strict has names that Prometheus' \
+         linter finds clean, with values in base units; both has every metric under each name it has. Rules and the query \
+         API know the exporters' names alone.",
     ),
     Key::new(
         "stream_clients_max",
@@ -112,7 +115,7 @@ pub struct Config {
     pub hosts: Vec<String>,
     pub health_listen: Option<SocketAddr>,
     pub socket_group: String,
-    pub naming: String,
+    pub naming: Naming,
     pub stream_clients_max: usize,
     pub connections_max: usize,
     pub connections_per_peer_max: usize,
@@ -130,7 +133,7 @@ impl Config {
             hosts: table.texts("hosts"),
             health_listen: listen(table.text("health_listen")),
             socket_group: table.text("socket_group").to_string(),
-            naming: table.text("naming").to_string(),
+            naming: Naming::of(table.text("naming")),
             stream_clients_max: count("stream_clients_max"),
             connections_max: count("connections_max"),
             connections_per_peer_max: count("connections_per_peer_max"),

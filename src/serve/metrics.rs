@@ -1,23 +1,24 @@
-//! `/metrics`: the newest sample of every series in Prometheus' text format, then the agent's own metrics.
+//! `/metrics`: the newest sample of every series, then the agent's own metrics; or one target alone, as its exporter would
+//! show it.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use axum::extract::{Extension, Query, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::model::caller::Caller;
-use crate::model::catalogue::{Catalogue, Entry};
+use crate::model::catalogue::{ALERTS, Catalogue};
 use crate::model::fault::Fault;
-use crate::model::labels::{Labels, NAME};
-use crate::model::row::MetricKind;
+use crate::model::labels::Labels;
+use crate::serve::exposition::{Latest, Wish};
+use crate::serve::format::Format;
+use crate::serve::gzip;
 use crate::serve::reply;
 use crate::serve::shared::Shared;
+use crate::serve::visitor::Visitor;
 use crate::sys::task;
-
-const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Which series a scrape wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,10 +28,18 @@ pub struct Choice {
     pub tenant: Option<String>,
 }
 
+/// A text on its way out.
+enum Body {
+    Plain(String),
+    Compressed(Vec<u8>),
+}
+
 /// The handler.
 pub async fn get(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
+    Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
     Query(parameters): Query<HashMap<String, String>>,
 ) -> Response {
     let choice = Choice { target: parameters.get("target").cloned(), tenant: parameters.get("tenant").cloned() };
@@ -45,22 +54,25 @@ pub async fn get(
             _ => return reply::fault(StatusCode::BAD_REQUEST, &two_targets(target)),
         }
     }
+    let said = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let wish = Wish { format: Format::of_accept(said(header::ACCEPT)), as_exporter: choice.target.is_some() };
+    let compresses = visitor.is_remote() && gzip::is_accepted(said(header::ACCEPT_ENCODING));
     let work = move || {
         let at_ms = shared.clock.now().stored_ms;
-        let mut series = Vec::new();
-        shared.store.scoped(&caller.scope).each_latest(at_ms, &mut |labels: &Labels, _, value| {
-            if wanted(labels, &choice) {
-                series.push((labels.clone(), value));
+        let mut latest: Vec<Latest> = Vec::new();
+        shared.store.scoped(&caller.scope).each_latest(at_ms, &mut |id, labels, _, value| {
+            if wanted(labels, &choice, &shared.catalogue) {
+                latest.push((id, labels.clone(), value));
             }
         });
-        let mut text = render(series, &shared.catalogue, choice.target.is_some());
-        if choice.target.is_none() {
-            text.push_str(&shared.board.own_metrics());
-        }
-        text
+        let own = if wish.as_exporter { Vec::new() } else { shared.board.own_metrics() };
+        let text = shared.exposition.write(&latest, &own, wish, at_ms);
+        if compresses { Body::Compressed(gzip::compressed(&text)) } else { Body::Plain(text) }
     };
+    let headers = [(header::CONTENT_TYPE, wish.format.content_type()), (header::VARY, "Accept, Accept-Encoding")];
     match task::blocking("metrics", work).await {
-        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Ok(Body::Plain(text)) => (headers, text).into_response(),
+        Ok(Body::Compressed(bytes)) => (headers, [(header::CONTENT_ENCODING, "gzip")], bytes).into_response(),
         Err(panic) => reply::fault(StatusCode::INTERNAL_SERVER_ERROR, &Fault::new("serve-07", panic)),
     }
 }
@@ -73,98 +85,15 @@ fn two_targets(target: &str) -> Fault {
     Fault::new("serve-09", format!("several tenants have a target '{target}'")).hint("Say which: &tenant=NAME.")
 }
 
-/// `up` is left out: whoever scrapes makes its own.
-fn wanted(labels: &Labels, choice: &Choice) -> bool {
+/// `up` is left out: whoever scrapes makes its own. Of one target there is what its exporter would have, and nothing that
+/// the agent or its rules say of it.
+pub fn wanted(labels: &Labels, choice: &Choice, catalogue: &Catalogue) -> bool {
     let same = |name, wish: &Option<String>| wish.as_ref().is_none_or(|wish| labels.value(name) == wish);
-    labels.name() != "up"
-        && !labels.name().starts_with("scrape_")
-        && (choice.target.is_none() || !labels.name().starts_with("watchward_"))
+    let name = labels.name();
+    let is_exporters = || !name.starts_with("watchward_") && name != ALERTS && catalogue.find(name).is_some();
+    name != "up"
+        && !name.starts_with("scrape_")
         && same("target", &choice.target)
         && same("tenant", &choice.tenant)
-}
-
-/// The text format: families together, each with its HELP and TYPE.
-pub fn render(series: Vec<(Labels, f64)>, catalogue: &Catalogue, as_exporter: bool) -> String {
-    let mut sorted: Vec<(&str, &Labels, f64)> =
-        series.iter().map(|(labels, value)| (family(labels, catalogue), labels, *value)).collect();
-    sorted.sort_unstable_by(|(a, one, _), (b, other, _)| (a, one.name(), one).cmp(&(b, other.name(), other)));
-    let mut text = String::with_capacity(series.len() * 120);
-    let mut last = "";
-    for (family, labels, value) in sorted {
-        if family != last {
-            last = family;
-            head(&mut text, family, catalogue.find(labels.name()));
-        }
-        line(&mut text, labels, value, as_exporter);
-    }
-    text
-}
-
-/// The name that HELP and TYPE are said of: sums, counts and buckets belong to their summary or histogram.
-fn family<'a>(labels: &'a Labels, catalogue: &Catalogue) -> &'a str {
-    let name = labels.name();
-    match catalogue.find(name).map(|entry| entry.kind) {
-        Some(MetricKind::Summary | MetricKind::Histogram) => {
-            let parts = ["_sum", "_count", "_bucket"];
-            parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
-        }
-        _ => name,
-    }
-}
-
-fn head(text: &mut String, family: &str, entry: Option<Entry>) {
-    if let Some(entry) = entry {
-        let help = entry.help.replace('\\', "\\\\").replace('\n', "\\n");
-        // Writing to a String cannot fail.
-        let _ = write!(text, "# HELP {family} {help}\n# TYPE {family} {}\n", entry.kind.word());
-    } else {
-        let _ = writeln!(text, "# TYPE {family} untyped");
-    }
-}
-
-/// The labels that a scraper of a single exporter adds itself.
-const SCRAPERS: [&str; 4] = ["instance", "job", "target", "tenant"];
-
-fn line(text: &mut String, labels: &Labels, value: f64, as_exporter: bool) {
-    text.push_str(labels.name());
-    let mut mark = '{';
-    for label in labels.iter() {
-        if &*label.name == NAME || (as_exporter && SCRAPERS.contains(&&*label.name)) {
-            continue;
-        }
-        text.push(mark);
-        text.push_str(&label.name);
-        text.push_str("=\"");
-        escape(text, &label.value);
-        text.push('"');
-        mark = ',';
-    }
-    if mark == ',' {
-        text.push('}');
-    }
-    text.push(' ');
-    number(text, value);
-    text.push('\n');
-}
-
-fn escape(text: &mut String, value: &str) {
-    for c in value.chars() {
-        match c {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
-        }
-    }
-}
-
-/// A number as the text format writes it.
-pub fn number(text: &mut String, value: f64) {
-    if value.is_infinite() {
-        text.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
-    } else if value != 0.0 && (value.abs() >= 1e16 || value.abs() < 1e-6) {
-        let _ = write!(text, "{value:e}");
-    } else {
-        let _ = write!(text, "{value}"); // NaN prints as NaN
-    }
+        && (choice.target.is_none() || is_exporters())
 }

@@ -20,7 +20,7 @@ use crate::model::labels::Labels;
 use crate::promql;
 use crate::promql::Value;
 use crate::promql::expression::Expression;
-use crate::serve::metrics;
+use crate::serve::format;
 use crate::serve::shared::Shared;
 use crate::sys::task;
 
@@ -273,7 +273,7 @@ impl Rendering {
         self.text.push('[');
         self.time(at_ms);
         self.text.push_str(",\"");
-        metrics::number(&mut self.text, value);
+        format::number(&mut self.text, value);
         self.text.push_str("\"]");
     }
 

@@ -22,6 +22,7 @@ use crate::serve::page;
 use crate::serve::policies;
 use crate::serve::query;
 use crate::serve::reply;
+use crate::serve::service_discovery;
 use crate::serve::shared::Shared;
 use crate::serve::stream;
 
@@ -86,6 +87,7 @@ pub static ROUTES: &[Route] = &[
     Route { verb: Method::GET, path: "/healthz", needs: Need::Read, handler: |verb| on(verb, page::healthz) },
     Route { verb: Method::GET, path: "/readyz", needs: Need::Read, handler: |verb| on(verb, page::readyz) },
     Route { verb: Method::GET, path: "/metrics", needs: Need::Read, handler: |verb| on(verb, metrics::get) },
+    Route { verb: Method::GET, path: "/api/v1/sd", needs: Need::Read, handler: |verb| on(verb, service_discovery::get) },
     Route { verb: Method::GET, path: "/api/v1/targets", needs: Need::Read, handler: |verb| on(verb, health::targets) },
     Route { verb: Method::GET, path: "/api/v1/alerts", needs: Need::Read, handler: |verb| on(verb, health::alerts) },
     Route { verb: Method::GET, path: "/api/v1/findings", needs: Need::Read, handler: |verb| on(verb, health::findings) },

@@ -13,6 +13,7 @@ use crate::model::status::{Board, Message};
 use crate::serve::answers::Answers;
 use crate::serve::body::Bodies;
 use crate::serve::commands::Asked;
+use crate::serve::exposition::Exposition;
 use crate::serve::peers::Peers;
 use crate::serve::query::Queries;
 use crate::serve::sessions::Sessions;
@@ -65,6 +66,7 @@ pub struct Shared {
     pub board: Arc<dyn Board>,
     pub store: Arc<Store>,
     pub catalogue: Arc<Catalogue>,
+    pub exposition: Exposition,
     pub clock: Arc<Clock>,
     pub stream: Stream,
     pub stream_clients_max: usize,

@@ -14,6 +14,11 @@ pub enum Visitor {
 }
 
 impl Visitor {
+    /// Whether the door can be reached from other machines.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, Visitor::Tcp { remote: true, .. })
+    }
+
     pub fn has_tls(&self) -> bool {
         matches!(self, Visitor::Tcp { tls: true, .. })
     }

@@ -46,12 +46,18 @@ impl ScopedStore {
 
     /// Calls with the newest sample of every series that has one within the lookback (`now - 5 min < at <= now`) which
     /// is no stale marker. Series of one name come together, whatever their tenant. No chunk is decoded.
-    pub fn each_latest(&self, now_ms: i64, each: &mut dyn FnMut(&Labels, i64, f64)) {
+    pub fn each_latest(&self, now_ms: i64, each: &mut dyn FnMut(SeriesId, &Labels, i64, f64)) {
         self.each_latest_if(now_ms, |_| true, |_| true, each);
     }
 
     /// As `each_latest`, of one target of one tenant.
-    pub fn latest_of(&self, tenant: &str, target: &str, now_ms: i64, each: &mut dyn FnMut(&Labels, i64, f64)) {
+    pub fn latest_of(
+        &self,
+        tenant: &str,
+        target: &str,
+        now_ms: i64,
+        each: &mut dyn FnMut(SeriesId, &Labels, i64, f64),
+    ) {
         self.each_latest_if(now_ms, |one| one == tenant, |labels| labels.value("target") == target, each);
     }
 
@@ -60,25 +66,25 @@ impl ScopedStore {
         now_ms: i64,
         tenant_passes: impl Fn(&str) -> bool,
         labels_pass: impl Fn(&Labels) -> bool,
-        each: &mut dyn FnMut(&Labels, i64, f64),
+        each: &mut dyn FnMut(SeriesId, &Labels, i64, f64),
     ) {
         let groups: Vec<_> = self.groups(tenant_passes, |_| true).into_iter().collect();
-        let mut found: Vec<(Labels, i64, f64)> = Vec::new();
+        let mut found: Vec<(SeriesId, Labels, i64, f64)> = Vec::new();
         for some in groups.chunks(32) {
             // The caller works outside the lock: it may be slow, and append must not wait for it.
             let head = read(&self.store.head);
             for (name, tenant) in some {
                 let ids = head.index.tenants().get(tenant).and_then(|names| names.get(name));
-                for entry in ids.into_iter().flatten().filter_map(|id| head.entry(*id)) {
+                for (id, entry) in ids.into_iter().flatten().filter_map(|id| Some((*id, head.entry(*id)?))) {
                     let (at_ms, value) = entry.last();
                     let recent = at_ms > now_ms.saturating_sub(LOOKBACK_MS) && at_ms <= now_ms;
                     if recent && !is_stale(value) && labels_pass(entry.labels()) {
-                        found.push((entry.labels().clone(), at_ms, value));
+                        found.push((id, entry.labels().clone(), at_ms, value));
                     }
                 }
             }
             drop(head);
-            found.drain(..).for_each(|(labels, at_ms, value)| each(&labels, at_ms, value));
+            found.drain(..).for_each(|(id, labels, at_ms, value)| each(id, &labels, at_ms, value));
         }
     }
 

@@ -247,9 +247,15 @@ pub fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (i32, String, St
 
 /// Asks by HTTP; `None` where nobody answers.
 pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
+    get_as(port, path, "*/*")
+}
+
+/// Asks for a form of the answer.
+pub fn get_as(port: u16, path: &str, accept: &str) -> Option<(u16, String)> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    write!(socket, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n")
+        .ok()?;
     let mut bytes = Vec::new();
     socket.read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();

@@ -19,6 +19,8 @@ mod mongodb;
 mod clickhouse;
 mod elasticsearch;
 mod main_job;
+mod exposition;
+mod copied_rules;
 mod bad_input;
 mod faulty;
 mod trust;

@@ -19,7 +19,7 @@ use crate::sink::{Sink, Told};
 /// How long a matter of a few cycles may take on a machine that is busy.
 const SOON: Duration = Duration::from_secs(20);
 
-const EVERYTHING: [&str; 14] = [
+pub const EVERYTHING: [&str; 14] = [
     "cache",
     "cache-replica",
     "cache-sentinel-1",
@@ -53,7 +53,7 @@ fn as_written(folder: &Folder, port: u16, sink: &Sink) -> std::path::PathBuf {
 }
 
 /// What promtool says of metrics: its exit code and its words.
-fn promtool(servers: &Servers, text: &str) -> (i32, String) {
+pub fn promtool(servers: &Servers, text: &str) -> (i32, String) {
     let mut child = Command::new(servers.value("WW_PROMTOOL"))
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -59,7 +59,8 @@ fn check(folder: &Folder, line: &str, code: i32, told: &str) {
 
 #[test]
 fn every_verb_is_in_these_tables() {
-    let leaves = |verb: &String| !["policy", "token", "run"].contains(&verb.as_str());
+    // `sample` asks a server itself; its codes are with its own tests.
+    let leaves = |verb: &String| !["policy", "token", "run", "sample"].contains(&verb.as_str());
     let all: BTreeSet<String> = verbs().into_iter().filter(leaves).collect();
     let known = ASKING.iter().chain(ALONE).map(|line| {
         let mut names = words(line);

@@ -82,13 +82,12 @@ fn the_hosts_root_must_have_a_proc() {
 #[test]
 fn the_rest_of_a_section_is_checked_too() {
     check(
-        "[agent]\nname = \" \"\ntimezone = \"Europe/Berln\"\n[serve]\nlisten = \"9468\"\nnaming = \"strict\"\n",
+        "[agent]\nname = \" \"\ntimezone = \"Europe/Berln\"\n[serve]\nlisten = \"9468\"\n",
         &[
             "agent.toml:2:8: name is empty [config-05] | hint: Leave it out to use the machine's name.",
             "agent.toml:3:12: timezone: unknown time zone 'Europe/Berln' [calendar-01] | hint: Did you mean 'Europe/Berlin'?",
             "agent.toml:5:10: listen is '9468', not an address and a port [config-05] \
              | hint: Write it like \"127.0.0.1:9468\" or \"[::1]:9468\".",
-            "agent.toml:6:10: naming 'strict' is not available yet [config-12] | hint: Use \"compat\": the names that the exporters have.",
         ],
     );
 }

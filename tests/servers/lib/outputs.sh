@@ -32,14 +32,14 @@ write_env() {
       "WW_PG_ACTION_PASSWORD_FILE=$SECRETS/pg-action" "WW_REDIS_ACTION_PASSWORD_FILE=$SECRETS/redis-action" \
       "WW_MONGODB_REPLICA_SET=docs" "WW_MONGODB_ADMIN_USER=admin" "WW_MONGODB_ADMIN_PASSWORD_FILE=$SECRETS/mongodb-admin" \
       "WW_MONGODB_MONITOR_PASSWORD_FILE=$SECRETS/mongodb-monitor" "WW_MONGOD=$CACHE/mongod-6.0.5" \
-      "WW_PYTHON=$CACHE/venv/bin/python" "WW_COLLECTOR=$COLLECTOR" \
+      "WW_PYTHON=$CACHE/venv/bin/python" "WW_COLLECTOR=$COLLECTOR" "WW_OPENMETRICS_PARSER=$OPENMETRICS_PARSER" \
       "WW_CLICKHOUSE_TCP_PORT=$(port_of clickhouse-tcp)" "WW_CLICKHOUSE_ADMIN_USER=admin" \
       "WW_CLICKHOUSE_ADMIN_PASSWORD_FILE=$SECRETS/clickhouse-admin" \
       "WW_CLICKHOUSE_MONITOR_PASSWORD_FILE=$SECRETS/clickhouse-monitor" "WW_CLICKHOUSE_CLIENT=/usr/bin/clickhouse-client" \
       "WW_ELASTICSEARCH_MONITOR_PASSWORD_FILE=$SECRETS/elasticsearch-monitor" \
       "WW_ELASTICSEARCH_REPO=$DATA/elasticsearch/repo" \
       "WW_OPENSEARCH_MONITOR_PASSWORD_FILE=$SECRETS/opensearch-monitor" "WW_OPENSEARCH_REPO=$DATA/opensearch/repo" \
-      "WW_PROMETHEUS_SD_DIR=$STATE/prometheus-sd" "WW_PROMTOOL=/usr/bin/promtool" "WW_AMTOOL=/usr/bin/amtool"
+      "WW_PROMETHEUS_SD_DIR=$STATE/prometheus-sd" "WW_PROMETHEUS=/usr/bin/prometheus" "WW_PROMTOOL=/usr/bin/promtool" "WW_AMTOOL=/usr/bin/amtool"
   } >"$STATE/.env"
   mv "$STATE/.env" "$STATE/env"
 }
