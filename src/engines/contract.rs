@@ -114,6 +114,9 @@ pub struct Row {
     /// Capabilities that make the row exist at all; a server without one is not asked, and nothing is unknown. For what
     /// a kind of server has and another kind never will: `sentinel`, `cluster`.
     pub only: &'static [&'static str],
+    /// The label of the parts of a server, such as its databases, in each of which the row is read; its values are the
+    /// facts' `parts`. Empty: the row is read once.
+    pub each: &'static str,
     /// Capabilities probed at connect; one that is missing makes the row `unknown`.
     pub needs: &'static [&'static str],
     /// The least privileges that read it, as the server calls them, separated by `, `. Empty: any login.
@@ -134,6 +137,7 @@ impl Row {
         series_max: 0,
         when: &[],
         only: &[],
+        each: "",
         needs: &[],
         privilege: "",
         ask: Ask::Text(""),
@@ -172,12 +176,16 @@ pub struct Facts {
     /// `primary`, `replica`, `sentinel`, …; a change of it is an event.
     pub role: String,
     pub capabilities: BTreeSet<&'static str>,
+    /// The parts in which rows with `each` are read. When they change these rows are due.
+    pub parts: Vec<String>,
 }
 
 /// A bounded answer. No driver's type leaves its engine's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Table(Table),
+    /// A table that lacks what some parts of the server should have brought, and why.
+    Partial(Table, Unknown),
     Text(String),
     Json(Value),
 }
@@ -418,8 +426,12 @@ pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Em
     match (&row.take, answer) {
         (Take::Own(own), _) => own(answer, facts, emit),
         // Which are the busiest shows from one reading to the next: whoever reads again and again knows them.
-        (Take::Busiest(busiest), Answer::Table(table)) => take_columns(row.metrics, busiest.labels, table, emit),
-        (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
+        (Take::Busiest(busiest), Answer::Table(table) | Answer::Partial(table, _)) => {
+            take_columns(row.metrics, busiest.labels, table, emit)
+        }
+        (Take::Columns { labels }, Answer::Table(table) | Answer::Partial(table, _)) => {
+            take_columns(row.metrics, labels, table, emit)
+        }
         (Take::Paths, Answer::Json(document)) => {
             take_paths(row.metrics, &[], document, emit);
             Ok(())

@@ -29,6 +29,9 @@ mod durability;
 mod clock;
 #[allow(dead_code)]
 mod single;
+mod watching;
+mod databases;
+mod versions;
 mod set;
 mod set_redis;
 mod act;

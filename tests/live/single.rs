@@ -122,8 +122,17 @@ impl Postgresql {
     }
 
     pub fn try_psql(&self, sql: &str) -> Result<String, String> {
+        self.try_psql_in("postgres", sql)
+    }
+
+    /// As the superuser, in a database.
+    pub fn psql_in(&self, database: &str, sql: &str) -> String {
+        self.try_psql_in(database, sql).unwrap_or_else(|error| panic!("{database}: {sql}: {error}"))
+    }
+
+    pub fn try_psql_in(&self, database: &str, sql: &str) -> Result<String, String> {
         let output = Command::new(servers().value("WW_PSQL"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres"])
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database])
             .args(["-h", &self.folder.display().to_string(), "-p", &self.port.to_string(), "-c", sql])
             .stdin(Stdio::null())
             .output()
@@ -164,6 +173,16 @@ impl Postgresql {
             }
         }
         self.psql(&format!("ALTER ROLE {LOGIN} PASSWORD '{PASSWORD}'"));
+    }
+
+    /// The target, with the login that watches made as the engine's own script does it.
+    pub fn watched(&self) -> Target {
+        let script = engine("postgresql").grants("watchward", Some((self.version, 0)), "");
+        self.script(&script);
+        self.psql(&format!("ALTER ROLE watchward PASSWORD '{PASSWORD}'"));
+        let mut target = self.target();
+        target.url.user = "watchward".to_string();
+        target
     }
 
     /// The target with the login for actions as its user.

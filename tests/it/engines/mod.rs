@@ -15,3 +15,4 @@ mod mongodb_fake;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;
+mod postgresql_databases;

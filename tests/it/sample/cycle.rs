@@ -249,6 +249,7 @@ pub fn target() -> Target {
         insecure: false,
         interval: Duration::from_millis(400),
         deadline: Duration::from_millis(400),
+        sessions_max: 6,
         job: String::new(),
         labels: std::collections::BTreeMap::new(),
         root: "/".into(),
