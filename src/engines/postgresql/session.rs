@@ -3,6 +3,7 @@
 pub mod databases;
 pub mod refusal;
 pub mod server;
+pub mod statement;
 pub mod tls;
 pub mod yielding;
 
@@ -18,7 +19,9 @@ use tokio::time::timeout;
 use tokio_postgres::config::ChannelBinding;
 use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
 
-use crate::engines::contract::{ANSWER_BYTES_MAX, Access, Ask, Engine, Facts, Row, SESSION_NAME, Session, Table};
+use crate::engines::contract::{
+    ANSWER_BYTES_MAX, Access, Ask, Engine, Facts, Row, SESSION_NAME, STATEMENT_CHARS_MAX, Session, Table,
+};
 use crate::engines::postgresql::monitor::objects::READ_ALL_DATA;
 use crate::engines::postgresql::monitor::{CERTIFICATE, pool};
 use crate::engines::postgresql::session::databases::Listed;
@@ -36,6 +39,9 @@ const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// The longest that a connection takes to end.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// How much of a statement's text is read. Comments and literals are taken out of it, so it is more than is shown.
+const TEXT_CHARS_MAX: usize = 20_000;
 
 /// What a server says of itself, in one row.
 const PROBE: &str = "\
@@ -239,6 +245,28 @@ impl Open {
         self.broken = true;
         let Unknown { reason, .. } = refusal::unknown(self.reason(&error), self.meter.is_exhausted());
         Err(unheard(reason))
+    }
+
+    /// The text of a statement by its queryid, as pg_stat_statements of this database has it.
+    async fn statement(&mut self, id: &str) -> Result<Option<String>, Fault> {
+        let id: i64 = id.parse().map_err(|_| {
+            Fault::new("postgresql-34", format!("'{id}' is no id of a statement"))
+                .hint("It is a whole number: the label queryid of the statement's series.")
+        })?;
+        if !self.facts.capabilities.contains("pg_stat_statements") {
+            let what = format!("the database {} has no pg_stat_statements", self.database);
+            return Err(Fault::new("postgresql-35", what).hint("CREATE EXTENSION pg_stat_statements there."));
+        }
+        let question =
+            format!("SELECT left(query, {TEXT_CHARS_MAX}) FROM pg_stat_statements(true) WHERE queryid = {id} LIMIT 1");
+        let table = self.run(&question, self.deadline).await;
+        let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;
+        let text = table.rows.first().and_then(|row| row.first()?.as_deref());
+        if text == Some("<insufficient privilege>") {
+            return Err(Fault::new("postgresql-36", "the agent's login may not read other people's statements")
+                .hint("GRANT pg_monitor TO it; `watchward grants` prints the whole script."));
+        }
+        Ok(text.map(|text| statement::normalised(text, STATEMENT_CHARS_MAX)))
     }
 
     fn is_broken(&self) -> bool {

@@ -16,3 +16,4 @@ mod mongodb;
 mod clickhouse;
 mod elasticsearch;
 mod postgresql_databases;
+mod postgresql_statement;

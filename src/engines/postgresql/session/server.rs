@@ -194,4 +194,8 @@ impl Session for Server {
     fn is_broken(&self) -> bool {
         self.main.is_broken()
     }
+
+    fn statement<'a>(&'a mut self, id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(self.main.statement(id))
+    }
 }
