@@ -32,6 +32,7 @@ mod single;
 mod watching;
 mod databases;
 mod versions;
+mod truth_postgresql;
 mod set;
 mod set_redis;
 mod act;

@@ -171,7 +171,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "stat_bgwriter",
-        when: &[When::before((17, 0))],
+        when: &[When { flavour: "", from: (12, 0), below: (17, 0) }],
         ask: Ask::Text(WRITERS_BEFORE_17),
         take: Take::Columns { labels: &[] },
         metrics: m::WRITERS,

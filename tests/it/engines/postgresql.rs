@@ -280,3 +280,30 @@ async fn what_is_no_postgresql_is_told_apart() {
     )
     .await;
 }
+
+/// Copied rules name metrics that nobody gives: the manual lists each with the reason.
+#[test]
+fn every_metric_of_the_copied_rules_is_read_or_the_manual_says_why_not() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/alert-rules/postgresql.yml");
+    let Ok(rules) = std::fs::read_to_string(&file) else {
+        println!("skipped: {} is absent", file.display());
+        return;
+    };
+    let manual = include_str!("../../../docs/postgresql.md");
+    let expressions = rules.lines().filter(|line| line.trim_start().starts_with("expr:"));
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = expressions.flat_map(|line| line.split(move |c| !is_word(c))).filter(|word| word.starts_with("pg_"));
+    let names: BTreeSet<&str> = words.filter(|word| *word != "pg_settings_").collect();
+    assert!(names.len() > 20, "{names:?}");
+    let catalogue = engines::catalogue();
+    let rows = || engine().rows().iter();
+    for name in names {
+        let always = rows().any(|row| {
+            !row.optional && row.exists(&server(18)) && row.metrics.iter().any(|metric| metric.name == name)
+        });
+        let is_up = name == engine().card().up.name;
+        let is_listed = manual.contains(&format!("`{name}`"));
+        assert!(always || is_up || name.starts_with("pg_settings_") || is_listed, "{name} is neither read nor listed");
+        println!("{name}: {}", if catalogue.find(name).is_some() { "read" } else { "not read, and listed" });
+    }
+}
