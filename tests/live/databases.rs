@@ -69,10 +69,8 @@ async fn five_databases_of_a_hundred_tables_cost_few_sessions_and_little_time() 
         assert_eq!(seen.values(TABLES, &[("datname", database), ("relname", "t1")]), [10.0]);
     }
     assert_eq!(our_sessions(&server), 6);
-    // What psql itself opens is measured first.
-    let before = sessions_ever(&server);
-    let of_psql = sessions_ever(&server) - before;
     server.psql("SELECT pg_stat_statements_reset()");
+    let begun = server.psql("SELECT clock_timestamp()");
     let before = sessions_ever(&server);
     let (cycles, began) = (80_u32, Instant::now());
     for _ in 0..cycles {
@@ -88,10 +86,12 @@ async fn five_databases_of_a_hundred_tables_cost_few_sessions_and_little_time() 
         )
         .parse()
         .expect("a number");
-    // The server counts a session's statistics when it is idle or ends; psql's own call is one that has just ended.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let opened = sessions_ever(&server).saturating_sub(before).saturating_sub(of_psql * 2);
     assert_eq!(our_sessions(&server), 6, "the cap");
+    let new =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE usename = 'watchward' AND backend_start > '{begun}'");
+    assert_eq!(server.psql(&new), "0", "they are the same six as before");
+    // Sessions that came and went; of ours and of psql's, which has had at most five.
+    let opened = sessions_ever(&server).saturating_sub(before + 5);
     let (per_cycle, new) = (ms / f64::from(cycles), opened as f64 / f64::from(cycles));
     println!(
         "server time {per_cycle:.2} ms, {new:.3} new sessions and {:.1} ms in all per cycle, of {cycles}",
@@ -180,10 +180,9 @@ async fn a_database_that_refuses_or_hangs_costs_only_itself() {
     until(&mut watching, "shut is entered", |seen| seen.count(TABLES, &[("datname", "shut")]) == 2).await;
     // Whoever holds this lock holds up every question in that database, and every login to it.
     let server = Arc::new(server);
-    let (psql, done) = (server.clone(), tokio::sync::oneshot::channel::<()>());
-    let lock = "BEGIN; LOCK TABLE pg_class IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(15); COMMIT";
-    let locked = tokio::task::spawn_blocking(move || psql.psql_in("stuck", lock));
-    drop(done);
+    let psql = server.clone();
+    let lock = "BEGIN; LOCK TABLE pg_class IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(120)";
+    let locked = tokio::task::spawn_blocking(move || psql.try_psql_in("stuck", lock));
     let began = Instant::now();
     let seen = until(&mut watching, "stuck is told", |seen| {
         seen.unknown("stat_user_tables").is_some_and(|(_, reason)| reason.contains("database 'stuck'"))
@@ -193,5 +192,7 @@ async fn a_database_that_refuses_or_hangs_costs_only_itself() {
     assert_eq!(seen.count(TABLES, &[("datname", "stuck")]), 0, "it could not look, and does not repeat");
     assert!(seen.cycle.took < Duration::from_secs(4), "{:?}", seen.cycle.took);
     println!("{:?} {:?} after {:?}", seen.unknown("stat_user_tables"), seen.cycle.took, began.elapsed());
-    locked.await.expect("unlocked");
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(120)'");
+    assert!(locked.await.expect("psql ended").is_err(), "it was ended");
+    until(&mut watching, "stuck is read again", |seen| seen.count(TABLES, &[("datname", "stuck")]) == 2).await;
 }

@@ -2,7 +2,7 @@
 
 mod names;
 pub mod points;
-mod targets;
+pub mod targets;
 mod http_answers;
 mod tables;
 mod grants;
