@@ -27,4 +27,5 @@ pub mod metrics;
 pub mod service_discovery;
 pub mod health;
 pub mod query;
+pub mod statements;
 pub mod stream;

@@ -32,6 +32,10 @@ mod clock;
 #[allow(dead_code)]
 mod single;
 mod grants;
+mod watching;
+mod databases;
+mod versions;
+mod truth_postgresql;
 mod set;
 mod set_faults;
 mod set_redis;

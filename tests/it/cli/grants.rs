@@ -33,7 +33,7 @@ fn what_cannot_be_granted_is_told_with_what_can() {
     }
     check(
         &["postgresql", "9.6"],
-        "postgresql 9.6 is too old to be watched [cli-22]\nhint: The oldest version that the agent reads is 13.",
+        "postgresql 9.6 is too old to be watched [cli-22]\nhint: The oldest version that the agent reads is 12.",
     );
     check(
         &["clickhouse", "18.4"],
