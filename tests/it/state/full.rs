@@ -14,7 +14,7 @@ use watchward::state::migrations;
 use watchward::state::open::Settings;
 use watchward::state::outbox::{Change, Queue};
 
-use crate::state::{Folder, bare, moment, open_with, transition};
+use crate::state::{Folder, bare, folded, moment, open_with, transition};
 
 /// A transition with an annotation of so many KiB.
 fn heavy(name: &str, kibibytes: usize) -> Transition {
@@ -187,9 +187,7 @@ async fn a_full_disk_without_a_lock_file_is_opened_by_the_reserve() {
     let state_folder = disk.0.join("state");
     let settings = Settings { reserve_bytes: 4 << 20, ..Settings::default() };
     drop(State::open_with(&state_folder, moment(0), &settings).await.unwrap());
-    while state_folder.join("state.db-wal").exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-    }
+    folded(&state_folder).await;
     fs::remove_file(state_folder.join("lock")).unwrap();
     disk.fill(0);
     let (_, report) = State::open_with(&state_folder, moment(0), &settings).await.unwrap();

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use sqlx::{Connection, SqliteConnection};
 use watchward::model::labels::Labels;
 use watchward::model::moment::Moment;
 use watchward::model::transition::{Phase, Transition};
@@ -80,12 +81,27 @@ pub async fn open_with(folder: &Folder, settings: &Settings) -> (State, OpenRepo
     State::open_with(&folder.state(), moment(0), settings).await.unwrap()
 }
 
-/// Ends a state and waits until the driver's threads have closed the file, which folds SQLite's log into it.
+/// Ends a state and waits until its file is whole.
 pub async fn close(state: State, folder: &Folder) {
     drop(state);
-    let log = folder.state().join("state.db-wal");
-    while log.exists() {
+    folded(&folder.state()).await;
+}
+
+/// Waits until the driver's threads have closed the file, which folds SQLite's log into it. Two that close at the same
+/// moment take each other for one that stays, and both leave the log: then one more that comes and goes folds it.
+pub async fn folded(state_folder: &Path) {
+    let log = state_folder.join("state.db-wal");
+    for round in 1.. {
+        if !log.exists() {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(2)).await;
+        if round % 200 == 0 {
+            let url = format!("sqlite:{}", state_folder.join("state.db").display());
+            let mut last = SqliteConnection::connect(&url).await.expect("the state's file");
+            sqlx::raw_sql("SELECT count(*) FROM sqlite_schema").execute(&mut last).await.expect("it is read");
+            last.close().await.expect("closed");
+        }
     }
 }
 

@@ -20,6 +20,8 @@ use watchward::state::open::Settings;
 use watchward::state::outbox::{Alert, Change, Notice, Outlet, Place};
 use watchward::store::{Config, Share, Store};
 
+use crate::state::folded;
+
 /// When the fixtures' history begins: at a day's beginning, long ago.
 pub const START_MS: i64 = 1_750_032_000_000;
 /// 27 hours: a day that can be thinned, and some hours that stay as they are.
@@ -176,9 +178,7 @@ async fn make(state_dir: &Path, schema: usize) {
     };
     state.settle(&attempt).await.unwrap();
     drop(state);
-    while state_dir.join("state.db-wal").exists() {
-        tokio::time::sleep(Duration::from_millis(2)).await; // the driver folds its log into the file
-    }
+    folded(state_dir).await;
     make_store(&store_config(state_dir));
     let _ = fs::remove_file(state_dir.join("lock"));
 }
