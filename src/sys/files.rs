@@ -142,13 +142,25 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// As the system says; or `InvalidData` where it is larger, `InvalidInput` where it is a pipe.
 pub fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     let unwaiting = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(unwaiting).open(path)?;
     if file.metadata()?.file_type().is_fifo() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a pipe, not a file"));
     }
+    whole(file, bytes_max)
+}
+
+/// Reads as `read` does, whatever it is, and waits for it: for threads that may hang.
+///
+/// # Errors
+/// As the system says; or `InvalidData` where it is larger.
+pub fn read_waiting(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    whole(fs::File::open(path)?, bytes_max)
+}
+
+fn whole(file: fs::File, bytes_max: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     file.take(limit).read_to_end(&mut bytes)?;
     if bytes.len() > bytes_max {
         return Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is larger than {bytes_max} bytes")));

@@ -37,7 +37,7 @@ pub fn read(root: &Path, ask: &str, progress: &Progress) -> Result<Answer, Unkno
             }
             for path in reader.expand(&join(&folder, word))? {
                 progress.now_at(&path);
-                match files::read(&root.join(&path), left) {
+                match files::read_waiting(&root.join(&path), left) {
                     Ok(bytes) => {
                         left -= bytes.len();
                         // What firmware says of itself is not always text.
