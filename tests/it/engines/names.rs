@@ -54,6 +54,11 @@ fn the_names_of_redis_are_clean() {
 }
 
 #[test]
+fn the_names_of_mongodb_are_clean() {
+    check("mongodb");
+}
+
+#[test]
 fn thresholds_ask_for_what_is_measured() {
     let catalogue = engines::catalogue();
     for threshold in
