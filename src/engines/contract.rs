@@ -256,7 +256,19 @@ pub trait Session: Send {
 
     /// Whether the connection is of no more use and must be replaced.
     fn is_broken(&self) -> bool;
+
+    /// The text of a statement by the id that its series have, without literals, at most `STATEMENT_CHARS_MAX` long.
+    /// `None`: the server knows no such statement now.
+    ///
+    /// # Errors
+    /// It cannot be read; and the default: this engine's statements have no texts.
+    fn statement<'a>(&'a mut self, _id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(async { Err(Fault::new("engine-02", "this kind of target has no texts of statements by id")) })
+    }
 }
+
+/// The most that is shown of a statement's text.
+pub const STATEMENT_CHARS_MAX: usize = 2000;
 
 /// A session that may change settings: opened for one action with the target's second login, closed after it.
 /// Only act holds one.

@@ -14,6 +14,7 @@ use watchward::sys::task;
 
 use crate::points::Points;
 use crate::servers::{Readings, Servers, all_read, engine, open, read_all, servers, target, unknowns};
+use crate::single::Mongod;
 
 fn watched(servers: &Servers, number: u8, user: &str, password: &str) -> Target {
     let url = Url {
@@ -259,6 +260,17 @@ async fn shapes_of_queries_are_counted_from_the_profiler_and_never_their_text() 
     let examined: f64 =
         after.all.iter().filter(|(series, _)| series.contains("examined_documents")).map(|one| one.1).sum();
     assert!(examined >= 10_000.0, "each looked at all 2000 documents: {examined}");
+    let series = after.text();
+    let hash = series.split("query_hash=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a hash");
+    let text = session.statement(hash).await.expect("answered").expect("a text");
+    assert!(text.contains("\"find\":\"orders\"") && text.contains("\"amount\":\"?\""), "{text}");
+    assert!(!text.contains("statement") && text.contains("planted\":\"?\""), "{text}");
+    assert_eq!(session.statement("00000000").await, Ok(None));
+    assert_eq!(
+        session.statement("x").await.expect_err("no hash").to_string(),
+        "'x' is no hash of a query's shape [mongodb-41]\n\
+         hint: It is written in hexadecimal digits: the label query_hash of the shape's series."
+    );
     after = points(&mut *session, "query_shapes").await;
     assert_eq!(calls(&after), 5.0, "nothing is counted twice");
     shop.run_command(doc! { "drop": "system.profile" }).await.expect("dropped");
@@ -335,4 +347,36 @@ async fn a_secondary_that_stands_still_lags_and_then_is_not_well_and_never_reads
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     shop.run_command(doc! { "drop": "pulse" }).await.expect("dropped");
+}
+
+#[tokio::test]
+async fn a_server_alone_is_read_and_a_cycle_costs_it_few_requests() {
+    const CYCLES: u32 = 12;
+    servers();
+    let server = Mongod::begin();
+    let url = Url { scheme: "mongodb".to_string(), host: "127.0.0.1".to_string(), port: server.port, ..Url::default() };
+    let (mut session, readings) = read(&target("mongodb", url, "")).await;
+    assert_eq!(session.facts().role, "standalone");
+    let unread: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
+    assert_eq!(unread, [("replica_set", UnknownKind::NotHere)], "{:?}", unknowns(&readings));
+    let requests = async |session: &mut dyn Session| {
+        let status = points(session, "server_status").await;
+        let name = "mongodb_ss_network_numRequests";
+        status.all.iter().find(|(series, _)| series.starts_with(name)).map(|one| *one.1).expect("requests")
+    };
+    let before = requests(&mut *session).await;
+    for cycle in 0..CYCLES {
+        session.probe().await.expect("it answers");
+        let facts = session.facts().clone();
+        let due =
+            |row: &&Row| !row.optional && row.lacks(&facts).is_none() && row.exists(&facts) && cycle % row.every == 0;
+        for row in engine("mongodb").rows().iter().filter(due) {
+            let answer = session.ask(row, Duration::from_secs(5)).await;
+            assert!(answer.is_ok(), "{}: {answer:?}", row.name);
+        }
+    }
+    // The second look is two requests of its own: hello and serverStatus, which counts itself.
+    let asked = requests(&mut *session).await - before - 2.0;
+    println!("MongoDB 6.0: {asked} requests in {CYCLES} cycles, {:.2} a cycle", asked / f64::from(CYCLES));
+    assert!(asked <= f64::from(CYCLES) * 4.0 + 6.0, "{asked}");
 }

@@ -9,9 +9,10 @@ use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, 
 use serde_json::{Map, Value, json};
 
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Busiest, Facts, Row, SESSION_NAME, Session, Table, Task, Version,
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Busiest, Facts, Row, SESSION_NAME, STATEMENT_CHARS_MAX, Session, Table,
+    Task, Version,
 };
-use crate::engines::mongodb::monitor::shapes::Shapes;
+use crate::engines::mongodb::monitor::shapes::{Shapes, without_literals};
 use crate::engines::mongodb::monitor::things;
 use crate::model::fault::Fault;
 use crate::model::filter::Filter;
@@ -39,6 +40,9 @@ const EACH_COLLECTION: &str = "{collection}";
 /// Stand for the time of the last reading, and for now, by the server's clock, in milliseconds.
 const SINCE: &str = "{since}";
 const UNTIL: &str = "{until}";
+
+/// What the server may spend on looking for one text in one database.
+const PROFILE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The most databases that one ask goes through.
 const DATABASES_MAX: usize = 100;
@@ -305,6 +309,31 @@ impl MongoSession {
         Ok(())
     }
 
+    /// The newest command of a shape that the profiler of any database has, without its literals.
+    async fn profiled(&mut self, id: &str) -> Result<Option<String>, Fault> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Fault::new("mongodb-41", format!("'{id}' is no hash of a query's shape"))
+                .hint("It is written in hexadecimal digits: the label query_hash of the shape's series."));
+        }
+        let server = self.server.clone();
+        let refused =
+            |unknown: Unknown| Fault::new("mongodb-42", format!("no profile from {server}: {}", unknown.reason));
+        for database in self.databases(PROFILE_PATIENCE).await.map_err(&refused)? {
+            let ask = format!(
+                r#"{{"find": "system.profile", "$db": "{}", "filter": {{"$or": [{{"queryHash": "{id}"}},
+                    {{"planCacheShapeHash": "{id}"}}]}}, "sort": {{"$natural": -1}}, "limit": 1,
+                    "projection": {{"command": 1, "op": 1}}}}"#,
+                escaped(&database)
+            );
+            let answer = self.run(&ask, PROFILE_PATIENCE).await.map_err(&refused)?;
+            let first = &answer["cursor"]["firstBatch"][0]["command"];
+            if first.is_object() {
+                return Ok(Some(without_literals(first, STATEMENT_CHARS_MAX)));
+            }
+        }
+        Ok(None)
+    }
+
     /// Runs one command, written as JSON; `$db` names its database.
     async fn run(&mut self, text: &str, budget: Duration) -> Result<Value, Unknown> {
         let mut command: Document = serde_json::from_str(text)
@@ -345,6 +374,10 @@ impl Session for MongoSession {
 
     fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    fn statement<'a>(&'a mut self, id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(self.profiled(id))
     }
 }
 

@@ -16,3 +16,4 @@ mod mongodb_fake;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;
+mod copied_rules;

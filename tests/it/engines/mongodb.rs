@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use watchward::engines::contract::{Access, Answer, Ask, Engine, Facts, Session};
 use watchward::engines::mongodb::MongoDb;
-use watchward::engines::mongodb::monitor::shapes::Shapes;
+use watchward::engines::mongodb::monitor::shapes::{Shapes, without_literals};
 use watchward::engines::mongodb::monitor::things;
 use watchward::model::reading::Unknown;
 use watchward::model::secret::Secret;
@@ -206,6 +206,24 @@ fn shapes_are_summed_up_over_readings_and_the_oldest_go_when_there_are_too_many(
     let own = json!({ "_id": { "ns": "shop.system.profile", "op": "query" }, "operations": 1 });
     shapes.add(&answer(vec![own]));
     assert!(shapes.things().iter().all(|thing| thing["collection"] == "orders"));
+}
+
+#[test]
+fn a_command_is_shown_without_what_people_wrote() {
+    let check = |command: Value, expected: &str| assert_eq!(without_literals(&command, 2000), expected);
+    check(
+        json!({ "find": "orders", "filter": { "name": "planted", "age": { "$in": [1, 2] } }, "lsid": { "id": 1 }, "$db": "shop" }),
+        r#"{"filter":{"age":{"$in":"?"},"name":"?"},"find":"orders"}"#,
+    );
+    check(
+        json!({ "aggregate": "orders", "pipeline": [{ "$match": { "a": "planted" } }, { "$limit": 3 }], "comment": "planted" }),
+        r#"{"aggregate":"orders","pipeline":[{"$match":{"a":"?"}},{"$limit":"?"}]}"#,
+    );
+    check(
+        json!({ "q": { "find": "planted" }, "u": { "$set": { "a": 1 } } }),
+        r#"{"q":{"find":"?"},"u":{"$set":{"a":"?"}}}"#,
+    );
+    assert_eq!(without_literals(&json!({ "find": "orders" }), 5), "{\"fin");
 }
 
 #[test]

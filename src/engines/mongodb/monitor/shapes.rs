@@ -82,3 +82,31 @@ impl Shapes {
         things.into_iter().map(thing).collect()
     }
 }
+
+/// What of a command is the driver's, or anybody's words.
+const NOT_SHOWN: [&str; 6] = ["lsid", "$clusterTime", "$db", "$readPreference", "comment", "cursor"];
+
+/// The commands whose own value is their collection.
+const COMMANDS: [&str; 8] = ["aggregate", "count", "delete", "distinct", "find", "findAndModify", "insert", "update"];
+
+/// A command without what people wrote into it: names of fields and operators stay, values are `?`, and a list of
+/// literals is one. Fields stand in the order of their names.
+pub fn without_literals(command: &Value, chars_max: usize) -> String {
+    let mut shown = serde_json::Map::new();
+    let fields = command.as_object().into_iter().flatten().filter(|(key, _)| !NOT_SHOWN.contains(&key.as_str()));
+    for (key, value) in fields {
+        let is_collection = COMMANDS.contains(&key.as_str()) && value.is_string();
+        shown.insert(key.clone(), if is_collection { value.clone() } else { literal_free(value) });
+    }
+    Value::Object(shown).to_string().chars().take(chars_max).collect()
+}
+
+fn literal_free(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields.iter().map(|(key, value)| (key.clone(), literal_free(value))).collect(),
+        Value::Array(all) if all.iter().any(|one| one.is_object() || one.is_array()) => {
+            all.iter().map(literal_free).collect()
+        }
+        _ => json!("?"),
+    }
+}

@@ -8,7 +8,8 @@ use crate::engines::redis::monitor::metrics as m;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 
-type Taken = Result<(), Unknown>;
+/// Why an answer could not be read.
+pub type Taken = Result<(), Unknown>;
 
 const INSTANCE: &[Label] = &[
     ("role", "role"),
@@ -131,13 +132,18 @@ pub fn latency(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
 
 /// Commands and their histograms in turn; a histogram is `["calls", n, "histogram_usec", [upper bound, calls up to it, …]]`.
 pub fn histograms(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
-    let [bucket, count] = m::HISTOGRAMS else { return Ok(()) };
+    histograms_scaled(answer, m::HISTOGRAMS, 1.0, emit)
+}
+
+/// With bounds in microseconds by this divisor.
+pub fn histograms_scaled(answer: &Answer, metrics: &'static [Metric], divisor: f64, emit: &mut dyn Emit) -> Taken {
+    let [bucket, count] = metrics else { return Ok(()) };
     for pair in array(answer)?.chunks_exact(2) {
         let [Json::String(command), Json::Array(histogram)] = pair else { return Err(garbled()) };
         let [_, calls, _, Json::Array(bounds)] = histogram.as_slice() else { return Err(garbled()) };
         let calls = number(calls).ok_or_else(garbled)?;
         for bound in bounds.chunks_exact(2) {
-            let le = bound[0].to_string();
+            let le = (number(&bound[0]).ok_or_else(garbled)? / divisor).to_string();
             emit.metric(bucket, &[("cmd", command), ("le", &le)], number(&bound[1]).ok_or_else(garbled)?);
         }
         emit.metric(bucket, &[("cmd", command), ("le", "+Inf")], calls);
@@ -192,7 +198,11 @@ fn count_ok(answer: &Answer, metric: &'static Metric, first: f64, emit: &mut dyn
     Ok(())
 }
 
-fn array(answer: &Answer) -> Result<&Vec<Json>, Unknown> {
+/// The list that an answer is.
+///
+/// # Errors
+/// `Garbled`: it is none.
+pub fn array(answer: &Answer) -> Result<&Vec<Json>, Unknown> {
     match answer {
         Answer::Json(Json::Array(array)) => Ok(array),
         _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is no list")),
@@ -204,6 +214,6 @@ fn pairs(list: &[Json]) -> Info<'_> {
     list.chunks_exact(2).filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?))).collect()
 }
 
-fn garbled() -> Unknown {
+pub fn garbled() -> Unknown {
     Unknown::new(UnknownKind::Garbled, "the answer is of another shape than its manual says")
 }
