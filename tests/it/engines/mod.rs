@@ -1,5 +1,6 @@
 //! Tests of `src/engines`.
 
+mod copied_rules;
 mod names;
 mod paths;
 pub mod points;
@@ -16,4 +17,3 @@ mod mongodb_fake;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;
-mod copied_rules;
