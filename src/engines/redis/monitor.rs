@@ -2,6 +2,7 @@
 
 pub mod info;
 mod metrics;
+mod newer;
 mod optional;
 pub mod slowlog;
 mod takes;

@@ -88,6 +88,9 @@ fn lines_of_info_become_points() {
     check("rdb_last_bgsave_status:err", "redis_rdb_last_bgsave_status 0");
     check("latest_fork_usec:2500", "redis_latest_fork_seconds 0.0025");
     check("used_memory_human:1.41M", "");
+    check("client_output_buffer_limit_disconnections:3", "redis_client_output_buffer_limit_disconnections_total 3");
+    check("total_eviction_exceeded_time:1500", "redis_eviction_exceeded_time_ms_total 1500");
+    check("maxmemory_reservation:1024", "redis_memory_max_reservation_bytes 1024");
     check("used_memory:", "");
     check(
         "db11:keys=3,expires=1,avg_ttl=1500",

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use crate::engines::contract::{Answer, Emit, Facts, number};
 use crate::engines::redis::monitor::info::{Info, Label, text};
 use crate::engines::redis::monitor::metrics as m;
+use crate::engines::redis::monitor::newer::NEWER;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 
@@ -34,7 +35,7 @@ const WATCHED: &[Label] = &[("master_name", "name"), ("master_address", "address
 
 pub fn info(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let info = Info::of(text(answer)?);
-    for metrics in [m::SERVER, m::PERSISTENCE, m::STATS, m::REPLICATION] {
+    for metrics in [m::SERVER, m::PERSISTENCE, m::STATS, NEWER, m::REPLICATION] {
         info.emit(metrics, &[], &[], emit);
     }
     info.emit(m::INSTANCE, &[], INSTANCE, emit);
