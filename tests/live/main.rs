@@ -15,6 +15,7 @@ mod sink;
 mod agent;
 mod postgresql;
 mod redis;
+mod truth_redis;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;

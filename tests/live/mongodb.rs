@@ -5,13 +5,16 @@ use std::time::Duration;
 use mongodb::Client;
 use mongodb::bson::doc;
 use mongodb::options::ClientOptions;
-use watchward::engines::contract::Session;
+use watchward::engines::contract::{Row, Session};
+use watchward::model::filter::Glob;
 use watchward::model::reading::UnknownKind;
 use watchward::model::target::{Target, Url};
 use watchward::sys::clock::Stopwatch;
 use watchward::sys::task;
 
+use crate::points::Points;
 use crate::servers::{Readings, Servers, all_read, engine, open, read_all, servers, target, unknowns};
+use crate::single::Mongod;
 
 fn watched(servers: &Servers, number: u8, user: &str, password: &str) -> Target {
     let url = Url {
@@ -178,7 +181,12 @@ async fn a_row_without_its_privilege_is_unknown_and_the_rest_is_read() {
     assert!(readings["server_status"].is_ok() && readings["replica_set"].is_ok());
     let refused: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
     // Without the privilege a user lists only databases it may see: there are none.
-    assert_eq!(refused, [("operations", UnknownKind::Privilege)], "{:?}", unknowns(&readings));
+    assert_eq!(
+        refused,
+        [("features", UnknownKind::Privilege), ("operations", UnknownKind::Privilege), ("top", UnknownKind::Privilege)],
+        "{:?}",
+        unknowns(&readings)
+    );
     admin.run_command(doc! { "dropUser": "halfway" }).await.expect("the user is gone");
     admin.run_command(doc! { "dropRole": "statusOnly" }).await.expect("the role is gone");
 }
@@ -188,7 +196,7 @@ async fn without_a_login_the_rows_say_so_and_the_server_is_up() {
     let servers = servers();
     let (_session, readings) = read(&watched(&servers, 1, "", "")).await;
     let kinds: Vec<_> = unknowns(&readings).into_iter().map(|(_, kind, _)| kind).collect();
-    assert_eq!(kinds, [UnknownKind::Privilege; 4], "{:?}", unknowns(&readings));
+    assert_eq!(kinds, [UnknownKind::Privilege; 9], "{:?}", unknowns(&readings));
 }
 
 #[tokio::test]
@@ -209,4 +217,166 @@ async fn a_restarted_server_breaks_the_session_and_a_new_one_reads_on() {
     let (_session, readings) = read(&target).await;
     all_read(&readings);
     unaware.probe().await.unwrap_or_else(|fault| panic!("a connection cut meanwhile is no server down: {fault}"));
+}
+
+/// The row of a name.
+fn named(name: &str) -> &'static Row {
+    engine("mongodb").rows().iter().find(|row| row.name == name).expect("a row")
+}
+
+/// One row of a session's next cycle.
+async fn points(session: &mut dyn Session, name: &str) -> Points {
+    session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
+    let answer = session.ask(named(name), Duration::from_secs(5)).await;
+    let answer = answer.unwrap_or_else(|unknown| panic!("{name}: {unknown:?}"));
+    Points::of(named(name), &answer, session.facts()).expect("points")
+}
+
+#[tokio::test]
+async fn shapes_of_queries_are_counted_from_the_profiler_and_never_their_text() {
+    let servers = servers();
+    let member = primary(&servers).await;
+    let shop = administrator(&servers, member).await.database("shop");
+    let mut session = open(&as_monitor(&servers, member)).await.expect("a session");
+    let before = points(&mut *session, "query_shapes").await;
+    shop.run_command(doc! { "profile": 2 }).await.expect("the profiler is on");
+    for amount in 0..5 {
+        let find =
+            doc! { "find": "orders", "filter": { "amount": amount, "planted": "statement" }, "comment": "planted" };
+        shop.run_command(find).await.expect("found");
+    }
+    shop.run_command(doc! { "profile": 0 }).await.expect("the profiler is off");
+    let calls = |points: &Points| {
+        let of_orders = |series: &&String| {
+            series.starts_with(
+                "mongodb_query_shape_operations_total{collection=\"orders\",database=\"shop\",op=\"query\"",
+            )
+        };
+        points.all.keys().filter(of_orders).map(|series| points.all[series]).sum::<f64>()
+    };
+    let mut after = points(&mut *session, "query_shapes").await;
+    assert_eq!((calls(&before), calls(&after)), (0.0, 5.0), "{}", after.text());
+    assert!(after.text().contains("query_hash=\"") && !after.text().contains("planted"), "{}", after.text());
+    let examined: f64 =
+        after.all.iter().filter(|(series, _)| series.contains("examined_documents")).map(|one| one.1).sum();
+    assert!(examined >= 10_000.0, "each looked at all 2000 documents: {examined}");
+    let series = after.text();
+    let hash = series.split("query_hash=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a hash");
+    let text = session.statement(hash).await.expect("answered").expect("a text");
+    assert!(text.contains("\"find\":\"orders\"") && text.contains("\"amount\":\"?\""), "{text}");
+    assert!(!text.contains("statement") && text.contains("planted\":\"?\""), "{text}");
+    assert_eq!(session.statement("00000000").await, Ok(None));
+    assert_eq!(
+        session.statement("x").await.expect_err("no hash").to_string(),
+        "'x' is no hash of a query's shape [mongodb-41]\n\
+         hint: It is written in hexadecimal digits: the label query_hash of the shape's series."
+    );
+    after = points(&mut *session, "query_shapes").await;
+    assert_eq!(calls(&after), 5.0, "nothing is counted twice");
+    shop.run_command(doc! { "drop": "system.profile" }).await.expect("dropped");
+}
+
+#[tokio::test]
+async fn new_databases_and_collections_are_there_at_the_next_reading_and_dropped_ones_are_not() {
+    let servers = servers();
+    let member = primary(&servers).await;
+    let admin = administrator(&servers, member).await;
+    let mut target = as_monitor(&servers, member);
+    let mut session = open(&target).await.expect("a session");
+    let series = [
+        ("databases", "mongodb_dbstats_objects{database=\"planned\"}"),
+        ("collections", "mongodb_collstats_storageStats_count{collection=\"visits\",database=\"planned\"}"),
+        ("indexes", "mongodb_indexstats_accesses_ops{collection=\"visits\",database=\"planned\",key_name=\"_id_\"}"),
+        ("top", "mongodb_top_insert_count{collection=\"visits\",database=\"planned\"}"),
+    ];
+    let planned = admin.database("planned");
+    planned.run_command(doc! { "insert": "visits", "documents": [doc! { "page": 1 }] }).await.expect("inserted");
+    planned.run_command(doc! { "create": "seen", "viewOn": "visits", "pipeline": [] }).await.expect("a view");
+    for (row, name) in series {
+        let points = points(&mut *session, row).await;
+        let found = points.all.contains_key(name);
+        assert!(found, "{name} in {}", points.text());
+    }
+    target.filter.exclude.insert("database".to_string(), vec![Glob::new("plan*")]);
+    let mut without = open(&target).await.expect("a session");
+    for row in ["databases", "collections", "indexes"] {
+        assert!(!points(&mut *without, row).await.text().contains("planned"), "{row} is not even asked");
+    }
+    planned.run_command(doc! { "dropDatabase": 1 }).await.expect("dropped");
+    for row in ["databases", "collections", "indexes"] {
+        assert!(!points(&mut *session, row).await.text().contains("planned"), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn a_secondary_that_stands_still_lags_and_then_is_not_well_and_never_reads_zero() {
+    let servers = servers();
+    let member = primary(&servers).await;
+    let paused = (1..=3).find(|number| *number != member).expect("a secondary");
+    let name = format!("127.0.0.1:{}", servers.port(&format!("WW_MONGODB_{paused}_PORT")));
+    let shop = administrator(&servers, member).await.database("shop");
+    let mut session = open(&as_monitor(&servers, member)).await.expect("a session");
+    let write = doc! { "insert": "pulse", "documents": [doc! { "beat": 1 }], "writeConcern": { "w": 1 } };
+    servers.ctl(&format!("mongodb-{paused}"), "pause");
+    let watch = Stopwatch::start();
+    let (mut lags, mut told) = (Vec::new(), false);
+    while !told && watch.elapsed() < Duration::from_secs(60) {
+        shop.run_command(write.clone()).await.expect("the majority is still there");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let set = points(&mut *session, "replica_set").await;
+        let of = |metric: &str| {
+            let mine = set.all.iter().find(|(series, _)| series.starts_with(metric) && series.contains(&name));
+            mine.map(|(_, value)| *value)
+        };
+        lags.push(of("mongodb_mongod_replset_member_replication_lag"));
+        told = of("mongodb_rs_members_health") == Some(0.0);
+    }
+    servers.ctl(&format!("mongodb-{paused}"), "resume");
+    assert!(told, "it was never told unhealthy: {lags:?}");
+    assert_eq!(lags.last(), Some(&None), "of what is not reached no lag is known: {lags:?}");
+    assert!(lags.iter().flatten().any(|lag| *lag >= 2.0), "{lags:?}");
+    let watch = Stopwatch::start();
+    loop {
+        let set = points(&mut *session, "replica_set").await;
+        let health =
+            set.all.iter().filter(|(series, _)| series.starts_with("mongodb_rs_members_health")).map(|one| one.1);
+        if health.sum::<f64>() >= 3.0 {
+            break;
+        }
+        assert!(watch.elapsed() < Duration::from_secs(60), "{}", set.text());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    shop.run_command(doc! { "drop": "pulse" }).await.expect("dropped");
+}
+
+#[tokio::test]
+async fn a_server_alone_is_read_and_a_cycle_costs_it_few_requests() {
+    const CYCLES: u32 = 12;
+    servers();
+    let server = Mongod::begin();
+    let url = Url { scheme: "mongodb".to_string(), host: "127.0.0.1".to_string(), port: server.port, ..Url::default() };
+    let (mut session, readings) = read(&target("mongodb", url, "")).await;
+    assert_eq!(session.facts().role, "standalone");
+    let unread: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
+    assert_eq!(unread, [("replica_set", UnknownKind::NotHere)], "{:?}", unknowns(&readings));
+    let requests = async |session: &mut dyn Session| {
+        let status = points(session, "server_status").await;
+        let name = "mongodb_ss_network_numRequests";
+        status.all.iter().find(|(series, _)| series.starts_with(name)).map(|one| *one.1).expect("requests")
+    };
+    let before = requests(&mut *session).await;
+    for cycle in 0..CYCLES {
+        session.probe().await.expect("it answers");
+        let facts = session.facts().clone();
+        let due =
+            |row: &&Row| !row.optional && row.lacks(&facts).is_none() && row.exists(&facts) && cycle % row.every == 0;
+        for row in engine("mongodb").rows().iter().filter(due) {
+            let answer = session.ask(row, Duration::from_secs(5)).await;
+            assert!(answer.is_ok(), "{}: {answer:?}", row.name);
+        }
+    }
+    // The second look is two requests of its own: hello and serverStatus, which counts itself.
+    let asked = requests(&mut *session).await - before - 2.0;
+    println!("MongoDB 6.0: {asked} requests in {CYCLES} cycles, {:.2} a cycle", asked / f64::from(CYCLES));
+    assert!(asked <= f64::from(CYCLES) * 4.0 + 6.0, "{asked}");
 }

@@ -363,3 +363,37 @@ impl Drop for Redis {
         }
     }
 }
+
+/// A MongoDB server that is no member of a set, and lets everybody in. Any server's user will do for it.
+pub struct Mongod {
+    pub port: u16,
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Mongod {
+    pub fn begin() -> Mongod {
+        let folder = folder_of("redis");
+        let port = free_port();
+        let child = as_user("redis", Path::new(servers().value("WW_MONGOD")))
+            .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25"])
+            .args(["--setParameter", "diagnosticDataCollectionEnabled=false", "--unixSocketPrefix"])
+            .arg(&folder)
+            .arg("--dbpath")
+            .arg(&folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn();
+        let server = Mongod { port, folder, child: child.expect("it starts") };
+        wait("MongoDB listens", Duration::from_secs(60), || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+        server
+    }
+}
+
+impl Drop for Mongod {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

@@ -6,12 +6,16 @@ use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{CommandError, Error, ErrorKind};
 use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress, ServerMonitoringMode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Busiest, Facts, Row, SESSION_NAME, STATEMENT_CHARS_MAX, Session, Table,
+    Task, Version,
 };
+use crate::engines::mongodb::monitor::shapes::{Shapes, without_literals};
+use crate::engines::mongodb::monitor::things;
 use crate::model::fault::Fault;
+use crate::model::filter::Filter;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
 use crate::sys::reach;
@@ -30,8 +34,21 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// Stands, in a row's ask, for every database in turn; the answers come as one document, by database.
 const EACH_DATABASE: &str = "{database}";
 
+/// The same for every collection of every database; the answers come as a list.
+const EACH_COLLECTION: &str = "{collection}";
+
+/// Stand for the time of the last reading, and for now, by the server's clock, in milliseconds.
+const SINCE: &str = "{since}";
+const UNTIL: &str = "{until}";
+
+/// What the server may spend on looking for one text in one database.
+const PROFILE_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The most databases that one ask goes through.
 const DATABASES_MAX: usize = 100;
+
+/// The most collections that one ask goes through.
+const COLLECTIONS_MAX: usize = 200;
 
 /// An open session.
 pub struct MongoSession {
@@ -41,6 +58,13 @@ pub struct MongoSession {
     server: String,
     facts: Facts,
     is_broken: bool,
+    /// Databases and collections that are left out are not asked either.
+    filter: Filter,
+    /// The server's clock at the last hello, in milliseconds.
+    clock_ms: i64,
+    /// What the profilers have shown, and up to when they were read.
+    shapes: Shapes,
+    shapes_until_ms: i64,
 }
 
 /// Whether a target's URL asks for TLS. A file of authorities is such a wish too.
@@ -66,7 +90,17 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
     })?;
     let options = options(target, access, &relay)?;
     let client = Client::with_options(options).map_err(|error| connect_fault(&server, target, &error))?;
-    let mut session = MongoSession { client, relay, server, facts: Facts::default(), is_broken: false };
+    let mut session = MongoSession {
+        client,
+        relay,
+        server,
+        facts: Facts::default(),
+        is_broken: false,
+        filter: target.filter.clone(),
+        clock_ms: 0,
+        shapes: Shapes::default(),
+        shapes_until_ms: 0,
+    };
     let built = session.first_answer(target).await?;
     let version_text = built.get_str("version").unwrap_or_default().to_string();
     session.facts = Facts {
@@ -76,6 +110,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         ..Facts::default()
     };
     session.look().await?;
+    session.shapes_until_ms = session.clock_ms;
     Ok(Box::new(session))
 }
 
@@ -149,6 +184,8 @@ impl MongoSession {
         if hello.contains_key("setName") {
             self.facts.capabilities.insert("a replica set");
         }
+        self.facts.capabilities.insert(if self.facts.role == "mongos" { "mongos" } else { "data of its own" });
+        self.clock_ms = hello.get_datetime("localTime").map_or(0, |moment| moment.timestamp_millis());
         Ok(())
     }
 
@@ -185,17 +222,116 @@ impl MongoSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        if let Some(busiest) = things::busiest(row) {
+            return self.many(row, busiest, &text, budget).await.map(Answer::Table);
+        }
         if !text.contains(EACH_DATABASE) {
             return self.run(&text, budget).await.map(Answer::Json);
         }
-        let names = self.run(r#"{"listDatabases": 1, "nameOnly": true}"#, budget).await?;
-        let names = names["databases"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str());
         let mut all = Map::new();
-        for name in names.take(DATABASES_MAX) {
-            let one = self.run(&text.replace(EACH_DATABASE, &escaped(name)), budget).await?;
-            all.insert(name.to_string(), one);
+        for name in self.databases(budget).await? {
+            let one = self.run(&text.replace(EACH_DATABASE, &escaped(&name)), budget).await?;
+            all.insert(name, one);
         }
         Ok(Answer::Json(Value::Object(all)))
+    }
+
+    /// Reads many things of one kind.
+    async fn many(&mut self, row: &Row, busiest: &Busiest, text: &str, budget: Duration) -> Result<Table, Unknown> {
+        if text.contains(SINCE) {
+            self.read_profilers(text, budget).await?;
+            return Ok(things::of(row, busiest, &self.shapes.things()));
+        }
+        if text.contains(EACH_COLLECTION) {
+            let answers = self.ask_each_collection(text, budget).await?;
+            return Ok(things::table(row, busiest, &answers));
+        }
+        Ok(things::table(row, busiest, &self.run(text, budget).await?))
+    }
+
+    /// The databases that are watched.
+    async fn databases(&mut self, budget: Duration) -> Result<Vec<String>, Unknown> {
+        let names = self.run(r#"{"listDatabases": 1, "nameOnly": true}"#, budget).await?;
+        let names = names["databases"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str());
+        let watched = names.filter(|name| self.filter.keeps_value("database", name));
+        Ok(watched.take(DATABASES_MAX).map(str::to_string).collect())
+    }
+
+    /// Asks of each collection that is not the server's own. One that is gone meanwhile costs nobody else anything.
+    async fn ask_each_collection(&mut self, text: &str, budget: Duration) -> Result<Value, Unknown> {
+        let mut all = Vec::new();
+        for database in self.databases(budget).await? {
+            let ask = text.replace(EACH_DATABASE, &escaped(&database));
+            for collection in self.collections(&database, budget).await? {
+                if all.len() == COLLECTIONS_MAX {
+                    return Ok(Value::Array(all));
+                }
+                match self.run(&ask.replace(EACH_COLLECTION, &escaped(&collection)), budget).await {
+                    Ok(answer) => {
+                        all.push(json!({ "database": database, "collection": collection, "answer": answer }));
+                    }
+                    Err(unknown) if matches!(unknown.kind, UnknownKind::Missing | UnknownKind::Refused) => {}
+                    Err(unknown) => return Err(unknown),
+                }
+            }
+        }
+        Ok(Value::Array(all))
+    }
+
+    /// The collections of a database that are watched; views have no figures of their own.
+    async fn collections(&mut self, database: &str, budget: Duration) -> Result<Vec<String>, Unknown> {
+        let ask = format!(
+            r#"{{"listCollections": 1, "$db": "{}", "nameOnly": true, "authorizedCollections": true,
+                "filter": {{"type": "collection"}}, "cursor": {{"batchSize": {COLLECTIONS_MAX}}}}}"#,
+            escaped(database)
+        );
+        let answer = self.run(&ask, budget).await?;
+        let all =
+            answer["cursor"]["firstBatch"].as_array().into_iter().flatten().filter_map(|one| one["name"].as_str());
+        let watched = all.filter(|name| !things::is_own(database, name) && self.filter.keeps_value("collection", name));
+        Ok(watched.map(str::to_string).collect())
+    }
+
+    /// Adds to the shapes what the profilers kept since they were read last: all of it, or nothing.
+    async fn read_profilers(&mut self, text: &str, budget: Duration) -> Result<(), Unknown> {
+        let (since_ms, until_ms) = (self.shapes_until_ms, self.clock_ms);
+        if until_ms <= since_ms {
+            return Ok(());
+        }
+        let ask = text.replace(SINCE, &since_ms.to_string()).replace(UNTIL, &until_ms.to_string());
+        let mut all = Vec::new();
+        for name in self.databases(budget).await?.iter().filter(|name| !things::is_own(name, "")) {
+            all.push(self.run(&ask.replace(EACH_DATABASE, &escaped(name)), budget).await?);
+        }
+        self.shapes.begin();
+        all.iter().for_each(|answer| self.shapes.add(answer));
+        self.shapes_until_ms = until_ms;
+        Ok(())
+    }
+
+    /// The newest command of a shape that the profiler of any database has, without its literals.
+    async fn profiled(&mut self, id: &str) -> Result<Option<String>, Fault> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Fault::new("mongodb-41", format!("'{id}' is no hash of a query's shape"))
+                .hint("It is written in hexadecimal digits: the label query_hash of the shape's series."));
+        }
+        let server = self.server.clone();
+        let refused =
+            |unknown: Unknown| Fault::new("mongodb-42", format!("no profile from {server}: {}", unknown.reason));
+        for database in self.databases(PROFILE_PATIENCE).await.map_err(&refused)? {
+            let ask = format!(
+                r#"{{"find": "system.profile", "$db": "{}", "filter": {{"$or": [{{"queryHash": "{id}"}},
+                    {{"planCacheShapeHash": "{id}"}}]}}, "sort": {{"$natural": -1}}, "limit": 1,
+                    "projection": {{"command": 1, "op": 1}}}}"#,
+                escaped(&database)
+            );
+            let answer = self.run(&ask, PROFILE_PATIENCE).await.map_err(&refused)?;
+            let first = &answer["cursor"]["firstBatch"][0]["command"];
+            if first.is_object() {
+                return Ok(Some(without_literals(first, STATEMENT_CHARS_MAX)));
+            }
+        }
+        Ok(None)
     }
 
     /// Runs one command, written as JSON; `$db` names its database.
@@ -238,6 +374,10 @@ impl Session for MongoSession {
 
     fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    fn statement<'a>(&'a mut self, id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(self.profiled(id))
     }
 }
 
@@ -363,14 +503,22 @@ fn brief(error: &Error) -> String {
 
 const UNAUTHORIZED: i32 = 13;
 
+/// Of a managed service: it refuses what a tier has not, and what a user may not, with one code.
+const ATLAS: i32 = 8000;
+
+fn is_not_offered(message: &str) -> bool {
+    message.contains("CMD_NOT_ALLOWED") || message.contains("not allowed in this atlas tier")
+}
+
 /// What a failed command means for its row.
 fn unknown(error: &Error, fault: Option<Fault>) -> Unknown {
     if let ErrorKind::Command(inner) = &*error.kind {
         // https://www.mongodb.com/docs/manual/reference/error-codes/
         let kind = match inner.code {
-            UNAUTHORIZED | 18 | 8000 => UnknownKind::Privilege,
+            ATLAS if is_not_offered(&inner.message) => UnknownKind::NotHere,
+            UNAUTHORIZED | 18 | ATLAS => UnknownKind::Privilege,
             50 | 262 => UnknownKind::Deadline,
-            59 | 76 | 40324 => UnknownKind::NotHere,
+            59 | 76 | 115 | 238 | 303 | 40324 => UnknownKind::NotHere,
             26 | 94 => UnknownKind::Missing,
             91 | 11600 | 11602 => UnknownKind::Disconnected,
             _ => UnknownKind::Refused,

@@ -1,6 +1,6 @@
 //! How the login that watches is made: ACL commands, and the shell line that sends them.
 
-use crate::engines::contract::{Facts, LATEST, Place, Version, named, privileges};
+use crate::engines::contract::{Facts, LATEST, Place, Row, Version, named};
 use crate::engines::redis::monitor::ROWS;
 
 /// The first version that knows users.
@@ -24,7 +24,18 @@ pub fn script(login: &str, version: Option<Version>, kind: &str) -> String {
     let capabilities: &[&'static str] = if is_sentinel { &["sentinel"] } else { &["data", "cluster"] };
     let facts =
         Facts { version: version_known, capabilities: capabilities.iter().copied().collect(), ..Facts::default() };
-    let commands = privileges(ROWS, &facts).join(" ");
+    let (usual, optional): (Vec<&Row>, Vec<&Row>) =
+        ROWS.iter().filter(|row| row.exists(&facts)).partition(|row| !row.optional);
+    let commands = commands(&usual, &[]);
+    let more: String = optional
+        .into_iter()
+        .map(|row| (row.name, self::commands(&[row], &commands).join(" ")))
+        .filter(|(_, commands)| !commands.is_empty())
+        .map(|(name, commands)| format!("# For the optional row {name}: ACL SETUSER {login} {commands}\n"))
+        .collect();
+    // Rights to read keys alone came with 7.
+    let more = if version_known < (7, 0) { more.replace("%R~", "~") } else { more };
+    let commands = commands.join(" ");
     let channels = if version_known >= KNOWS_CHANNELS { " resetchannels" } else { "" };
     let server = named(if is_sentinel { "Redis Sentinel" } else { "Redis" }, version);
     format!(
@@ -32,8 +43,19 @@ pub fn script(login: &str, version: Option<Version>, kind: &str) -> String {
          # It is off until it gets a password, from a file so that no history has it:\n\
          #   printf 'ACL SETUSER {login} on >%s\\n' \"$(cat PASSWORD_FILE)\" | redis-cli\n\
          # To outlive a restart: ACL SAVE where aclfile is set, else CONFIG REWRITE.\n\
-         ACL SETUSER {login} reset{channels} -@all {SESSION} {commands}\n"
+         ACL SETUSER {login} reset{channels} -@all {SESSION} {commands}\n{more}"
     )
+}
+
+/// What some rows need, each once, without what is there already.
+fn commands(rows: &[&Row], without: &[&str]) -> Vec<&'static str> {
+    let mut all = Vec::new();
+    for command in rows.iter().flat_map(|row| row.privilege.split(", ")) {
+        if !command.is_empty() && !all.contains(&command) && !without.contains(&command) {
+            all.push(command);
+        }
+    }
+    all
 }
 
 pub fn line(place: &Place<'_>) -> String {

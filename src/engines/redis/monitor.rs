@@ -2,17 +2,21 @@
 
 pub mod info;
 mod metrics;
+mod newer;
+mod optional;
+pub mod slowlog;
 mod takes;
 
 use crate::engines::contract::{Ask, Facts, Row, Take, When};
 use crate::engines::redis::monitor::metrics as m;
+use crate::engines::redis::monitor::optional as o;
 use crate::model::catalogue::{Glance, Threshold};
 
 /// Servers that hold data; a Sentinel knows none of these commands.
 const DATA: &[&str] = &["data"];
 const SENTINEL: &[&str] = &["sentinel"];
 
-/// Every row. `INFO` is one command and costs the server as much as two of its sections.
+/// Every row. What INFO answers is asked once in a cycle: the session's probe does, and these rows read what it was told.
 pub static ROWS: &[Row] = &[
     Row {
         name: "info",
@@ -89,6 +93,42 @@ pub static ROWS: &[Row] = &[
         ..Row::DEFAULT
     },
     Row {
+        name: "latency_histogram_seconds",
+        every: 4,
+        optional: true,
+        when: &[When::since((7, 0))],
+        only: DATA,
+        privilege: "+latency|histogram",
+        ask: Ask::Text("LATENCY HISTOGRAM"),
+        take: Take::Own(o::histograms),
+        metrics: o::HISTOGRAMS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "clients",
+        every: 12,
+        optional: true,
+        only: DATA,
+        privilege: "+client|list",
+        ask: Ask::Text("CLIENT LIST"),
+        take: Take::Own(o::clients),
+        metrics: o::CLIENTS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "streams",
+        every: 12,
+        optional: true,
+        when: &[When::since((6, 0))],
+        only: DATA,
+        // Of all rows this alone reads keys.
+        privilege: "+scan, +xlen, +xinfo|groups, %R~*",
+        ask: Ask::Text("XINFO GROUPS {stream}"),
+        take: Take::Own(o::streams),
+        metrics: o::STREAMS,
+        ..Row::DEFAULT
+    },
+    Row {
         name: "sentinel",
         only: SENTINEL,
         privilege: "+info",
@@ -135,11 +175,17 @@ pub static ROWS: &[Row] = &[
     },
 ];
 
+/// What is asked of commands where their latency is measured.
+pub const COMMANDS_MEASURED: &str = "INFO commandstats latencystats";
+
+/// Whether one INFO takes several sections. Valkey began at 7.2.
+pub fn has_sections(facts: &Facts) -> bool {
+    facts.version >= (7, 0)
+}
+
 /// 7 measures latency by command, and takes several sections in one INFO.
 fn commands(facts: &Facts) -> String {
-    // Valkey began at 7.2.
-    let measures = facts.version >= (7, 0);
-    if measures { "INFO commandstats latencystats" } else { "INFO commandstats" }.to_string()
+    if has_sections(facts) { COMMANDS_MEASURED } else { "INFO commandstats" }.to_string()
 }
 
 /// What `top` shows beside the thresholds.

@@ -1,18 +1,23 @@
 //! A session: connects, logs in, probes, asks. One connection, one command at a time, only commands that read.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind};
 use serde_json::{Value as Json, json};
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Engine, Facts, Row, SESSION_NAME, Session, Task, Version,
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Engine, Facts, Row, SESSION_NAME, STATEMENT_CHARS_MAX, Session, Task,
+    Version,
 };
 use crate::engines::redis::monitor::info::Info;
+use crate::engines::redis::monitor::slowlog::without_arguments;
+use crate::engines::redis::monitor::{COMMANDS_MEASURED, has_sections};
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
@@ -22,6 +27,19 @@ use crate::sys::tls::{Trust, Wish, secure};
 
 /// In a command: ask once for each master that this Sentinel watches, its name in this place.
 const EACH_MASTER: &str = "{master}";
+
+/// In a command: ask once for each stream that the server has, its name in this place.
+const EACH_STREAM: &str = "{stream}";
+
+/// Where a walk over all keys begins, and says that it has ended.
+const START: &str = "0";
+
+/// The most streams that are asked one by one.
+const STREAMS_MAX: usize = 100;
+
+/// How many steps of a walk over all keys one reading does, and how many keys a step looks at. The next goes on there.
+const STEPS_MAX: usize = 10;
+const STEP_KEYS: &str = "500";
 
 /// The most masters of one Sentinel that are asked one by one.
 const MASTERS_MAX: usize = 64;
@@ -33,6 +51,11 @@ pub struct Open {
     facts: Facts,
     /// The masters that a Sentinel watches: name and address.
     masters: Vec<(String, String)>,
+    /// What INFO said to the last probe, by the questions that it answers. Each is answered once.
+    told: Vec<(&'static str, String)>,
+    /// The streams that were found, and where the walk over all keys goes on.
+    streams: BTreeSet<String>,
+    walk: String,
     /// For faults: where and as whom.
     door: String,
     user: String,
@@ -84,13 +107,20 @@ pub async fn open(engine: &dyn Engine, target: &Target, access: &Access) -> Resu
         meter,
         facts: Facts::default(),
         masters: Vec::new(),
+        told: Vec::new(),
+        streams: BTreeSet::new(),
+        walk: String::new(),
         door,
         user,
         deadline: target.deadline,
         broken: false,
         _driver: driver,
     };
-    open.log_in(access).await.map_err(|error| fault(&open.door, &open.user, &error))?;
+    if let Err(error) = open.log_in(access).await {
+        // A server that is full says so and closes, perhaps before it has heard us: then its words are lost to the driver.
+        let unasked = if error.is_io_error() && target.url.scheme != "rediss" { unasked(&address).await } else { None };
+        return Err(fault_of(&open.door, &open.user, &unasked.unwrap_or_else(|| words(&error))));
+    }
     open.learn().await?;
     Ok(open)
 }
@@ -128,16 +158,26 @@ impl Session for Open {
             Ask::Own(own) => Cow::Owned(own(&self.facts)),
         };
         Box::pin(async move {
+            if let Some(at) = self.told.iter().position(|(answers, _)| *answers == question) {
+                return Ok(Answer::Text(self.told.swap_remove(at).1));
+            }
             if question.contains(EACH_MASTER) {
                 return self.ask_each_master(&question).await;
             }
-            let value = self.send(&question).await.map_err(|error| unknown(&error, self.meter.is_exhausted()))?;
+            if question.contains(EACH_STREAM) {
+                return self.ask_each_stream().await;
+            }
+            let value = self.send(&question).await.map_err(|error| self.unknown(&error))?;
             Ok(answer(value))
         })
     }
 
     fn is_broken(&self) -> bool {
         self.broken
+    }
+
+    fn statement<'a>(&'a mut self, id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(self.slow_command(id))
     }
 }
 
@@ -194,20 +234,19 @@ impl Open {
         }
     }
 
-    /// INFO proves more than PING, and a server that loads its data or has lost its primary still answers it.
+    /// INFO proves more than PING, and a server that loads its data or has lost its primary still answers it. It is one
+    /// command, and tells what several rows read.
     async fn learn(&mut self) -> Result<(), Fault> {
-        let mut text = self.section("INFO server").await?;
-        let second = if text.contains("_mode:sentinel") { "INFO sentinel" } else { "INFO replication" };
-        text.push_str(&self.section(second).await?);
-        let info = Info::of(&text);
-        self.facts = facts(&info);
-        self.masters = masters(&info);
-        Ok(())
-    }
-
-    async fn section(&mut self, line: &str) -> Result<String, Fault> {
+        let is_whole = has_sections(&self.facts) && self.facts.capabilities.contains("data");
+        let line = if is_whole { "INFO default commandstats latencystats" } else { "INFO" };
+        self.told.clear();
         let value = self.send(line).await.map_err(|error| fault(&self.door, &self.user, &error))?;
-        Ok(plain(&value).unwrap_or_default())
+        let text = plain(&value).unwrap_or_default();
+        let info = Info::of(&text);
+        (self.facts, self.masters) = (facts(&info), masters(&info));
+        let second = if is_whole { COMMANDS_MEASURED } else { "INFO sentinel" };
+        self.told = vec![(second, text.clone()), ("INFO", text)];
+        Ok(())
     }
 
     /// A command line whose words have no spaces in them.
@@ -233,7 +272,7 @@ impl Open {
             match self.send(&line.replace(EACH_MASTER, &name)).await {
                 Ok(value) => all.push(json!({ "name": name, "address": address, "answer": to_json(value) })),
                 Err(error) => {
-                    let unknown = unknown(&error, self.meter.is_exhausted());
+                    let unknown = self.unknown(&error);
                     if unknown.kind != UnknownKind::Refused {
                         return Err(unknown);
                     }
@@ -243,7 +282,72 @@ impl Open {
         }
         Ok(Answer::Json(Json::Array(all)))
     }
+
+    /// Looks at some more keys for streams, and asks of each that is known. One that is gone is forgotten.
+    async fn ask_each_stream(&mut self) -> Result<Answer, Unknown> {
+        for _ in 0..STEPS_MAX {
+            // One that was broken off begins anew.
+            let walk = Some(std::mem::take(&mut self.walk)).filter(|walk| !walk.is_empty());
+            let walk = walk.unwrap_or_else(|| START.to_string());
+            let words = ["SCAN", &walk, "COUNT", STEP_KEYS, "TYPE", "stream"];
+            let mut found = texts(self.ask_words(&words).await?).into_iter();
+            self.walk = found.next().unwrap_or_else(|| START.to_string());
+            self.streams.extend(found.take(STREAMS_MAX.saturating_sub(self.streams.len())));
+            if self.walk == START {
+                break;
+            }
+        }
+        let mut all = Vec::new();
+        for name in self.streams.clone() {
+            let length = self.ask_words(&["XLEN", &name]).await;
+            let groups = self.ask_words(&["XINFO", "GROUPS", &name]).await;
+            match (length, groups) {
+                (Ok(length), Ok(groups)) => {
+                    all.push(json!({ "name": name, "length": to_json(length), "groups": to_json(groups) }));
+                }
+                (Err(unknown), _) | (_, Err(unknown)) if unknown.kind != UnknownKind::Refused => return Err(unknown),
+                _ => drop(self.streams.remove(&name)),
+            }
+        }
+        Ok(Answer::Json(Json::Array(all)))
+    }
+
+    /// A slow command by its number in the slow log, without its arguments.
+    async fn slow_command(&mut self, id: &str) -> Result<Option<String>, Fault> {
+        let id: i64 = id.parse().map_err(|_| {
+            Fault::new("redis-41", format!("'{id}' is no number of a slow command"))
+                .hint("It is a whole number: redis_slowlog_last_id, or one of those before it.")
+        })?;
+        let said = self.say(&["SLOWLOG", "GET", "128"]).await;
+        let said = said.map_err(|words| Fault::new("redis-42", format!("no slow log from {}: {words}", self.door)))?;
+        let entries = to_json(said);
+        let entry = entries.as_array().into_iter().flatten().find(|entry| entry[0] == id);
+        let words = entry.and_then(|entry| entry[3].as_array()).map(|words| {
+            let words: Vec<String> = words.iter().filter_map(Json::as_str).map(str::to_string).collect();
+            without_arguments(&words, STATEMENT_CHARS_MAX)
+        });
+        Ok(words)
+    }
+
+    /// A command whose words may hold anything.
+    async fn ask_words(&mut self, words: &[&str]) -> Result<redis::Value, Unknown> {
+        let mut cmd = Cmd::new();
+        cmd.arg(words);
+        self.run(&cmd).await.map_err(|error| self.unknown(&error))
+    }
+
+    /// Why a row brought nothing. A managed service forbids what it does not offer.
+    fn unknown(&self, error: &RedisError) -> Unknown {
+        let mut unknown = unknown(error, self.meter.is_exhausted());
+        if self.facts.flavour == ELASTICACHE && unknown.kind == UnknownKind::Privilege {
+            unknown.kind = UnknownKind::NotHere;
+        }
+        unknown
+    }
 }
+
+/// The flavour of the managed service whose servers say so of themselves.
+const ELASTICACHE: &str = "elasticache";
 
 /// Reads what the server said of itself. `data` and `sentinel` tell the two kinds of server apart.
 pub fn facts(info: &Info) -> Facts {
@@ -260,7 +364,12 @@ pub fn facts(info: &Info) -> Facts {
     let mut facts = Facts {
         version: version(text),
         version_text: text.to_string(),
-        flavour: if valkey.is_some() { "valkey" } else { "" }.to_string(),
+        flavour: match valkey {
+            _ if info.first("os").is_some_and(|os| os.contains("ElastiCache")) => ELASTICACHE,
+            Some(_) => "valkey",
+            None => "",
+        }
+        .to_string(),
         role: role.to_string(),
         ..Facts::default()
     };
@@ -344,14 +453,29 @@ const LOGIN_REFUSED: [&str; 4] = ["WRONGPASS", "NOAUTH", "ERR invalid password",
 
 /// Why the server gives no session, in its own words.
 fn fault(door: &str, user: &str, error: &RedisError) -> Fault {
+    fault_of(door, user, &words(error))
+}
+
+fn fault_of(door: &str, user: &str, words: &str) -> Fault {
     let whom = if user.is_empty() { String::new() } else { format!(" as '{user}'") };
-    let words = words(error);
     let known = REFUSALS.iter().find(|(first, ..)| words.starts_with(first));
     let (code, hint) =
         known.map_or(("redis-07", "Is it Redis that listens there? Its log may say more."), |r| (r.1, r.2));
     let of_login = LOGIN_REFUSED.iter().any(|first| words.starts_with(first));
     Fault::new(code, format!("no session with {door}{whom}: {words}")).hint(hint).of_login(of_login)
 }
+
+/// The error that a server says to whoever connects, without being asked.
+async fn unasked(address: &Address) -> Option<String> {
+    let mut stream = dial(address, ANSWER_BYTES_MAX).await.ok()?;
+    let mut said = [0; 256];
+    let count = timeout(GREETING, stream.read(&mut said)).await.ok()?.ok()?;
+    let text = String::from_utf8_lossy(&said[..count]);
+    text.strip_prefix('-').map(|words| words.trim_end().to_string())
+}
+
+/// How long a server is waited for that may have something to say.
+const GREETING: Duration = Duration::from_millis(500);
 
 /// The server's own line, or the driver's words where the server said nothing.
 fn words(error: &RedisError) -> String {
@@ -362,6 +486,13 @@ fn words(error: &RedisError) -> String {
     }
 }
 
+/// What servers say of a command that was renamed away, and managed services of one that they lack.
+fn is_not_offered(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    let said = ["err unknown", "not available", "not supported", "not allowed", "is disabled"];
+    words.starts_with("err") && said.iter().any(|said| words.contains(said))
+}
+
 /// Why a row brought nothing.
 fn unknown(error: &RedisError, too_large: bool) -> Unknown {
     if too_large {
@@ -370,8 +501,7 @@ fn unknown(error: &RedisError, too_large: bool) -> Unknown {
     let words = words(error);
     let kind = match error.kind() {
         ErrorKind::Server(ServerErrorKind::NoPerm) => UnknownKind::Privilege,
-        // A command that was renamed away, or that a managed service lacks.
-        _ if words.starts_with("ERR unknown") || words.starts_with("ERR Unknown") => UnknownKind::NotHere,
+        _ if is_not_offered(&words) => UnknownKind::NotHere,
         ErrorKind::Parse | ErrorKind::UnexpectedReturnType => UnknownKind::Garbled,
         ErrorKind::Io => UnknownKind::Disconnected,
         _ => UnknownKind::Refused,

@@ -1,6 +1,7 @@
 //! Tests of `src/engines`.
 
 mod lint;
+mod copied_rules;
 mod names;
 mod paths;
 pub mod points;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use watchward::engines::contract::{Access, Answer, Ask, Engine, Facts, Session};
 use watchward::engines::mongodb::MongoDb;
+use watchward::engines::mongodb::monitor::shapes::{Shapes, without_literals};
+use watchward::engines::mongodb::monitor::things;
 use watchward::model::reading::Unknown;
 use watchward::model::secret::Secret;
 use watchward::sys::clock::Stopwatch;
@@ -127,11 +129,135 @@ fn operations_come_as_the_longest_of_a_kind_and_the_longest_of_all() {
 }
 
 #[test]
+fn the_older_names_of_latencies_have_their_own_words() {
+    let status = json!({ "version": "6.0.5", "opLatencies": { "reads": { "latency": 30, "ops": 2 } } });
+    assert_eq!(
+        of("server_status", &Answer::Json(status), "standalone").expect("points").text(),
+        "mongodb_mongod_op_latencies_latency_total{cl_role=\"mongod\",type=\"read\"} 30\n\
+         mongodb_mongod_op_latencies_ops_total{cl_role=\"mongod\",type=\"read\"} 2\n\
+         mongodb_ss_opLatencies_latency{cl_role=\"mongod\",op_type=\"reads\"} 30\n\
+         mongodb_ss_opLatencies_ops{cl_role=\"mongod\",op_type=\"reads\"} 2\n\
+         mongodb_version_info{cl_role=\"mongod\",mongodb=\"6.0.5\"} 1\n"
+    );
+}
+
+#[test]
+fn collections_indexes_and_shapes_are_read_as_recorded() {
+    let orders = r#"{collection="orders",database="shop"}"#;
+    assert!(check("top").value(&format!("mongodb_top_total_count{orders}")) > 0.0);
+    let collections = check("collections");
+    assert_eq!(collections.value(&format!("mongodb_collstats_storageStats_count{orders}")), 2000.0);
+    assert_eq!(collections.value(&format!("mongodb_collstats_storageStats_nindexes{orders}")), 2.0);
+    let index = r#"{collection="orders",database="shop",key_name="customer_1"}"#;
+    assert!(check("indexes").value(&format!("mongodb_indexstats_accesses_ops{index}")) > 0.0);
+    assert_eq!(check("features").text(), "mongodb_fcv_featureCompatibilityVersion 6\n");
+    assert!(!check("query_shapes").all.is_empty());
+}
+
+#[test]
+fn answers_about_collections_become_tables_without_the_servers_own() {
+    let facts = facts("primary");
+    let said = |name: &str, answer: &Value| {
+        let row = row(&MONGODB, name, &facts);
+        let table = things::table(row, things::busiest(row).expect("many things"), answer);
+        Points::of(row, &Answer::Table(table), &facts).expect("points").text()
+    };
+    let figures = json!({ "total": { "time": 40, "count": 3 } });
+    let top = json!({ "totals": {
+        "note": "all times in microseconds", "shop.a.b": figures, "local.oplog.rs": figures, "shop.system.views": figures
+    } });
+    assert_eq!(
+        said("top", &top),
+        "mongodb_top_total_count{collection=\"a.b\",database=\"shop\"} 3\n\
+         mongodb_top_total_time{collection=\"a.b\",database=\"shop\"} 40\n"
+    );
+    let index = |shard: &str| json!({ "name": "_id_", "shard": shard, "accesses": { "ops": 7 } });
+    let of_each = json!([{
+        "database": "shop", "collection": "a", "answer": { "cursor": { "firstBatch": [index("s1"), index("s2")] } }
+    }]);
+    assert_eq!(
+        said("indexes", &of_each),
+        "mongodb_indexstats_accesses_ops{collection=\"a\",database=\"shop\",key_name=\"_id_\",shard=\"s1\"} 7\n\
+         mongodb_indexstats_accesses_ops{collection=\"a\",database=\"shop\",key_name=\"_id_\",shard=\"s2\"} 7\n"
+    );
+    assert_eq!(said("collections", &json!([])), "");
+}
+
+#[test]
+fn shapes_are_summed_up_over_readings_and_the_oldest_go_when_there_are_too_many() {
+    let kept = |hash: &str, operations: u32| {
+        json!({ "_id": { "ns": "shop.orders", "op": "query", "hash": hash }, "operations": operations,
+            "milliseconds": 1500, "examined_documents": 10 })
+    };
+    let answer = |all: Vec<Value>| json!({ "cursor": { "firstBatch": all } });
+    let mut shapes = Shapes::default();
+    for operations in [2, 3] {
+        shapes.begin();
+        shapes.add(&answer(vec![kept("AB12", operations)]));
+    }
+    let things = shapes.things();
+    assert_eq!((things.len(), &things[0]["operations"], &things[0]["seconds"]), (1, &json!(5.0), &json!(3.0)));
+    shapes.begin();
+    shapes.add(&answer((0..things::MOST).map(|number| kept(&format!("{number:08}"), 1)).collect()));
+    let things = shapes.things();
+    assert_eq!(things.len(), things::MOST - 1);
+    assert!(things.iter().all(|thing| thing["query_hash"] != "AB12"), "it was not seen for longest");
+    shapes.begin();
+    let own = json!({ "_id": { "ns": "shop.system.profile", "op": "query" }, "operations": 1 });
+    shapes.add(&answer(vec![own]));
+    assert!(shapes.things().iter().all(|thing| thing["collection"] == "orders"));
+}
+
+#[test]
+fn a_command_is_shown_without_what_people_wrote() {
+    let check = |command: Value, expected: &str| assert_eq!(without_literals(&command, 2000), expected);
+    check(
+        json!({ "find": "orders", "filter": { "name": "planted", "age": { "$in": [1, 2] } }, "lsid": { "id": 1 }, "$db": "shop" }),
+        r#"{"filter":{"age":{"$in":"?"},"name":"?"},"find":"orders"}"#,
+    );
+    check(
+        json!({ "aggregate": "orders", "pipeline": [{ "$match": { "a": "planted" } }, { "$limit": 3 }], "comment": "planted" }),
+        r#"{"aggregate":"orders","pipeline":[{"$match":{"a":"?"}},{"$limit":"?"}]}"#,
+    );
+    check(
+        json!({ "q": { "find": "planted" }, "u": { "$set": { "a": 1 } } }),
+        r#"{"q":{"find":"?"},"u":{"$set":{"a":"?"}}}"#,
+    );
+    assert_eq!(without_literals(&json!({ "find": "orders" }), 5), "{\"fin");
+}
+
+#[test]
+fn a_router_tells_of_shards_chunks_and_its_balancer() {
+    let facts = Facts { capabilities: ["mongos"].into(), ..facts("mongos") };
+    let said = |name: &str| {
+        let answer = from_fixture(&format!("mongodb/6.0-mongos/{name}.json"));
+        Points::of(row(&MONGODB, name, &facts), &answer, &facts).expect("points").text()
+    };
+    assert_eq!(
+        said("chunks"),
+        "mongodb_mongos_sharding_chunks_total 7\n\
+         mongodb_mongos_sharding_shard_chunks_total{shard=\"shard1\"} 4\n\
+         mongodb_mongos_sharding_shard_chunks_total{shard=\"shard2\"} 3\n"
+    );
+    assert_eq!(
+        said("shards"),
+        "mongodb_mongos_sharding_shards_draining_total 1\nmongodb_mongos_sharding_shards_total 2\n"
+    );
+    assert_eq!(
+        said("balancer"),
+        "mongodb_mongos_sharding_balancer_enabled 1\nmongodb_mongos_sharding_balancer_running 0\n"
+    );
+    let rows: Vec<&str> = MONGODB.rows().iter().filter(|row| row.lacks(&facts).is_some()).map(|row| row.name).collect();
+    assert_eq!(rows, ["replica_set", "features", "top", "query_shapes"], "a router has no data of its own");
+}
+
+#[test]
 fn every_command_only_reads() {
     for row in MONGODB.rows() {
         let Ask::Text(text) = row.ask else { panic!("{} is made at run time", row.name) };
         let first = text.trim_start_matches('{').split('"').nth(1).expect("a command");
-        assert!(["serverStatus", "replSetGetStatus", "aggregate", "dbStats"].contains(&first), "{first}");
+        let known = ["serverStatus", "replSetGetStatus", "aggregate", "dbStats", "getParameter", "top", "listShards"];
+        assert!(known.contains(&first) || first == "balancerStatus", "{first}");
         assert!(!text.contains("$out") && !text.contains("$merge"), "{text}");
     }
 }

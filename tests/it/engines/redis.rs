@@ -3,6 +3,7 @@
 use watchward::engines;
 use watchward::engines::contract::{Access, Answer, Engine, Facts};
 use watchward::engines::redis::monitor::info::Info;
+use watchward::engines::redis::monitor::slowlog::without_arguments;
 use watchward::engines::redis::session::facts;
 use watchward::model::filter::{Choice, Filter};
 use watchward::model::target::{SecretSource, Target, Url};
@@ -50,7 +51,7 @@ fn every_answer_of_every_kind_of_server_is_understood_and_gives_each_series_once
                 assert!(row.metrics.iter().any(|metric| metric.name == name), "{folder} {}: {name}", row.name);
             }
             // A latency event is rare; everything else says something.
-            assert!(!points.all.is_empty() || row.name == "latency", "{folder} {}", row.name);
+            assert!(!points.all.is_empty() || ["latency", "streams"].contains(&row.name), "{folder} {}", row.name);
         }
     }
 }
@@ -87,6 +88,9 @@ fn lines_of_info_become_points() {
     check("rdb_last_bgsave_status:err", "redis_rdb_last_bgsave_status 0");
     check("latest_fork_usec:2500", "redis_latest_fork_seconds 0.0025");
     check("used_memory_human:1.41M", "");
+    check("client_output_buffer_limit_disconnections:3", "redis_client_output_buffer_limit_disconnections_total 3");
+    check("total_eviction_exceeded_time:1500", "redis_eviction_exceeded_time_ms_total 1500");
+    check("maxmemory_reservation:1024", "redis_memory_max_reservation_bytes 1024");
     check("used_memory:", "");
     check(
         "db11:keys=3,expires=1,avg_ttl=1500",
@@ -131,6 +135,87 @@ fn commands_give_histograms() {
          redis_commands_latencies_usec_bucket{cmd=\"get\",le=\"33\"} 8\n\
          redis_commands_latencies_usec_count{cmd=\"get\"} 9\n"
     );
+}
+
+#[test]
+fn histograms_in_seconds_have_their_bounds_in_seconds() {
+    let answer = serde_json::json!(["get", ["calls", 9, "histogram_usec", [1, 5, 33_554, 8]]]);
+    assert_eq!(
+        points("latency_histogram_seconds", &Answer::Json(answer)),
+        "redis_commands_latencies_seconds_bucket{cmd=\"get\",le=\"+Inf\"} 9\n\
+         redis_commands_latencies_seconds_bucket{cmd=\"get\",le=\"0.000001\"} 5\n\
+         redis_commands_latencies_seconds_bucket{cmd=\"get\",le=\"0.033554\"} 8\n\
+         redis_commands_latencies_seconds_count{cmd=\"get\"} 9\n"
+    );
+}
+
+#[test]
+fn clients_are_summed_up_by_who_they_are_and_many_are_other() {
+    let client = |host: &str, idle: u32| {
+        format!(
+            "id=3 addr={host}:5123 laddr=10.0.0.1:6379 fd=8 name=web age=9 idle={idle} omem=10 tot-mem=100 cmd=get user=app"
+        )
+    };
+    let text = [client("10.0.0.9", 4), client("10.0.0.9", 7), client("fd40::1", 0)].join("\n");
+    let said = points("clients", &Answer::Text(text));
+    for line in [
+        "redis_client_connections{host=\"10.0.0.9\",name=\"web\",user=\"app\"} 2",
+        "redis_client_connections{host=\"fd40::1\",name=\"web\",user=\"app\"} 1",
+        "redis_client_idle_max_seconds{host=\"10.0.0.9\",name=\"web\",user=\"app\"} 7",
+        "redis_client_output_buffer_bytes{host=\"10.0.0.9\",name=\"web\",user=\"app\"} 20",
+        "redis_client_memory_bytes{host=\"10.0.0.9\",name=\"web\",user=\"app\"} 200",
+    ] {
+        assert!(said.lines().any(|said| said == line), "no {line} in\n{said}");
+    }
+    let many: Vec<String> = (0..60).map(|number| client(&format!("10.0.1.{number}"), number)).collect();
+    let said = points("clients", &Answer::Text(many.join("\n")));
+    let other = "redis_client_connections{host=\"other\",name=\"other\",user=\"other\"} 10";
+    assert!(said.lines().any(|line| line == other), "{said}");
+    assert_eq!(said.lines().count(), 51 * 4);
+}
+
+#[test]
+fn streams_tell_what_waits_for_whom() {
+    let group = serde_json::json!([
+        "name",
+        "mail",
+        "consumers",
+        2,
+        "pending",
+        3,
+        "last-delivered-id",
+        "1-0",
+        "entries-read",
+        4,
+        "lag",
+        6
+    ]);
+    let unsure = serde_json::json!(["name", "old", "consumers", 0, "pending", 0, "entries-read", null, "lag", null]);
+    let answer = serde_json::json!([{ "name": "orders", "length": 10, "groups": [group, unsure] }]);
+    assert_eq!(
+        points("streams", &Answer::Json(answer)),
+        "redis_stream_group_consumers{db=\"db0\",group=\"mail\",stream=\"orders\"} 2\n\
+         redis_stream_group_consumers{db=\"db0\",group=\"old\",stream=\"orders\"} 0\n\
+         redis_stream_group_entries_read{db=\"db0\",group=\"mail\",stream=\"orders\"} 4\n\
+         redis_stream_group_lag{db=\"db0\",group=\"mail\",stream=\"orders\"} 6\n\
+         redis_stream_group_messages_pending{db=\"db0\",group=\"mail\",stream=\"orders\"} 3\n\
+         redis_stream_group_messages_pending{db=\"db0\",group=\"old\",stream=\"orders\"} 0\n\
+         redis_stream_groups{db=\"db0\",stream=\"orders\"} 2\n\
+         redis_stream_length{db=\"db0\",stream=\"orders\"} 10\n"
+    );
+}
+
+#[test]
+fn a_slow_command_is_shown_without_its_arguments() {
+    let check = |words: &[&str], expected: &str| {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        assert_eq!(without_arguments(&words, 2000), expected);
+    };
+    check(&["keys", "user:planted*"], "KEYS ?");
+    check(&["config", "set", "requirepass", "planted"], "CONFIG SET ? ?");
+    check(&["MSET", "a", "b", "... (4 more arguments)"], "MSET ? ? …");
+    check(&["PING"], "PING");
+    check(&[], "");
 }
 
 #[test]
@@ -206,6 +291,8 @@ fn a_probe_tells_kinds_of_server_apart() {
     let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\nserver_mode:standalone\r\n\
                   role:master\r\n";
     check(valkey, "valkey", (8, 1), "primary", &["data"]);
+    let managed = "redis_version:7.1.0\r\nredis_mode:standalone\r\nos:Amazon ElastiCache\r\nrole:master\r\n";
+    check(managed, "elasticache", (7, 1), "primary", &["data"]);
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ acl() { # USER SECRET RULES: one line of an ACL file; only the hash of the passw
   echo "user $1 on resetchannels -@all #$(sha256_of "$(secret "$2")") $3"
 }
 
-rules() { # USER, FILE of grants/: what `watchward grants` gives a user, without its password
-  sed -n "s/^ACL SETUSER $1 reset //p" "$SERVERS_DIR/grants/$2"
+rules() { # USER, FILE of grants/: what `watchward grants` gives a user, without its password, optional rows and all
+  sed -n "s/^ACL SETUSER $1 reset //p; s/^# For the optional row .*: ACL SETUSER $1 //p" "$SERVERS_DIR/grants/$2" |
+    tr '\n' ' '
 }
 
 redis_setup() {

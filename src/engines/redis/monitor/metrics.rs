@@ -1,6 +1,7 @@
 //! The metrics of each row: `from` is INFO's field (or a field and a divisor). Types are the exporter's, so some counters
 //! are gauges; strict names where promtool would complain.
 
+use crate::engines::redis::monitor::newer::NEWER;
 use crate::model::row::{Metric, MetricKind};
 
 /// Several groups as one, for the row's list of what it can give; points carry the group's own.
@@ -30,7 +31,7 @@ const fn total(groups: &[&[Metric]]) -> usize {
 }
 
 const INFO_GROUPS: &[&[Metric]] =
-    &[SERVER, PERSISTENCE, STATS, REPLICATION, MASTER, SLAVE_INFO, SLAVES, INSTANCE, START, KEYSPACE, ERRORS];
+    &[SERVER, PERSISTENCE, STATS, NEWER, REPLICATION, MASTER, SLAVE_INFO, SLAVES, INSTANCE, START, KEYSPACE, ERRORS];
 /// All that plain INFO gives.
 pub static INFO: [Metric; total(INFO_GROUPS)] = join(INFO_GROUPS);
 

@@ -5,10 +5,12 @@ use serde_json::Value as Json;
 use crate::engines::contract::{Answer, Emit, Facts, number};
 use crate::engines::redis::monitor::info::{Info, Label, text};
 use crate::engines::redis::monitor::metrics as m;
+use crate::engines::redis::monitor::newer::NEWER;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 
-type Taken = Result<(), Unknown>;
+/// Why an answer could not be read.
+pub type Taken = Result<(), Unknown>;
 
 const INSTANCE: &[Label] = &[
     ("role", "role"),
@@ -33,7 +35,7 @@ const WATCHED: &[Label] = &[("master_name", "name"), ("master_address", "address
 
 pub fn info(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let info = Info::of(text(answer)?);
-    for metrics in [m::SERVER, m::PERSISTENCE, m::STATS, m::REPLICATION] {
+    for metrics in [m::SERVER, m::PERSISTENCE, m::STATS, NEWER, m::REPLICATION] {
         info.emit(metrics, &[], &[], emit);
     }
     info.emit(m::INSTANCE, &[], INSTANCE, emit);
@@ -131,13 +133,18 @@ pub fn latency(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
 
 /// Commands and their histograms in turn; a histogram is `["calls", n, "histogram_usec", [upper bound, calls up to it, …]]`.
 pub fn histograms(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
-    let [bucket, count] = m::HISTOGRAMS else { return Ok(()) };
+    histograms_scaled(answer, m::HISTOGRAMS, 1.0, emit)
+}
+
+/// With bounds in microseconds by this divisor.
+pub fn histograms_scaled(answer: &Answer, metrics: &'static [Metric], divisor: f64, emit: &mut dyn Emit) -> Taken {
+    let [bucket, count] = metrics else { return Ok(()) };
     for pair in array(answer)?.chunks_exact(2) {
         let [Json::String(command), Json::Array(histogram)] = pair else { return Err(garbled()) };
         let [_, calls, _, Json::Array(bounds)] = histogram.as_slice() else { return Err(garbled()) };
         let calls = number(calls).ok_or_else(garbled)?;
         for bound in bounds.chunks_exact(2) {
-            let le = bound[0].to_string();
+            let le = (number(&bound[0]).ok_or_else(garbled)? / divisor).to_string();
             emit.metric(bucket, &[("cmd", command), ("le", &le)], number(&bound[1]).ok_or_else(garbled)?);
         }
         emit.metric(bucket, &[("cmd", command), ("le", "+Inf")], calls);
@@ -192,7 +199,11 @@ fn count_ok(answer: &Answer, metric: &'static Metric, first: f64, emit: &mut dyn
     Ok(())
 }
 
-fn array(answer: &Answer) -> Result<&Vec<Json>, Unknown> {
+/// The list that an answer is.
+///
+/// # Errors
+/// `Garbled`: it is none.
+pub fn array(answer: &Answer) -> Result<&Vec<Json>, Unknown> {
     match answer {
         Answer::Json(Json::Array(array)) => Ok(array),
         _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is no list")),
@@ -204,6 +215,6 @@ fn pairs(list: &[Json]) -> Info<'_> {
     list.chunks_exact(2).filter_map(|pair| Some((pair[0].as_str()?, pair[1].as_str()?))).collect()
 }
 
-fn garbled() -> Unknown {
+pub fn garbled() -> Unknown {
     Unknown::new(UnknownKind::Garbled, "the answer is of another shape than its manual says")
 }
