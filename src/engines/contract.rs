@@ -91,7 +91,7 @@ pub enum Take {
 pub struct Busiest {
     /// The columns that name a thing; its labels.
     pub labels: &'static [&'static str],
-    /// The column whose growth says how busy a thing is.
+    /// The column whose growth says how busy a thing is; where it gives a gauge, its level.
     pub rank_by: &'static str,
     /// How many are series of their own. One that was among them stays until it is not among twice as many.
     pub keep: usize,

@@ -15,4 +15,5 @@ mod tune;
 mod mongodb_fake;
 mod mongodb;
 mod clickhouse;
+mod clickhouse_log;
 mod elasticsearch;
