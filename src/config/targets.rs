@@ -109,6 +109,7 @@ fn bare(name: &str, tenant: &str, engine: &dyn Engine, around: &Around<'_>) -> T
         insecure: false,
         interval: around.sample.interval,
         deadline: around.sample.deadline.min(around.sample.interval),
+        sessions_max: around.sample.sessions_max,
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),

@@ -115,6 +115,9 @@ pub struct Row {
     /// Capabilities that make the row exist at all; a server without one is not asked, and nothing is unknown. For what
     /// a kind of server has and another kind never will: `sentinel`, `cluster`.
     pub only: &'static [&'static str],
+    /// The label of the parts of a server, such as its databases, in each of which the row is read; its values are the
+    /// facts' `parts`. Empty: the row is read once.
+    pub each: &'static str,
     /// Capabilities probed at connect; one that is missing makes the row `unknown`.
     pub needs: &'static [&'static str],
     /// The least privileges that read it, as the server calls them, separated by `, `. Empty: any login.
@@ -135,6 +138,7 @@ impl Row {
         series_max: 0,
         when: &[],
         only: &[],
+        each: "",
         needs: &[],
         privilege: "",
         ask: Ask::Text(""),
@@ -173,12 +177,16 @@ pub struct Facts {
     /// `primary`, `replica`, `sentinel`, …; a change of it is an event.
     pub role: String,
     pub capabilities: BTreeSet<&'static str>,
+    /// The parts in which rows with `each` are read. When they change these rows are due.
+    pub parts: Vec<String>,
 }
 
 /// A bounded answer. No driver's type leaves its engine's folder.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Table(Table),
+    /// A table that lacks what some parts of the server should have brought, and why.
+    Partial(Table, Unknown),
     Text(String),
     Json(Value),
 }
@@ -256,7 +264,19 @@ pub trait Session: Send {
 
     /// Whether the connection is of no more use and must be replaced.
     fn is_broken(&self) -> bool;
+
+    /// The text of a statement by the id that its series have, without literals, at most `STATEMENT_CHARS_MAX` long.
+    /// `None`: the server knows no such statement now.
+    ///
+    /// # Errors
+    /// It cannot be read; and the default: this engine's statements have no texts.
+    fn statement<'a>(&'a mut self, _id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(async { Err(Fault::new("engine-02", "this kind of target has no texts of statements by id")) })
+    }
 }
+
+/// The most that is shown of a statement's text.
+pub const STATEMENT_CHARS_MAX: usize = 2000;
 
 /// A session that may change settings: opened for one action with the target's second login, closed after it.
 /// Only act holds one.
@@ -433,8 +453,12 @@ pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Em
     match (&row.take, answer) {
         (Take::Own(own), _) => own(answer, facts, emit),
         // Which are the busiest shows from one reading to the next: whoever reads again and again knows them.
-        (Take::Busiest(busiest), Answer::Table(table)) => take_columns(row.metrics, busiest.labels, table, emit),
-        (Take::Columns { labels }, Answer::Table(table)) => take_columns(row.metrics, labels, table, emit),
+        (Take::Busiest(busiest), Answer::Table(table) | Answer::Partial(table, _)) => {
+            take_columns(row.metrics, busiest.labels, table, emit)
+        }
+        (Take::Columns { labels }, Answer::Table(table) | Answer::Partial(table, _)) => {
+            take_columns(row.metrics, labels, table, emit)
+        }
         (Take::Paths, Answer::Json(document)) => {
             take_paths(row.metrics, &[], document, emit);
             Ok(())

@@ -41,3 +41,13 @@ pub struct Caller {
     /// For records: `socket:uid 0`, `token:ci-grafana`, `anonymous`.
     pub name: String,
 }
+
+/// The name of who comes by loopback without a token. Tokens' names begin with `token:`.
+pub const ANONYMOUS: &str = "anonymous";
+
+impl Caller {
+    /// Whether nobody knows who it is.
+    pub fn is_anonymous(&self) -> bool {
+        self.name == ANONYMOUS
+    }
+}

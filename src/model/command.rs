@@ -7,6 +7,17 @@ pub enum Command {
     EffectiveConfiguration,
     /// What policies may do and have done.
     Act(Order),
+    /// The text of a statement.
+    Statement(Wanted),
+}
+
+/// A statement of a target, by the id that its series have. The tenant is told where the target's name alone does not
+/// say which is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub target: String,
+    pub tenant: Option<String>,
+    pub id: String,
 }
 
 /// What is asked of act. Whoever asks sees and touches their own tenants' policies and changes only; a policy's tenant

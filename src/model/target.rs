@@ -65,6 +65,8 @@ pub struct Target {
     pub interval: Duration,
     /// The longest a cycle may take; at most the interval.
     pub deadline: Duration,
+    /// The most sessions that are kept with it.
+    pub sessions_max: usize,
     /// Value of the label `job`; empty for the engine's own default.
     pub job: String,
     /// Labels added to every series.

@@ -26,6 +26,7 @@ use crate::pipeline::judging::{Judging, Places, Word};
 use crate::pipeline::mirror::{FIGURES, Mirror};
 use crate::pipeline::own::Own;
 use crate::pipeline::serving::{self, Wires};
+use crate::pipeline::statements::Reader;
 use crate::pipeline::storing::{self, Storing};
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
@@ -99,6 +100,7 @@ struct Agent {
     sending: Handle<()>,
     changing: Handle<()>,
     acting: Arc<Acting>,
+    texts: Reader,
     _serving: Handle<()>,
 }
 
@@ -210,6 +212,7 @@ impl Agent {
             signals,
             stop,
             stored,
+            texts: Reader::default(),
         })
     }
 
@@ -307,6 +310,10 @@ impl Agent {
                 let _ = reply.send(Ok(serde_json::json!({ "text": self.effective }))); // they may have given up
             }
             Command::Act(order) => acting::order(&self.acting, order, caller, reply),
+            Command::Statement(wanted) => {
+                let targets: Vec<_> = self.sampler.targets().cloned().collect();
+                self.texts.answer(&targets, wanted, &caller, reply);
+            }
         }
     }
 

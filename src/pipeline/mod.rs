@@ -8,4 +8,5 @@ pub mod mirror;
 pub mod own;
 pub mod exporting;
 pub mod serving;
+pub mod statements;
 pub mod storing;

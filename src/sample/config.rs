@@ -23,12 +23,12 @@ pub const KEYS: &[Key] = &[
         "sessions_max",
         Kind::Whole { min: 1, max: 64 },
         "6",
-        "The most connections the agent keeps to one target.",
+        "The most connections the agent keeps to one target. Databases beyond them are visited in turn.",
     ),
     Key::new(
         "series_max_per_row",
         Kind::Whole { min: 1, max: 1_000_000 },
-        "2000",
+        "20000",
         "The most series that one row of a target's table may have. What comes beyond is dropped and counted.",
     ),
     Key::new(

@@ -69,6 +69,8 @@ pub struct Watched {
     collector_status: Vec<(usize, bool, Duration)>,
     /// All series ended with the last cycle: the next reading asks every row.
     after_down: bool,
+    /// The server has other parts than in the cycle before: what is read in each of them is asked.
+    has_other_parts: bool,
 }
 
 #[derive(Clone, Default)]
@@ -116,6 +118,7 @@ impl Watched {
             facts: Facts::default(),
             collector_status: Vec::new(),
             after_down: false,
+            has_other_parts: false,
             target,
         }
     }
@@ -201,10 +204,13 @@ impl Watched {
         let capacity = rows.len();
         let cycle_of_session = self.cycle_of_session + 1;
         let asks_all = self.after_down;
+        let parts = self.facts.parts.clone();
         let due = move |facts: &Facts, is_fresh: bool| {
             let cycle = if is_fresh || asks_all { 0 } else { cycle_of_session };
+            let has_other_parts = facts.parts != parts;
             let asks = |(at, row): &(usize, &'static Row)| {
-                is_due(row.every, *at, cycle) && row.exists(facts) && row.lacks(facts).is_none()
+                let is_due = is_due(row.every, *at, cycle) || has_other_parts && !row.each.is_empty();
+                is_due && row.exists(facts) && row.lacks(facts).is_none()
             };
             rows.iter().copied().enumerate().filter(asks).collect()
         };
@@ -229,6 +235,7 @@ impl Watched {
                     let _ = self.link.note(Ok(()), now); // nothing to tell of
                     let begins = self.link.is_fresh || std::mem::take(&mut self.after_down);
                     self.cycle_of_session = if begins { 0 } else { cycle_of_session };
+                    self.has_other_parts = facts.parts != self.facts.parts;
                     self.facts = facts;
                     self.between(now, &mut readings, points);
                 }
@@ -280,7 +287,7 @@ impl Watched {
                 readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
                 continue;
             }
-            if is_due(row.every, at, self.cycle_of_session) {
+            if is_due(row.every, at, self.cycle_of_session) || self.has_other_parts && !row.each.is_empty() {
                 continue;
             }
             match self.rows[at].read_at {
@@ -301,6 +308,10 @@ impl Watched {
         points: &mut Vec<(SeriesId, f64)>,
     ) -> RowReading {
         let row = self.table[at];
+        let lacking = match &answer {
+            Ok(Answer::Partial(_, unknown)) => Some(unknown.clone()),
+            _ => None,
+        };
         let result = match answer {
             Err(unknown) => {
                 self.ids.end_row(at, points);
@@ -311,7 +322,9 @@ impl Watched {
                 self.ids.read(at, points, |emit| {
                     // A row's own code sees whatever a server sends; its panic must cost that row alone.
                     let take = || match (&row.take, &answer) {
-                        (Take::Busiest(busiest), Answer::Table(table)) => top.read(busiest, row.metrics, table, emit),
+                        (Take::Busiest(busiest), Answer::Table(table) | Answer::Partial(table, _)) => {
+                            top.read(busiest, row.metrics, table, emit)
+                        }
                         _ => contract::take(row, &answer, facts, emit),
                     };
                     catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|panic| {
@@ -321,6 +334,8 @@ impl Watched {
             }
         };
         self.rows[at].read_at = result.is_ok().then_some(now);
+        // What the other parts brought stands.
+        let result = result.and_then(|()| lacking.map_or(Ok(()), Err));
         self.collector_status.retain(|(known, ..)| *known != at);
         self.collector_status.push((at, result.is_ok(), took));
         RowReading { row: RowId(u16::try_from(at).unwrap_or(u16::MAX)), name: row.name, took, result }

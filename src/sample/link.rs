@@ -252,10 +252,18 @@ async fn work(
             // Half of what is left: one slow row never takes the time of all that follow.
             let budget = if row.deadline.is_zero() { left / 2 } else { (left / 2).min(row.deadline) };
             let asked = session.ask(row, budget).await;
-            asked.map_err(|Unknown { kind, reason }| {
-                let granted = if kind == UnknownKind::Privilege { grant(row) } else { String::new() };
-                Unknown { kind, reason: access.conceal(&target.url.user, &reason) + &granted }
-            })
+            let conceal = |unknown: Unknown| Unknown {
+                reason: access.conceal(&target.url.user, &unknown.reason),
+                kind: unknown.kind,
+            };
+            match asked {
+                Ok(Answer::Partial(table, unknown)) => Ok(Answer::Partial(table, conceal(unknown))),
+                Err(unknown) if unknown.kind == UnknownKind::Privilege => {
+                    let Unknown { kind, reason } = conceal(unknown);
+                    Err(Unknown { kind, reason: reason + &grant(row) })
+                }
+                asked => asked.map_err(conceal),
+            }
         };
         let took = watch.elapsed().saturating_sub(began);
         let _ = reports.send(Report::Row { row: at, took, answer }).await;

@@ -68,7 +68,7 @@ fn status(fault: &Fault) -> StatusCode {
     match fault.code {
         BUSY => StatusCode::SERVICE_UNAVAILABLE,
         LATE => StatusCode::GATEWAY_TIMEOUT,
-        "act-40" | "act-42" => StatusCode::NOT_FOUND,
+        "act-40" | "act-42" | "agent-08" | "agent-09" => StatusCode::NOT_FOUND,
         _ => StatusCode::CONFLICT,
     }
 }

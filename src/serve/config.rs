@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::extract::{Extension, State};
 use axum::response::Response;
 
-use crate::model::caller::{Caller, Role};
+use crate::model::caller::{ANONYMOUS, Caller, Role};
 use crate::model::command::Command;
 use crate::model::schema::{Key, Kind, Table};
 use crate::model::scope::Scope;
@@ -132,7 +132,7 @@ impl Config {
 
     /// Who asks on loopback without a token.
     pub fn anonymous(&self) -> Caller {
-        Caller { scope: Scope::from_anonymous(&self.anonymous), role: Role::Viewer, name: "anonymous".to_string() }
+        Caller { scope: Scope::from_anonymous(&self.anonymous), role: Role::Viewer, name: ANONYMOUS.to_string() }
     }
 }
 

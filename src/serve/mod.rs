@@ -22,4 +22,5 @@ pub mod reply;
 pub mod metrics;
 pub mod health;
 pub mod query;
+pub mod statements;
 pub mod stream;

@@ -23,6 +23,7 @@ use crate::serve::policies;
 use crate::serve::query;
 use crate::serve::reply;
 use crate::serve::shared::Shared;
+use crate::serve::statements;
 use crate::serve::stream;
 
 /// What a caller must be.
@@ -32,6 +33,8 @@ pub enum Need {
     Open,
     /// A viewer: whoever has a token, and on loopback whoever asks. Sees no more than the caller's scope.
     Read,
+    /// A viewer who says who they are: for what people wrote, such as statements.
+    ReadKnown,
     /// An operator.
     Operate,
     /// An admin.
@@ -48,6 +51,7 @@ impl Need {
         match self {
             Need::Open => true,
             Need::Read => caller.role >= Role::Viewer,
+            Need::ReadKnown => caller.role >= Role::Viewer && !caller.is_anonymous(),
             Need::Operate => caller.role >= Role::Operator,
             Need::Administer => caller.role >= Role::Admin,
             Need::OperateAll => caller.role >= Role::Operator && caller.scope.tenants().is_none(),
@@ -60,6 +64,7 @@ impl Need {
         match self {
             Need::Open => "nothing",
             Need::Read => "the role viewer",
+            Need::ReadKnown => "the role viewer, by a token",
             Need::Operate => "the role operator",
             Need::Administer => "the role admin",
             Need::OperateAll => "the role operator of all tenants",
@@ -92,6 +97,7 @@ pub static ROUTES: &[Route] = &[
     Route { verb: Method::GET, path: "/api/v1/database/health/{tenant_id}", needs: Need::Read, handler: |verb| on(verb, health::tenant) },
     Route { verb: Method::GET, path: "/api/v1/query", needs: Need::Read, handler: |verb| on(verb, query::instant) },
     Route { verb: Method::GET, path: "/api/v1/query_range", needs: Need::Read, handler: |verb| on(verb, query::range) },
+    Route { verb: Method::GET, path: "/api/v1/statements", needs: Need::ReadKnown, handler: |verb| on(verb, statements::get) },
     Route { verb: Method::GET, path: "/api/v1/stream", needs: Need::Read, handler: |verb| on(verb, stream::upgrade) },
     Route { verb: Method::GET, path: "/api/v1/caller", needs: Need::Read, handler: |verb| on(verb, login::caller) },
     Route { verb: Method::GET, path: "/api/v1/tokens", needs: Need::Administer, handler: |verb| on(verb, administer::list) },

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::model::fault::Fault;
 use crate::sys::binding;
+use crate::sys::certificate;
 use crate::sys::net::Stream;
 
 /// Whose certificates are believed.
@@ -54,20 +55,31 @@ pub async fn secure(stream: Stream, wish: &Wish) -> Result<Stream, Fault> {
     secure_bound(stream, wish).await.map(|(secured, _)| secured)
 }
 
-/// Speaks TLS on a connected stream, and returns beside it the channel binding `tls-server-end-point`, which proves to
-/// a login that nobody sits in between. `None` where the server's certificate defines none.
+/// What the server's certificate says.
+pub struct Shown {
+    /// The channel binding `tls-server-end-point`, which proves to a login that nobody sits in between. `None` where the
+    /// certificate defines none.
+    pub end_point: Option<Vec<u8>>,
+    /// When it ends, in milliseconds since 1970.
+    pub expires_ms: Option<i64>,
+}
+
+/// Speaks TLS on a connected stream, and returns beside it what the server's certificate says.
 ///
 /// # Errors
 /// As `secure`.
-pub async fn secure_bound(stream: Stream, wish: &Wish) -> Result<(Stream, Option<Vec<u8>>), Fault> {
+pub async fn secure_bound(stream: Stream, wish: &Wish) -> Result<(Stream, Shown), Fault> {
     let config = client_config(wish)?;
     let name = ServerName::try_from(wish.server_name.clone())
         .map_err(|_| Fault::new("tls-01", format!("'{}' is not a name a certificate can be for", wish.server_name)))?;
     let (inner, meter) = stream.into_parts();
     let secured = TlsConnector::from(config).connect(name, inner).await.map_err(|error| failed(wish, &error))?;
     let certificate = secured.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let end_point = certificate.and_then(|certificate| binding::server_end_point(certificate));
-    Ok((Stream::from_parts(Box::new(secured), meter), end_point))
+    let shown = Shown {
+        end_point: certificate.and_then(|certificate| binding::server_end_point(certificate)),
+        expires_ms: certificate.and_then(|certificate| certificate::expires_ms(certificate)),
+    };
+    Ok((Stream::from_parts(Box::new(secured), meter), shown))
 }
 
 /// The rustls configuration for a wish, for libraries that do the handshake themselves.

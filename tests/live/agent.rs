@@ -186,7 +186,7 @@ impl Agent {
         series.iter().flat_map(|one| one["values"].as_array().into_iter().flatten().map(number)).collect()
     }
 
-    fn ask(&self, expression: &str) -> Vec<Value> {
+    pub fn ask(&self, expression: &str) -> Vec<Value> {
         let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let answer = self.json(&format!("/api/v1/query?query={encoded}"));
         answer["data"]["result"].as_array().cloned().unwrap_or_default()

@@ -29,6 +29,10 @@ mod durability;
 mod clock;
 #[allow(dead_code)]
 mod single;
+mod watching;
+mod databases;
+mod versions;
+mod truth_postgresql;
 mod set;
 mod set_redis;
 mod act;

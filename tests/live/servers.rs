@@ -65,6 +65,7 @@ pub fn target(word: &str, url: Url, password: &str) -> Target {
         insecure: false,
         interval: Duration::from_secs(5),
         deadline: Duration::from_secs(5),
+        sessions_max: 6,
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
@@ -98,6 +99,7 @@ pub async fn read_all(engine: &dyn Engine, session: &mut dyn Session) -> Reading
         let points = match row.lacks(&facts) {
             Some(unknown) => Err(unknown),
             None => match session.ask(row, Duration::from_secs(5)).await {
+                Ok(Answer::Partial(_, unknown)) => Err(unknown),
                 Ok(answer) => {
                     record(engine.word(), &facts, row, &answer);
                     Points::of(row, &answer, &facts)

@@ -96,6 +96,19 @@ impl Postgresql {
         server
     }
 
+    /// A standby of this server, which streams from it.
+    pub fn standby(&self, arguments: &[&str]) -> Postgresql {
+        let user = servers().value("WW_PG_OS_USER").to_string();
+        let folder = folder_of(&user);
+        let mut copy = as_user(&user, &self.programs.join("pg_basebackup"));
+        copy.args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-U", "postgres", "-p", &self.port.to_string()]);
+        done(copy.arg("-h").arg(&self.folder).arg("-D").arg(folder.join("data")));
+        let (port, programs) = (free_port(), self.programs.clone());
+        let mut standby = Postgresql { version: self.version, port, folder, programs, child: None };
+        standby.start(arguments);
+        standby
+    }
+
     pub fn start(&mut self, arguments: &[&str]) {
         let user = servers().value("WW_PG_OS_USER").to_string();
         let log = fs::File::options().create(true).append(true).open(self.folder.join("log")).expect("a log");
@@ -122,8 +135,17 @@ impl Postgresql {
     }
 
     pub fn try_psql(&self, sql: &str) -> Result<String, String> {
+        self.try_psql_in("postgres", sql)
+    }
+
+    /// As the superuser, in a database.
+    pub fn psql_in(&self, database: &str, sql: &str) -> String {
+        self.try_psql_in(database, sql).unwrap_or_else(|error| panic!("{database}: {sql}: {error}"))
+    }
+
+    pub fn try_psql_in(&self, database: &str, sql: &str) -> Result<String, String> {
         let output = Command::new(servers().value("WW_PSQL"))
-            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres"])
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database])
             .args(["-h", &self.folder.display().to_string(), "-p", &self.port.to_string(), "-c", sql])
             .stdin(Stdio::null())
             .output()
@@ -166,6 +188,16 @@ impl Postgresql {
         self.psql(&format!("ALTER ROLE {LOGIN} PASSWORD '{PASSWORD}'"));
     }
 
+    /// The target, with the login that watches made as the engine's own script does it.
+    pub fn watched(&self) -> Target {
+        let script = engine("postgresql").grants("watchward", Some((self.version, 0)), "");
+        self.script(&script);
+        self.psql(&format!("ALTER ROLE watchward PASSWORD '{PASSWORD}'"));
+        let mut target = self.target();
+        target.url.user = "watchward".to_string();
+        target
+    }
+
     /// The target with the login for actions as its user.
     pub fn target(&self) -> Target {
         let url = Url {
@@ -185,6 +217,45 @@ impl Drop for Postgresql {
         if !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.folder);
         }
+    }
+}
+
+/// PgBouncer before a server, in transaction mode.
+pub struct Pooler {
+    pub port: u16,
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Pooler {
+    pub fn begin(server: &Postgresql, login: &str) -> Pooler {
+        let user = servers().value("WW_PG_OS_USER").to_string();
+        let (folder, port) = (folder_of(&user), free_port());
+        let file = |name: &str| folder.join(name).display().to_string();
+        fs::write(file("users"), format!("\"{login}\" \"{PASSWORD}\"\n")).expect("users");
+        let text = format!(
+            "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = transaction\n\
+             stats_users = {login}\ndefault_pool_size = 2\nlogfile = {}\n",
+            server.port,
+            file("users"),
+            file("log")
+        );
+        fs::write(file("pgbouncer.ini"), text).expect("its configuration");
+        let mut program = as_user(&user, Path::new(servers().value("WW_PGBOUNCER")));
+        let child = program.arg("-q").arg(file("pgbouncer.ini")).stdin(Stdio::null()).spawn().expect("it starts");
+        wait("PgBouncer listens", Duration::from_secs(30), || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Pooler { port, folder, child }
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

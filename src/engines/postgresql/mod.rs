@@ -15,7 +15,7 @@ use crate::model::target::Target;
 
 static UP: Metric = Metric::gauge("pg_up", "1 if the server answered in the last cycle, else 0.");
 
-/// PostgreSQL 13 and newer, and what speaks its protocol: RDS, Aurora, Cloud SQL, Azure; also behind PgBouncer.
+/// PostgreSQL 12 and newer, and what speaks its protocol: RDS, Aurora, Cloud SQL, Azure; also behind PgBouncer.
 pub struct Postgresql;
 
 static CARD: Card = Card {
@@ -24,7 +24,7 @@ static CARD: Card = Card {
     schemes: &["postgres", "postgresql"],
     default_port: 5432,
     up: &UP,
-    oldest: (13, 0),
+    oldest: (12, 0),
     kinds: &[],
     prefix: "pg",
     rows: monitor::ROWS,

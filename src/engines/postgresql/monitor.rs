@@ -1,11 +1,14 @@
 //! The table of what is read. Names, labels and types are postgres_exporter's; what it lacks is added under the same prefix.
 
+mod detail;
 mod metrics;
+pub mod objects;
+pub mod pool;
 mod settings;
+mod statements;
 
 use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, take_columns};
 use crate::engines::postgresql::monitor::metrics as m;
-use crate::engines::postgresql::session::SPLIT_BLOCK_TIMES;
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 
@@ -13,6 +16,12 @@ const MONITOR: &str = "pg_monitor";
 
 /// Rows that would be silently incomplete without the role: other people's sessions show no state, standbys no position.
 const AS_MONITOR: &[&str] = &["pg_monitor"];
+
+/// Every version of the server that is watched, and not PgBouncer's console, whose versions begin with 1.
+const SINCE_12: &[When] = &[When::since((12, 0))];
+
+/// Asked of the connection, and not of the server: how long the certificate lasts that it showed us.
+pub const CERTIFICATE: &str = "certificate";
 
 /// Where the WAL is: written on a primary, received on a standby; replayed on one that is fed from an archive.
 macro_rules! wal_position {
@@ -26,6 +35,7 @@ macro_rules! wal_position {
 pub static ROWS: &[Row] = &[
     Row {
         name: "postmaster",
+        when: SINCE_12,
         ask: Ask::Text("SELECT extract(epoch FROM pg_postmaster_start_time()) AS start_time"),
         take: Take::Columns { labels: &[] },
         metrics: m::POSTMASTER,
@@ -33,6 +43,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "static",
+        when: SINCE_12,
         every: 20,
         ask: Ask::Text(
             "SELECT version() AS version, substring(version() FROM '[0-9]+[.0-9]*') AS short_version, 1 AS present",
@@ -43,6 +54,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "settings",
+        when: SINCE_12,
         every: 20,
         ask: Ask::Text(settings::ASK),
         take: Take::Own(settings::take),
@@ -51,6 +63,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "stat_activity",
+        when: SINCE_12,
         needs: AS_MONITOR,
         privilege: MONITOR,
         ask: Ask::Text(ACTIVITY),
@@ -70,6 +83,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "stat_database",
+        when: SINCE_12,
         ask: Ask::Own(stat_database),
         take: Take::Columns { labels: &["datid", "datname"] },
         metrics: m::DATABASE,
@@ -77,6 +91,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "stat_database_conflicts",
+        when: SINCE_12,
         ask: Ask::Text(
             "SELECT datid, datname, confl_tablespace, confl_lock, confl_snapshot, confl_bufferpin, confl_deadlock \
              FROM pg_stat_database_conflicts",
@@ -87,6 +102,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "locks",
+        when: SINCE_12,
         ask: Ask::Text(
             "SELECT d.datname, m.mode, count(l.mode) AS count FROM pg_database d CROSS JOIN (VALUES \
              ('accesssharelock'), ('rowsharelock'), ('rowexclusivelock'), ('shareupdateexclusivelock'), ('sharelock'), \
@@ -99,6 +115,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "blocked",
+        when: SINCE_12,
         ask: Ask::Own(blocked),
         take: Take::Columns { labels: &[] },
         metrics: m::BLOCKED,
@@ -106,6 +123,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "replication",
+        when: SINCE_12,
         needs: AS_MONITOR,
         privilege: MONITOR,
         ask: Ask::Text(REPLICATION),
@@ -115,6 +133,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "stat_replication",
+        when: SINCE_12,
         needs: AS_MONITOR,
         privilege: MONITOR,
         ask: Ask::Text(concat!(
@@ -133,21 +152,15 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "replication_slots",
-        ask: Ask::Text(concat!(
-            "SELECT slot_name, slot_type, database, active, pg_wal_lsn_diff(",
-            wal_position!(),
-            ", restart_lsn) AS behind, pg_wal_lsn_diff(",
-            wal_position!(),
-            ", '0/0') AS position, CASE WHEN active THEN coalesce(confirmed_flush_lsn, '0/0') - '0/0' END AS confirmed, \
-             safe_wal_size, wal_status, CASE WHEN wal_status IS NOT NULL THEN 1 END AS has_status \
-             FROM pg_replication_slots",
-        )),
+        when: SINCE_12,
+        ask: Ask::Own(replication_slots),
         take: Take::Own(slots),
         metrics: m::SLOTS,
         ..Row::DEFAULT
     },
     Row {
         name: "stat_archiver",
+        when: SINCE_12,
         ask: Ask::Text(
             "SELECT archived_count, failed_count, extract(epoch FROM now() - last_archived_time) AS last_archive_age \
              FROM pg_stat_archiver",
@@ -158,7 +171,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "stat_bgwriter",
-        when: &[When::before((17, 0))],
+        when: &[When { flavour: "", from: (12, 0), below: (17, 0) }],
         ask: Ask::Text(WRITERS_BEFORE_17),
         take: Take::Columns { labels: &[] },
         metrics: m::WRITERS,
@@ -174,6 +187,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "database_wraparound",
+        when: SINCE_12,
         every: 4,
         ask: Ask::Text(
             "SELECT datname, age(datfrozenxid) AS xid_age, mxid_age(datminmxid) AS mxid_age \
@@ -185,6 +199,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "xmin_horizon",
+        when: SINCE_12,
         every: 4,
         needs: AS_MONITOR,
         privilege: MONITOR,
@@ -195,6 +210,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "prepared_xacts",
+        when: SINCE_12,
         every: 4,
         ask: Ask::Text(
             "SELECT coalesce(max(extract(epoch FROM now() - prepared)), 0) AS oldest_age FROM pg_prepared_xacts",
@@ -205,6 +221,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "wal",
+        when: SINCE_12,
         every: 4,
         needs: AS_MONITOR,
         privilege: MONITOR,
@@ -218,25 +235,8 @@ pub static ROWS: &[Row] = &[
         ..Row::DEFAULT
     },
     Row {
-        name: "stat_user_tables",
-        every: 8,
-        ask: Ask::Text(USER_TABLES),
-        take: Take::Columns { labels: &["datname", "schemaname", "relname"] },
-        metrics: m::USER_TABLES,
-        ..Row::DEFAULT
-    },
-    Row {
-        name: "stat_statements",
-        every: 4,
-        needs: &["pg_monitor", "pg_stat_statements"],
-        privilege: MONITOR,
-        ask: Ask::Own(statements),
-        take: Take::Columns { labels: &["user", "datname", "queryid"] },
-        metrics: m::STATEMENTS,
-        ..Row::DEFAULT
-    },
-    Row {
         name: "database",
+        when: SINCE_12,
         every: 20,
         needs: AS_MONITOR,
         privilege: MONITOR,
@@ -247,6 +247,81 @@ pub static ROWS: &[Row] = &[
         metrics: m::DATABASE_SIZE,
         ..Row::DEFAULT
     },
+    Row {
+        name: "transaction_ids",
+        when: SINCE_12,
+        // Unlike txid_current() it takes no id itself, and it works on a standby.
+        ask: Ask::Text("SELECT txid_snapshot_xmax(txid_current_snapshot()) AS next"),
+        take: Take::Columns { labels: &[] },
+        metrics: m::TRANSACTION_IDS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "long_running_transactions",
+        when: SINCE_12,
+        needs: AS_MONITOR,
+        privilege: MONITOR,
+        ask: Ask::Text(
+            "SELECT count(*) AS transactions, \
+                    coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) AS oldest, \
+                    coalesce(max(extract(epoch FROM clock_timestamp() - state_change)) \
+                             FILTER (WHERE state LIKE 'idle in transaction%'), 0) AS idle \
+             FROM pg_stat_activity WHERE xact_start IS NOT NULL AND state IS DISTINCT FROM 'idle' \
+                  AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+        ),
+        take: Take::Columns { labels: &[] },
+        metrics: m::LONG_RUNNING,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "stat_wal",
+        when: &[When::since((14, 0))],
+        every: 2,
+        ask: Ask::Own(stat_wal),
+        take: Take::Columns { labels: &[] },
+        metrics: m::WAL_WRITTEN,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "stat_ssl",
+        every: 20,
+        when: &[When { flavour: "", from: (12, 0), below: (14, 0) }],
+        needs: AS_MONITOR,
+        privilege: MONITOR,
+        ask: Ask::Text("SELECT count(*) FILTER (WHERE compression) AS compressed FROM pg_stat_ssl"),
+        take: Take::Columns { labels: &[] },
+        metrics: m::SSL,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "certificate",
+        every: 20,
+        optional: true,
+        ask: Ask::Text(CERTIFICATE),
+        take: Take::Columns { labels: &[] },
+        metrics: m::CERTIFICATE,
+        ..Row::DEFAULT
+    },
+    objects::TABLES,
+    statements::STATEMENTS,
+    objects::TABLES_IO,
+    objects::INDEXES,
+    objects::INVALID_INDEXES,
+    objects::SEQUENCES,
+    objects::FUNCTIONS,
+    objects::BLOAT,
+    detail::LOCK_TREE,
+    detail::AUTOVACUUM,
+    detail::PROGRESS_VACUUM,
+    detail::PROGRESS_CREATE_INDEX,
+    detail::PROGRESS_ANALYZE,
+    detail::IO,
+    detail::SLRU,
+    detail::BUFFERCACHE,
+    pool::POOLS,
+    pool::DATABASES,
+    pool::STATS,
+    pool::LISTS,
 ];
 
 /// Each state of each database, so that a state that nobody is in reads 0; and who waits for what in those that are.
@@ -335,36 +410,38 @@ const HORIZON: &str = "\
         UNION ALL SELECT 'prepared', age(transaction) FROM pg_prepared_xacts \
         UNION ALL VALUES ('session', 0), ('standby', 0), ('slot', 0), ('prepared', 0)) h GROUP BY holder";
 
-/// The hundred largest tables of the database we are in. A table that is being rewritten or altered is listed without
-/// its size, for that would have to wait for it.
-const USER_TABLES: &str = "\
-    SELECT current_database() AS datname, t.*, CASE WHEN free THEN pg_indexes_size(relid) END AS index_size, \
-           CASE WHEN free THEN pg_table_size(relid) END AS table_size \
-    FROM (SELECT relid, schemaname, relname, seq_scan, seq_tup_read, coalesce(idx_scan, 0) AS idx_scan, \
-                 coalesce(idx_tup_fetch, 0) AS idx_tup_fetch, n_tup_ins, n_tup_upd, n_tup_del, n_tup_hot_upd, \
-                 n_live_tup, n_dead_tup, n_mod_since_analyze, vacuum_count, autovacuum_count, analyze_count, \
-                 autoanalyze_count, coalesce(extract(epoch FROM last_vacuum), 0) AS last_vacuum, \
-                 coalesce(extract(epoch FROM last_autovacuum), 0) AS last_autovacuum, \
-                 coalesce(extract(epoch FROM last_analyze), 0) AS last_analyze, \
-                 coalesce(extract(epoch FROM last_autoanalyze), 0) AS last_autoanalyze, \
-                 NOT EXISTS (SELECT FROM pg_locks l WHERE l.relation = relid AND l.mode = 'AccessExclusiveLock' \
-                             AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS free \
-          FROM pg_stat_user_tables ORDER BY n_live_tup + n_dead_tup DESC, relid LIMIT 100) t";
-
-/// The fifty statements that took the most time, without their texts, which would be read from disk. A statement run
-/// both by itself and inside functions has two entries; they are one series.
-fn statements(facts: &Facts) -> String {
-    let (read, write) = if facts.capabilities.contains(SPLIT_BLOCK_TIMES) {
-        ("shared_blk_read_time", "shared_blk_write_time")
+/// 14 began to count. 18 has what is written and flushed in pg_stat_io, in milliseconds as before.
+fn stat_wal(facts: &Facts) -> String {
+    let (columns, from) = if facts.version >= (18, 0) {
+        (
+            "io.writes, io.syncs, io.write_time, io.sync_time",
+            "pg_stat_wal w, (SELECT sum(writes) AS writes, sum(fsyncs) AS syncs, sum(write_time) / 1000 AS write_time, \
+             sum(fsync_time) / 1000 AS sync_time FROM pg_stat_io WHERE object = 'wal') io",
+        )
     } else {
-        ("blk_read_time", "blk_write_time")
+        let columns = "wal_write AS writes, wal_sync AS syncs, wal_write_time / 1000 AS write_time, \
+                       wal_sync_time / 1000 AS sync_time";
+        (columns, "pg_stat_wal")
     };
     format!(
-        "SELECT pg_get_userbyid(s.userid) AS user, d.datname, s.queryid, s.calls, s.seconds, s.rows, s.read, s.write \
-         FROM (SELECT userid, dbid, queryid, sum(calls) AS calls, sum(total_exec_time) / 1000 AS seconds, \
-                      sum(rows) AS rows, sum({read}) / 1000 AS read, sum({write}) / 1000 AS write \
-               FROM pg_stat_statements(false) WHERE queryid IS NOT NULL GROUP BY userid, dbid, queryid \
-               ORDER BY seconds DESC LIMIT 50) s JOIN pg_database d ON d.oid = s.dbid"
+        "SELECT wal_records AS records, wal_fpi AS fpi, wal_bytes AS bytes, wal_buffers_full AS buffers_full, {columns} \
+         FROM {from}"
+    )
+}
+
+/// 13 began to say what a slot may still keep.
+fn replication_slots(facts: &Facts) -> String {
+    let status = if facts.version >= (13, 0) {
+        "safe_wal_size, wal_status, CASE WHEN wal_status IS NOT NULL THEN 1 END AS has_status"
+    } else {
+        "NULL AS safe_wal_size, NULL AS wal_status, NULL AS has_status"
+    };
+    const POSITION: &str = wal_position!();
+    format!(
+        "SELECT slot_name, slot_type, database, active, pg_wal_lsn_diff({POSITION}, restart_lsn) AS behind, \
+                pg_wal_lsn_diff({POSITION}, '0/0') AS position, \
+                CASE WHEN active THEN coalesce(confirmed_flush_lsn, '0/0') - '0/0' END AS confirmed, {status} \
+         FROM pg_replication_slots"
     )
 }
 

@@ -1,7 +1,11 @@
 //! A session: connects, logs in, probes, asks. One connection, one question at a time, read-only by every transaction.
 
+pub mod databases;
 pub mod refusal;
+pub mod server;
+pub mod statement;
 pub mod tls;
+pub mod yielding;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -16,11 +20,16 @@ use tokio_postgres::config::ChannelBinding;
 use tokio_postgres::{Client, Config, Error, SimpleQueryMessage};
 
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Engine, Facts, Row, SESSION_NAME, Session, Table, Task,
+    ANSWER_BYTES_MAX, Access, Ask, Engine, Facts, Row, SESSION_NAME, STATEMENT_CHARS_MAX, Session, Table,
 };
+use crate::engines::postgresql::monitor::objects::READ_ALL_DATA;
+use crate::engines::postgresql::monitor::{CERTIFICATE, pool};
+use crate::engines::postgresql::session::databases::Listed;
+use crate::engines::postgresql::session::server::Server;
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
+use crate::sys::clock::system_ms;
 use crate::sys::net::{Address, Meter, dial};
 use crate::sys::task;
 
@@ -31,13 +40,19 @@ const LOCK_WAIT_MAX: Duration = Duration::from_millis(500);
 /// The longest that a connection takes to end.
 const FAREWELL_MAX: Duration = Duration::from_secs(1);
 
+/// How much of a statement's text is read. Comments and literals are taken out of it, so it is more than is shown.
+const TEXT_CHARS_MAX: usize = 20_000;
+
 /// What a server says of itself, in one row.
 const PROBE: &str = "\
     SELECT current_setting('server_version_num') AS version, current_setting('server_version') AS version_text, \
            pg_is_in_recovery() AS is_replica, pg_has_role('pg_monitor', 'USAGE') AS pg_monitor, \
+           (SELECT bool_or(pg_has_role(oid, 'USAGE')) FROM pg_roles WHERE rolname = 'pg_read_all_data') AS reads_all, \
            (SELECT string_agg(extname || ' ' || extversion, ',') FROM pg_extension) AS extensions, \
            (SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname IN \
-            ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser')) AS service";
+            ('rds_superuser', 'cloudsqlsuperuser', 'azure_pg_admin', 'alloydbsuperuser')) AS service, \
+           (SELECT json_agg(json_build_array(oid::int8, datname, has_database_privilege(oid, 'CONNECT')) ORDER BY oid) \
+            FROM pg_database WHERE datallowconn AND NOT datistemplate) AS databases";
 
 /// Roles that only a managed service has, and its flavour.
 const SERVICES: &[(&str, &str)] = &[
@@ -49,22 +64,37 @@ const SERVICES: &[(&str, &str)] = &[
 
 /// Capabilities that come with an extension, from a version of it on.
 const EXTENSIONS: &[(&str, &str, (u32, u32))] = &[
-    ("pg_stat_statements", "pg_stat_statements", (1, 8)),
+    ("pg_stat_statements", "pg_stat_statements", (1, 6)),
+    (EXEC_TIMES, "pg_stat_statements", (1, 8)),
     (SPLIT_BLOCK_TIMES, "pg_stat_statements", (1, 11)),
     ("hypopg", "hypopg", (1, 0)),
     ("pgaudit", "pgaudit", (1, 0)),
     ("pgstattuple", "pgstattuple", (1, 0)),
     ("pg_buffercache", "pg_buffercache", (1, 0)),
+    (BUFFER_SUMMARY, "pg_buffercache", (1, 4)),
 ];
+
+/// pg_stat_statements tells the times of planning and of executing apart, under new names. What counts is the version
+/// of the extension, which an upgrade of the server leaves as it was.
+pub const EXEC_TIMES: &str = "pg_stat_statements 1.8";
+
+/// pg_buffercache counts without listing every buffer.
+pub const BUFFER_SUMMARY: &str = "pg_buffercache 1.4";
 
 /// pg_stat_statements tells shared and local block times apart, under new names.
 pub const SPLIT_BLOCK_TIMES: &str = "pg_stat_statements 1.11";
 
 /// A connection that has logged in.
 pub struct Open {
-    client: Client,
+    client: Arc<Client>,
     meter: Meter,
     facts: Facts,
+    /// The one that was entered.
+    database: String,
+    /// All that the server has.
+    listed: Vec<Listed>,
+    /// When the certificate ends that the server showed us.
+    certificate_expires_ms: Option<i64>,
     /// For faults: where and as whom.
     door: String,
     user: String,
@@ -82,7 +112,7 @@ pub struct Open {
 /// `postgresql-01`: the target is remote, its TLS proves nothing, and it is not `insecure`. Otherwise what the network,
 /// TLS or the server said; see `refusal`.
 pub async fn connect(engine: &dyn Engine, target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
-    Ok(Box::new(open(engine, target, access).await?))
+    Ok(Box::new(Server::new(open(engine, target, access).await?, target, access)))
 }
 
 /// Connects, logs in, and learns what the server is.
@@ -115,7 +145,9 @@ pub async fn open(engine: &dyn Engine, target: &Target, access: &Access) -> Resu
     }
     let stream = dial(&address, ANSWER_BYTES_MAX).await?;
     let meter = stream.meter();
-    let connected = config.connect_raw(stream, tls::Tls(encryption.wish)).await;
+    let expires_ms = Arc::new(OnceLock::new());
+    let connected =
+        config.connect_raw(stream, tls::Tls { wish: encryption.wish, expires_ms: expires_ms.clone() }).await;
     let (client, connection) = connected.map_err(|error| refusal::fault(&door, user, &error))?;
     let last_word = Arc::new(OnceLock::new());
     let heard = last_word.clone();
@@ -137,9 +169,12 @@ pub async fn open(engine: &dyn Engine, target: &Target, access: &Access) -> Resu
     })
     .detach();
     let mut open = Open {
-        client,
+        client: Arc::new(client),
         meter,
         facts: Facts::default(),
+        database: database.to_string(),
+        listed: Vec::new(),
+        certificate_expires_ms: expires_ms.get().copied(),
         door,
         user: user.to_string(),
         deadline: target.deadline,
@@ -157,31 +192,6 @@ fn address(host: &str, port: u16) -> Address {
         file if file.starts_with('/') && file.contains("/.s.PGSQL.") => Address::Unix(PathBuf::from(file)),
         folder if folder.starts_with('/') => Address::Unix(PathBuf::from(format!("{folder}/.s.PGSQL.{port}"))),
         host => Address::Tcp { host: host.to_string(), port },
-    }
-}
-
-impl Session for Open {
-    fn facts(&self) -> &Facts {
-        &self.facts
-    }
-
-    fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
-        Box::pin(self.learn())
-    }
-
-    fn ask<'a>(&'a mut self, row: &'a Row, budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
-        let question = match row.ask {
-            Ask::Text(text) => Cow::Borrowed(text),
-            Ask::Own(own) => Cow::Owned(own(&self.facts)),
-        };
-        Box::pin(async move {
-            let table = self.run(&question, budget).await;
-            table.map(Answer::Table).map_err(|error| refusal::unknown(self.reason(&error), self.meter.is_exhausted()))
-        })
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken || self.client.is_closed()
     }
 }
 
@@ -237,13 +247,103 @@ impl Open {
         Err(unheard(reason))
     }
 
+    /// The text of a statement by its queryid, as pg_stat_statements of this database has it.
+    async fn statement(&mut self, id: &str) -> Result<Option<String>, Fault> {
+        let id: i64 = id.parse().map_err(|_| {
+            Fault::new("postgresql-34", format!("'{id}' is no id of a statement"))
+                .hint("It is a whole number: the label queryid of the statement's series.")
+        })?;
+        if !self.facts.capabilities.contains("pg_stat_statements") {
+            let what = format!("the database {} has no pg_stat_statements", self.database);
+            return Err(Fault::new("postgresql-35", what).hint("CREATE EXTENSION pg_stat_statements there."));
+        }
+        let question =
+            format!("SELECT left(query, {TEXT_CHARS_MAX}) FROM pg_stat_statements(true) WHERE queryid = {id} LIMIT 1");
+        let table = self.run(&question, self.deadline).await;
+        let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;
+        let text = table.rows.first().and_then(|row| row.first()?.as_deref());
+        if text == Some("<insufficient privilege>") {
+            return Err(Fault::new("postgresql-36", "the agent's login may not read other people's statements")
+                .hint("GRANT pg_monitor TO it; `watchward grants` prints the whole script."));
+        }
+        Ok(text.map(|text| statement::normalised(text, STATEMENT_CHARS_MAX)))
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken || self.client.is_closed()
+    }
+
+    /// Asks a row here.
+    async fn table(&mut self, row: &Row, budget: Duration) -> Result<Table, Unknown> {
+        let question = match row.ask {
+            Ask::Text(text) => Cow::Borrowed(text),
+            Ask::Own(own) => Cow::Owned(own(&self.facts)),
+        };
+        if question == CERTIFICATE {
+            return self.certificate();
+        }
+        let table = self.run(&question, budget).await;
+        let unknown = |error| refusal::unknown(self.reason(&error), self.meter.is_exhausted());
+        table.map_err(unknown).map_err(|Unknown { kind, reason }| {
+            // A service refuses what its own role has, too: what no grant can mend is no matter of privilege.
+            let is_kept_back =
+                kind == UnknownKind::Privilege && self.is_of_service() && row.lacks(&self.facts).is_none();
+            let kind = if is_kept_back { UnknownKind::NotHere } else { kind };
+            Unknown { kind, reason }
+        })
+    }
+
+    fn is_of_service(&self) -> bool {
+        SERVICES.iter().any(|(_, flavour)| *flavour == self.facts.flavour)
+    }
+
+    /// How long the certificate lasts that the server showed us.
+    fn certificate(&self) -> Result<Table, Unknown> {
+        let expires_ms = self.certificate_expires_ms.ok_or_else(|| {
+            Unknown::new(
+                UnknownKind::NotHere,
+                "the connection has no TLS, or its certificate does not say when it ends",
+            )
+        })?;
+        let left_ms = expires_ms - system_ms();
+        let cells = vec![Some(format!("{}", left_ms / 1000))];
+        Ok(Table { columns: vec!["left".to_string()], rows: vec![cells] })
+    }
+
     async fn learn(&mut self) -> Result<(), Fault> {
+        if self.is_console() {
+            return self.learn_of_console().await;
+        }
         let table = self.run(PROBE, self.deadline).await;
         let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;
-        self.facts = facts(&table).map_err(|unknown| {
+        let at = table.column("databases").ok();
+        let json = at.and_then(|at| table.rows.first()?.get(at)?.as_deref());
+        self.listed = json.map(databases::listed).unwrap_or_default();
+        let parts = std::mem::take(&mut self.facts.parts);
+        let learnt = facts(&table).map(|facts| Facts { parts, ..facts });
+        self.facts = learnt.map_err(|unknown| {
             Fault::new("postgresql-13", format!("{} does not say what it is: {}", self.door, unknown.reason))
                 .hint("Is it PostgreSQL that listens there, in version 10 or newer?")
         })?;
+        Ok(())
+    }
+
+    /// Whether this is PgBouncer's console: it knows no SQL, but commands of its own.
+    fn is_console(&self) -> bool {
+        self.database == pool::FLAVOUR
+    }
+
+    async fn learn_of_console(&mut self) -> Result<(), Fault> {
+        let table = self.run("SHOW VERSION", self.deadline).await;
+        let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;
+        let text = table.rows.first().and_then(|row| row.first().cloned().flatten()).unwrap_or_default();
+        self.facts = Facts {
+            version: two_numbers(text.trim_start_matches(|c: char| !c.is_ascii_digit())),
+            version_text: text,
+            flavour: pool::FLAVOUR.to_string(),
+            role: "pooler".to_string(),
+            ..Facts::default()
+        };
         Ok(())
     }
 
@@ -255,6 +355,9 @@ impl Open {
     /// Runs one question. After an error the transaction is ended, so that a failed row costs one row.
     async fn run(&mut self, question: &str, budget: Duration) -> Result<Table, Error> {
         self.meter.renew();
+        if self.is_console() {
+            return collect(&self.client, question).await;
+        }
         let result = collect(&self.client, &batch(question, budget)).await;
         if result.is_err() && !self.client.is_closed() {
             self.meter.renew();
@@ -316,6 +419,9 @@ pub fn facts(probe: &Table) -> Result<Facts, Unknown> {
     }
     if cell("pg_monitor")? == "t" {
         facts.capabilities.insert("pg_monitor");
+    }
+    if cell("reads_all")? == "t" {
+        facts.capabilities.insert(READ_ALL_DATA);
     }
     let extensions = cell("extensions")?;
     for (name, version) in extensions.split(',').filter_map(|extension| extension.split_once(' ')) {

@@ -284,6 +284,7 @@ pub fn target(name: &str) -> Target {
         insecure: false,
         interval: Duration::from_secs(15),
         deadline: Duration::from_secs(10),
+        sessions_max: 6,
         job: String::new(),
         labels: BTreeMap::new(),
         root: "/".into(),

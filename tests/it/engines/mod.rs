@@ -17,3 +17,5 @@ mod mongodb;
 mod clickhouse;
 mod clickhouse_log;
 mod elasticsearch;
+mod postgresql_databases;
+mod postgresql_statement;

@@ -70,7 +70,7 @@ pub fn to_fixture(answer: &Answer) -> String {
     };
     let is_path = |line: &&str| !line.starts_with("executable:") && !line.starts_with("config_file:");
     match answer {
-        Answer::Table(table) => {
+        Answer::Table(table) | Answer::Partial(table, _) => {
             let rows = table.rows.iter().map(|row| json!(row)).collect();
             format!("{{\n  \"columns\": {},\n  \"rows\": {}\n}}\n", json!(table.columns), lines(rows))
         }

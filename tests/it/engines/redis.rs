@@ -223,6 +223,7 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
         insecure: false,
         interval: std::time::Duration::from_secs(5),
         deadline: std::time::Duration::from_secs(5),
+        sessions_max: 6,
         job: String::new(),
         labels: [].into(),
         root: "/".into(),

@@ -19,6 +19,7 @@ pub fn target(word: &str, scheme: &str, port: u16) -> Target {
         insecure: false,
         interval: Duration::from_secs(5),
         deadline: Duration::from_secs(5),
+        sessions_max: 6,
         job: String::new(),
         labels: [].into(),
         root: "/".into(),

@@ -31,6 +31,7 @@ static ROWS: [Row; 4] = [
     Row {
         name: "slow",
         every: 3,
+        each: "db",
         take: Take::Columns { labels: &["db"] },
         metrics: &[Metric::gauge("slow", "").from("n")],
         ..Row::DEFAULT
@@ -49,6 +50,8 @@ fn panics(answer: &Answer, _: &Facts, _: &mut dyn Emit) -> Result<(), Unknown> {
 pub enum Act {
     Answer(&'static [(&'static str, &'static str)]),
     Fail(UnknownKind),
+    /// Answers for some parts of the server, and not for all.
+    Lack(&'static [(&'static str, &'static str)]),
     /// Answers only when released.
     Hang,
     Panic,
@@ -65,6 +68,7 @@ pub struct Script {
     probes: VecDeque<bool>,
     acts: VecDeque<(&'static str, Act)>,
     asked: Vec<&'static str>,
+    parts: Vec<String>,
 }
 
 struct Fake {
@@ -93,6 +97,7 @@ impl Session for FakeSession {
     fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
         let fails = self.script.lock().unwrap().probes.pop_front().unwrap_or(false);
         self.broken |= fails;
+        self.facts.parts.clone_from(&self.script.lock().unwrap().parts);
         Box::pin(async move { if fails { Err(Fault::new("fake-02", "connection reset")) } else { Ok(()) } })
     }
 
@@ -109,6 +114,10 @@ impl Session for FakeSession {
                 Act::Fail(kind) => {
                     self.broken |= kind == UnknownKind::Disconnected;
                     Err(Unknown::new(kind, "said the server"))
+                }
+                Act::Lack(rows) => {
+                    let Answer::Table(table) = table(rows) else { unreachable!() };
+                    Ok(Answer::Partial(table, Unknown::new(UnknownKind::Refused, "db 'b': no")))
                 }
                 Act::Hang => {
                     self.release.notified().await;
@@ -249,6 +258,7 @@ pub fn target() -> Target {
         insecure: false,
         interval: Duration::from_millis(400),
         deadline: Duration::from_millis(400),
+        sessions_max: 6,
         job: String::new(),
         labels: std::collections::BTreeMap::new(),
         root: "/".into(),
@@ -397,4 +407,25 @@ async fn a_target_that_goes_ends_all_its_series() {
     assert!(farewell.removed);
     assert_eq!(stage.points(&farewell), ["fake_up stale", "fasta stale", "slowa stale", "up stale"]);
     assert!(farewell.points.iter().all(|(_, value)| is_stale(*value)));
+}
+
+#[tokio::test]
+async fn what_is_read_in_each_part_is_due_when_the_parts_change_and_may_lack_some() {
+    let mut stage = Stage::new();
+    stage.script.lock().unwrap().parts = vec!["a".to_string()];
+    stage.cycle().await;
+    stage.cycle().await;
+    assert!(!stage.asked().contains(&"slow"), "it is not its turn");
+    stage.script.lock().unwrap().parts = vec!["a".to_string(), "b".to_string()];
+    stage.next("slow", Act::Lack(&[("a", "7")]));
+    let cycle = stage.cycle().await;
+    assert!(stage.asked().contains(&"slow"), "there is another part");
+    assert!(stage.points(&cycle).contains(&"slowa 7".to_string()), "what one part said stands");
+    let slow = cycle.rows.iter().find(|row| row.name == "slow").expect("a reading");
+    assert_eq!(slow.result, Err(Unknown::new(UnknownKind::Refused, "db 'b': no")));
+    stage.script.lock().unwrap().parts = vec!["b".to_string()];
+    stage.next("slow", Act::Answer(&[("b", "1")]));
+    let cycle = stage.cycle().await;
+    let points = stage.points(&cycle);
+    assert!(points.contains(&"slowa stale".to_string()) && points.contains(&"slowb 1".to_string()), "{points:?}");
 }

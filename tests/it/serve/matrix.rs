@@ -22,6 +22,7 @@ const EXPECTED: &[(&str, &str, Need, u16, u16)] = &[
     ("GET", "/api/v1/database/health/{tenant_id}", Need::Read, 200, 404),
     ("GET", "/api/v1/query", Need::Read, 400, 400), // no query
     ("GET", "/api/v1/query_range", Need::Read, 400, 400),
+    ("GET", "/api/v1/statements", Need::ReadKnown, 400, 400), // no target
     ("GET", "/api/v1/stream", Need::Read, 426, 426), // no upgrade
     ("GET", "/api/v1/caller", Need::Read, 200, 200),
     ("GET", "/api/v1/tokens", Need::Administer, 200, 200),
@@ -102,6 +103,7 @@ fn expected(who: Who, remote: bool, needs: Need, own: u16, foreign: u16) -> u16 
         (Need::OperateAll, who) if ![AdminOfAll, OperatorOfAll].contains(&who) => 403,
         (Need::Administer, who) if rank(who) < 3 => 403,
         (Need::Operate, who) if rank(who) < 2 => 403,
+        (Need::ReadKnown, Nobody) => 403,
         (_, OtherTenant) => foreign,
         _ => own,
     }

@@ -4,7 +4,10 @@
 SELECT 'CREATE ROLE watchward LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'watchward') \gexec
 GRANT pg_monitor TO watchward;
 GRANT CONNECT ON DATABASE postgres TO watchward;
+-- And for each further database that does not let everybody in: tables are read in all of them.
 -- Statistics of statements, where shared_preload_libraries names pg_stat_statements:
 --   CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
+-- For the optional rows bloat and sequences, which read what tables and sequences hold:
+--   GRANT pg_read_all_data TO watchward;
 SET password_encryption = 'scram-sha-256';
 \password watchward

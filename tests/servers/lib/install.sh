@@ -32,6 +32,7 @@ missing_packages() { # asks for the files that are used, not for package names: 
   [[ -x /usr/lib/postgresql/15/bin/psql ]] || echo postgresql-client-15
   [[ -f $pg/hypopg.control ]] || echo postgresql-15-hypopg
   [[ -f $pg/pgaudit.control ]] || echo postgresql-15-pgaudit
+  [[ -x /usr/sbin/pgbouncer ]] || echo pgbouncer
   [[ -x /usr/bin/redis-server ]] || echo redis-server
   [[ -x /usr/bin/redis-cli ]] || echo redis-tools
   [[ -x /usr/sbin/clickhouse-server ]] || echo clickhouse-server

@@ -24,7 +24,7 @@ write_env() {
       "WW_PG_DATABASE=postgres" "WW_PG_SHOP_DATABASE=orders" "WW_PG_ADMIN_USER=postgres" \
       "WW_PG_ADMIN_PASSWORD_FILE=$SECRETS/pg-admin" "WW_PG_MONITOR_PASSWORD_FILE=$SECRETS/pg-monitor" \
       "WW_PG_REPLICATION_USER=replicator" "WW_PG_REPLICATION_PASSWORD_FILE=$SECRETS/pg-replication" "WW_PG_SLOT=standby" \
-      "WW_PG_BIN_DIR=$PG_BIN" "WW_PG_BIN_DIRS=$(pg_bin_dirs)" "WW_PSQL=$PG_BIN/psql" "WW_PG_OS_USER=$(user_of postgresql-primary)" \
+      "WW_PG_BIN_DIR=$PG_BIN" "WW_PG_BIN_DIRS=$(pg_bin_dirs)" "WW_PSQL=$PG_BIN/psql" WW_PGBOUNCER=/usr/sbin/pgbouncer "WW_PG_OS_USER=$(user_of postgresql-primary)" \
       "WW_REDIS_ADMIN_USER=admin" "WW_REDIS_ADMIN_PASSWORD_FILE=$SECRETS/redis-admin" \
       "WW_REDIS_MONITOR_PASSWORD_FILE=$SECRETS/redis-monitor" "WW_REDIS_MASTER_NAME=cache" \
       "WW_REDIS_CLI=/usr/bin/redis-cli" "WW_REDIS_SERVER=/usr/bin/redis-server" \

@@ -395,102 +395,6 @@ pub static WAL: &[Metric] = &[
     Metric::gauge("pg_wal_lsn_location_bytes", "Position of the WAL.").from("position").unit("By"),
 ];
 
-/// Tables of the connected database.
-pub static USER_TABLES: &[Metric] = &[
-    Metric::counter("pg_stat_user_tables_seq_scan", "Sequential scans.")
-        .from("seq_scan")
-        .unit("{scan}")
-        .strict("pg_stat_user_tables_seq_scan_total"),
-    Metric::counter("pg_stat_user_tables_seq_tup_read", "Rows read by sequential scans.")
-        .from("seq_tup_read")
-        .unit("{row}")
-        .strict("pg_stat_user_tables_seq_tup_read_total"),
-    Metric::counter("pg_stat_user_tables_idx_scan", "Index scans.")
-        .from("idx_scan")
-        .unit("{scan}")
-        .strict("pg_stat_user_tables_idx_scan_total"),
-    Metric::counter("pg_stat_user_tables_idx_tup_fetch", "Rows fetched by index scans.")
-        .from("idx_tup_fetch")
-        .unit("{row}")
-        .strict("pg_stat_user_tables_idx_tup_fetch_total"),
-    Metric::counter("pg_stat_user_tables_n_tup_ins", "Rows inserted.")
-        .from("n_tup_ins")
-        .unit("{row}")
-        .strict("pg_stat_user_tables_n_tup_ins_total"),
-    Metric::counter("pg_stat_user_tables_n_tup_upd", "Rows updated.")
-        .from("n_tup_upd")
-        .unit("{row}")
-        .strict("pg_stat_user_tables_n_tup_upd_total"),
-    Metric::counter("pg_stat_user_tables_n_tup_del", "Rows deleted.")
-        .from("n_tup_del")
-        .unit("{row}")
-        .strict("pg_stat_user_tables_n_tup_del_total"),
-    Metric::counter("pg_stat_user_tables_n_tup_hot_upd", "Rows updated without touching an index.")
-        .from("n_tup_hot_upd")
-        .unit("{row}")
-        .strict("pg_stat_user_tables_n_tup_hot_upd_total"),
-    Metric::gauge("pg_stat_user_tables_n_live_tup", "Estimate of live rows.").from("n_live_tup").unit("{row}"),
-    Metric::gauge("pg_stat_user_tables_n_dead_tup", "Estimate of dead rows.").from("n_dead_tup").unit("{row}"),
-    Metric::gauge("pg_stat_user_tables_n_mod_since_analyze", "Estimate of rows changed since the last analyze.")
-        .from("n_mod_since_analyze")
-        .unit("{row}"),
-    Metric::gauge(
-        "pg_stat_user_tables_last_vacuum",
-        "When it was last vacuumed by hand, in seconds since 1970; 0: never.",
-    )
-    .from("last_vacuum")
-    .unit("s")
-    .strict("pg_stat_user_tables_last_vacuum_seconds"),
-    Metric::gauge(
-        "pg_stat_user_tables_last_autovacuum",
-        "When it was last vacuumed by the daemon, in seconds since 1970; 0: never.",
-    )
-    .from("last_autovacuum")
-    .unit("s")
-    .strict("pg_stat_user_tables_last_autovacuum_seconds"),
-    Metric::gauge(
-        "pg_stat_user_tables_last_analyze",
-        "When it was last analyzed by hand, in seconds since 1970; 0: never.",
-    )
-    .from("last_analyze")
-    .unit("s")
-    .strict("pg_stat_user_tables_last_analyze_seconds"),
-    Metric::gauge(
-        "pg_stat_user_tables_last_autoanalyze",
-        "When it was last analyzed by the daemon, in seconds since 1970; 0: never.",
-    )
-    .from("last_autoanalyze")
-    .unit("s")
-    .strict("pg_stat_user_tables_last_autoanalyze_seconds"),
-    Metric::counter("pg_stat_user_tables_vacuum_count", "Times vacuumed by hand.")
-        .from("vacuum_count")
-        .strict("pg_stat_user_tables_vacuums_total"),
-    Metric::counter("pg_stat_user_tables_autovacuum_count", "Times vacuumed by the daemon.")
-        .from("autovacuum_count")
-        .strict("pg_stat_user_tables_autovacuums_total"),
-    Metric::counter("pg_stat_user_tables_analyze_count", "Times analyzed by hand.")
-        .from("analyze_count")
-        .strict("pg_stat_user_tables_analyzes_total"),
-    Metric::counter("pg_stat_user_tables_autoanalyze_count", "Times analyzed by the daemon.")
-        .from("autoanalyze_count")
-        .strict("pg_stat_user_tables_autoanalyzes_total"),
-    Metric::gauge("pg_stat_user_tables_index_size_bytes", "Size of its indexes.").from("index_size").unit("By"),
-    Metric::gauge("pg_stat_user_tables_table_size_bytes", "Size of the table with its TOAST.")
-        .from("table_size")
-        .unit("By"),
-];
-
-/// The statements that took the most time.
-pub static STATEMENTS: &[Metric] = &[
-    Metric::counter("pg_stat_statements_calls_total", "Times executed.").from("calls"),
-    Metric::counter("pg_stat_statements_seconds_total", "Time spent executing.").from("seconds").unit("s"),
-    Metric::counter("pg_stat_statements_rows_total", "Rows returned or changed.").from("rows").unit("{row}"),
-    Metric::counter("pg_stat_statements_block_read_seconds_total", "Time spent reading blocks.").from("read").unit("s"),
-    Metric::counter("pg_stat_statements_block_write_seconds_total", "Time spent writing blocks.")
-        .from("write")
-        .unit("s"),
-];
-
 /// Sizes of databases.
 pub static DATABASE_SIZE: &[Metric] = &[
     Metric::gauge("pg_database_size_bytes", "Disk space used by the database.")
@@ -502,3 +406,56 @@ pub static DATABASE_SIZE: &[Metric] = &[
         .from("connection_limit")
         .unit("{connection}"),
 ];
+
+/// How fast transaction ids are used up.
+pub static TRANSACTION_IDS: &[Metric] =
+    &[Metric::counter("pg_txid_current", "The next transaction id; reading it uses none up.")
+        .from("next")
+        .unit("{transaction}")
+        .strict("pg_txid_current_total")];
+
+/// Transactions that run, but for autovacuum's.
+pub static LONG_RUNNING: &[Metric] = &[
+    Metric::gauge("pg_long_running_transactions", "Transactions that are open.")
+        .from("transactions")
+        .unit("{transaction}"),
+    Metric::gauge(
+        "pg_long_running_transactions_oldest_timestamp_seconds",
+        "Age of the oldest of them, in seconds, whatever the name says.",
+    )
+    .from("oldest")
+    .unit("s"),
+    Metric::gauge("pg_idle_in_transaction_oldest_age_seconds", "How long the longest idle transaction has been idle.")
+        .from("idle")
+        .unit("s"),
+];
+
+/// WAL that was written. 18 counts its writes and flushes in pg_stat_io.
+pub static WAL_WRITTEN: &[Metric] = &[
+    Metric::counter("pg_stat_wal_records_total", "WAL records.").from("records").unit("{record}"),
+    Metric::counter("pg_stat_wal_fpi_total", "Full page images in the WAL.").from("fpi").unit("{page}"),
+    Metric::counter("pg_stat_wal_bytes_total", "Bytes of WAL.").from("bytes").unit("By"),
+    Metric::counter("pg_stat_wal_buffers_full_total", "Times WAL was written because its buffers were full.")
+        .from("buffers_full"),
+    Metric::counter("pg_stat_wal_write_total", "Writes of WAL.").from("writes"),
+    Metric::counter("pg_stat_wal_sync_total", "Flushes of WAL.").from("syncs"),
+    Metric::counter("pg_stat_wal_write_time_seconds_total", "Time spent writing WAL; 0 without track_wal_io_timing.")
+        .from("write_time")
+        .unit("s"),
+    Metric::counter("pg_stat_wal_sync_time_seconds_total", "Time spent flushing WAL; 0 without track_wal_io_timing.")
+        .from("sync_time")
+        .unit("s"),
+];
+
+/// TLS compression, which 14 did away with.
+pub static SSL: &[Metric] = &[Metric::gauge("pg_stat_ssl_compression", "Sessions whose TLS compresses.")
+    .from("compressed")
+    .unit("{connection}")];
+
+/// The certificate that the server showed us.
+pub static CERTIFICATE: &[Metric] = &[Metric::gauge(
+    "pg_ssl_certificate_expiry_seconds",
+    "Seconds until the certificate that the server showed us ends; below 0 it has ended.",
+)
+.from("left")
+.unit("s")];

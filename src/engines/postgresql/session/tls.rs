@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -13,7 +14,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use crate::model::fault::Fault;
 use crate::model::target::Target;
 use crate::sys::net::Stream;
-use crate::sys::tls::{Trust, Wish, secure_bound};
+use crate::sys::tls::{Shown, Trust, Wish, secure_bound};
 
 /// What a mode checks of the server's certificate.
 #[derive(Clone, Copy, PartialEq)]
@@ -113,7 +114,11 @@ pub fn encryption(target: &Target) -> Result<Encryption, Fault> {
 }
 
 /// Does the handshake when the driver has asked the server for it.
-pub struct Tls(pub Wish);
+pub struct Tls {
+    pub wish: Wish,
+    /// Is told when the server's certificate ends.
+    pub expires_ms: Arc<OnceLock<i64>>,
+}
 
 impl TlsConnect<Stream> for Tls {
     type Stream = Secured;
@@ -122,7 +127,10 @@ impl TlsConnect<Stream> for Tls {
 
     fn connect(self, stream: Stream) -> Self::Future {
         Box::pin(async move {
-            let (stream, end_point) = secure_bound(stream, &self.0).await?;
+            let (stream, Shown { end_point, expires_ms }) = secure_bound(stream, &self.wish).await?;
+            if let Some(ends) = expires_ms {
+                let _ = self.expires_ms.set(ends); // told once: there is one handshake
+            }
             Ok(Secured { stream, end_point })
         })
     }

@@ -1,0 +1,98 @@
+//! Every row of every version of PostgreSQL that is to be had here, the optional ones among them, with what `grants` prints.
+
+use std::time::Duration;
+
+use watchward::model::filter::Glob;
+use watchward::model::reading::UnknownKind;
+
+use crate::servers::{engine, open, read_all, unknowns};
+use crate::single::{Postgresql, postgresql_versions};
+use crate::watching::Watching;
+
+/// Something for each row to see: a table that is large and half empty, an index that failed, a sequence nearly used
+/// up, a function that was called.
+const SHOP: &str = "\
+    CREATE TABLE item (id int PRIMARY KEY, words text) WITH (autovacuum_enabled = false); \
+    INSERT INTO item SELECT n, repeat('x', 400) FROM generate_series(1, 300000) n; \
+    DELETE FROM item WHERE id % 4 > 0; CREATE INDEX item_words ON item (left(words, 9)); ANALYZE item; \
+    CREATE SEQUENCE ticket AS smallint; SELECT setval('ticket', 30000); \
+    CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 2 * n; END'; \
+    SELECT count(twice(id)) FROM item WHERE id < 400";
+
+const TWINS: &str = "CREATE UNIQUE INDEX CONCURRENTLY item_twins ON item (words)";
+
+fn begin(version: u32, programs: &std::path::Path) -> Postgresql {
+    let arguments = ["-c", "shared_preload_libraries=pg_stat_statements", "-c", "track_functions=all"];
+    let server = Postgresql::begin(version, programs, &arguments);
+    server.psql("CREATE EXTENSION pg_stat_statements");
+    server.psql("CREATE EXTENSION pg_buffercache");
+    server.psql("CREATE DATABASE orders");
+    server.psql_in("orders", SHOP);
+    assert!(server.try_psql_in("orders", TWINS).is_err(), "there are twins");
+    server.psql("SELECT pg_create_physical_replication_slot('spare')");
+    server
+}
+
+#[tokio::test]
+async fn every_row_of_every_version_is_read() {
+    for (version, programs) in postgresql_versions() {
+        let server = begin(version, &programs);
+        let target = server.watched();
+        if version >= 14 {
+            server.psql("GRANT pg_read_all_data TO watchward");
+        }
+        let mut session = open(&target).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
+        let readings = read_all(engine("postgresql"), &mut *session).await;
+        let seen: Vec<&str> = unknowns(&readings).into_iter().map(|(row, ..)| row).collect();
+        assert_eq!(seen, ["certificate"], "{version}: {:?}", unknowns(&readings));
+        let value = |row: &str, series: &str| readings[row].as_ref().expect("read").value(series);
+        assert_eq!(value("index", "pg_index_invalid_count{datname=\"orders\"}"), 1.0);
+        assert!(value("index", "pg_index_unused_size_bytes{datname=\"orders\"}") > 1e5);
+        let twins = "pg_general_index_info_pg_relation_size{datname=\"orders\",indexrelname=\"item_twins\",\
+                     relname=\"item\",schemaname=\"public\"}";
+        assert!(value("index_invalid", twins) >= 0.0);
+        let ticket = "pg_sequence_used_ratio{datname=\"orders\",schemaname=\"public\",sequencename=\"ticket\"}";
+        if version >= 14 {
+            assert!(value("sequences", ticket) > 0.9);
+            let bloat = "pg_bloat_table_bloat_pct{datname=\"orders\",relname=\"item\",schemaname=\"public\"}";
+            let percent = value("bloat", bloat);
+            println!("{version}: {percent} % of a table of which three quarters were deleted");
+            assert!((65.0..80.0).contains(&percent), "{percent}");
+        } else {
+            assert_eq!(value("sequences", "pg_sequence_unreadable{datname=\"orders\"}"), 1.0);
+        }
+        let twice = "pg_stat_user_functions_calls_total{datname=\"orders\",funcname=\"twice\",schemaname=\"public\"}";
+        assert!(value("stat_user_functions", twice) > 0.0);
+        if version >= 14 {
+            assert!(value("stat_wal", "pg_stat_wal_bytes_total") > 1e6);
+            assert!(value("stat_wal", "pg_stat_wal_write_total") > 0.0);
+        }
+        assert!(value("transaction_ids", "pg_txid_current") > 100.0);
+    }
+}
+
+#[tokio::test]
+async fn a_managed_service_has_rows_that_are_not_available_and_no_errors() {
+    let (version, programs) = postgresql_versions().into_iter().find(|(version, _)| *version == 16).expect("got ready");
+    let server = begin(version, &programs);
+    let mut target = server.watched();
+    // As RDS has it: its own role and database, no WAL folder, no function that reads files.
+    server.psql("CREATE ROLE rds_superuser");
+    server.psql("CREATE DATABASE rdsadmin");
+    server.psql("REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC");
+    server.psql("REVOKE EXECUTE ON FUNCTION pg_ls_waldir() FROM pg_monitor");
+    server.psql("DROP EXTENSION pg_buffercache");
+    target.choice.collect = vec![Glob::new("*")];
+    let mut watching = Watching::begin(target);
+    let seen = watching.cycle().await;
+    assert_eq!(seen.cycle.flavour, "rds");
+    let unknown = |row: &str| seen.unknown(row).map(|(kind, _)| kind);
+    assert_eq!(unknown("wal"), Some(UnknownKind::NotHere));
+    assert_eq!(unknown("buffercache_summary"), Some(UnknownKind::NotHere));
+    assert_eq!(unknown("certificate"), Some(UnknownKind::NotHere));
+    assert_eq!(unknown("bloat"), Some(UnknownKind::Privilege), "which a grant mends");
+    let others: Vec<_> =
+        seen.cycle.rows.iter().filter_map(|row| Some((row.name, row.result.as_ref().err()?))).collect();
+    assert_eq!(others.len(), 4, "{others:?}");
+    assert!(seen.cycle.took < Duration::from_secs(5));
+}
