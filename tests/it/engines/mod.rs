@@ -17,5 +17,6 @@ mod mongodb;
 mod clickhouse;
 mod clickhouse_log;
 mod elasticsearch;
+mod elasticsearch_rows;
 mod postgresql_databases;
 mod postgresql_statement;
