@@ -90,7 +90,7 @@ pub enum Take {
 pub struct Busiest {
     /// The columns that name a thing; its labels.
     pub labels: &'static [&'static str],
-    /// The column whose growth says how busy a thing is.
+    /// The column whose growth says how busy a thing is; where it gives a gauge, its level.
     pub rank_by: &'static str,
     /// How many are series of their own. One that was among them stays until it is not among twice as many.
     pub keep: usize,
@@ -117,6 +117,9 @@ pub struct Row {
     /// The label of the parts of a server, such as its databases, in each of which the row is read; its values are the
     /// facts' `parts`. Empty: the row is read once.
     pub each: &'static str,
+    /// What it reads is the same whichever member of the server's cluster is asked: of targets that are members of one
+    /// cluster one asks it. A target that is alone asks everything.
+    pub of_cluster: bool,
     /// Capabilities probed at connect; one that is missing makes the row `unknown`.
     pub needs: &'static [&'static str],
     /// The least privileges that read it, as the server calls them, separated by `, `. Empty: any login.
@@ -138,6 +141,7 @@ impl Row {
         when: &[],
         only: &[],
         each: "",
+        of_cluster: false,
         needs: &[],
         privilege: "",
         ask: Ask::Text(""),
@@ -176,6 +180,8 @@ pub struct Facts {
     /// `primary`, `replica`, `sentinel`, …; a change of it is an event.
     pub role: String,
     pub capabilities: BTreeSet<&'static str>,
+    /// The id of the cluster that the server is a member of; empty where there is none.
+    pub cluster: String,
     /// The parts in which rows with `each` are read. When they change these rows are due.
     pub parts: Vec<String>,
 }

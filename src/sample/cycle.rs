@@ -1,8 +1,8 @@
 //! One cycle of one target: begin the work, take what comes until the deadline, end what did not come, say if it is up.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -16,6 +16,7 @@ use crate::model::series::{Series, SeriesId, is_stale};
 use crate::model::target::Target;
 use crate::sample::ids::Ids;
 use crate::sample::link::{Held, Link, Report};
+use crate::sample::members::{Cluster, Members, Turn};
 use crate::sample::own;
 use crate::sample::schedule::{is_due, repeats_until};
 use crate::sample::top::Top;
@@ -69,6 +70,8 @@ pub struct Watched {
     collector_status: Vec<(usize, bool, Duration)>,
     /// All series ended with the last cycle: the next reading asks every row.
     after_down: bool,
+    /// Who asks for which cluster, of all targets.
+    members: Arc<Mutex<Members>>,
     /// The server has other parts than in the cycle before: what is read in each of them is asked.
     has_other_parts: bool,
 }
@@ -118,9 +121,16 @@ impl Watched {
             facts: Facts::default(),
             collector_status: Vec::new(),
             after_down: false,
+            members: Arc::default(),
             has_other_parts: false,
             target,
         }
+    }
+
+    /// Puts it among others, which may be members of the same cluster. Without that it is alone.
+    pub fn among(mut self, members: Arc<Mutex<Members>>) -> Watched {
+        self.members = members;
+        self
     }
 
     /// Reads the target once.
@@ -137,6 +147,7 @@ impl Watched {
             self.rows.iter_mut().for_each(|row| row.read_at = None);
             self.after_down = true;
             self.collector_status.clear();
+            self.leave_cluster();
         }
         let took = watch.elapsed();
         if outcome.needs_credentials {
@@ -159,6 +170,7 @@ impl Watched {
 
     /// The cycle that ends all series of a target that is watched no longer.
     pub fn farewell(&mut self, clock: &Clock) -> Cycle {
+        self.leave_cluster();
         let mut points = Vec::new();
         self.ids.end_all(&[], &mut points);
         let outcome = Outcome { up: false, needs_credentials: false, fault: None, readings: Vec::new() };
@@ -205,12 +217,18 @@ impl Watched {
         let cycle_of_session = self.cycle_of_session + 1;
         let asks_all = self.after_down;
         let parts = self.facts.parts.clone();
+        let turn: Arc<OnceLock<Turn>> = Arc::default();
+        let take_turn = self.take_turn(now, turn.clone());
         let due = move |facts: &Facts, is_fresh: bool| {
+            let turn = take_turn(facts);
             let cycle = if is_fresh || asks_all { 0 } else { cycle_of_session };
             let has_other_parts = facts.parts != parts;
             let asks = |(at, row): &(usize, &'static Row)| {
-                let is_due = is_due(row.every, *at, cycle) || has_other_parts && !row.each.is_empty();
-                is_due && row.exists(facts) && row.lacks(facts).is_none()
+                let is_due = is_due(row.every, *at, cycle)
+                    || has_other_parts && !row.each.is_empty()
+                    || row.of_cluster && turn == Turn::Begins;
+                let is_ours = !row.of_cluster || turn != Turn::Others;
+                is_due && is_ours && row.exists(facts) && row.lacks(facts).is_none()
             };
             rows.iter().copied().enumerate().filter(asks).collect()
         };
@@ -237,7 +255,8 @@ impl Watched {
                     self.cycle_of_session = if begins { 0 } else { cycle_of_session };
                     self.has_other_parts = facts.parts != self.facts.parts;
                     self.facts = facts;
-                    self.between(now, &mut readings, points);
+                    let turn = turn.get().copied().unwrap_or(Turn::GoesOn);
+                    self.between(now, turn, &mut readings, points);
                 }
                 Ok(Some(Report::Row { row, took, answer })) => {
                     readings.push(self.take(row, took, answer, now, points));
@@ -249,6 +268,26 @@ impl Watched {
             }
         };
         self.outcome(alive, fault, readings)
+    }
+
+    /// Says, once the server has told what it is, whether this target asks for its cluster; `turn` keeps it.
+    fn take_turn(&self, now: Duration, turn: Arc<OnceLock<Turn>>) -> impl Fn(&Facts) -> Turn + Send + 'static {
+        let (members, identity, interval) = (self.members.clone(), self.identity.clone(), self.target.interval);
+        let (tenant, engine) = (self.tenant.clone(), self.engine.word());
+        move |facts| {
+            *turn.get_or_init(|| {
+                if facts.cluster.is_empty() {
+                    return Turn::GoesOn;
+                }
+                let cluster = Cluster { tenant: tenant.clone(), engine, id: facts.cluster.clone() };
+                let mut members = members.lock().unwrap_or_else(PoisonError::into_inner);
+                members.turn(&cluster, &identity, now, interval)
+            })
+        }
+    }
+
+    fn leave_cluster(&self) {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner).leave(&self.identity);
     }
 
     fn outcome(&self, alive: bool, fault: Option<Fault>, readings: Vec<RowReading>) -> Outcome {
@@ -274,11 +313,24 @@ impl Watched {
 
     /// Rows that are not asked in this cycle: repeated while young enough, ended when too old, unknown where the server
     /// lacks what they need.
-    fn between(&mut self, now: Duration, readings: &mut Vec<RowReading>, points: &mut Vec<(SeriesId, f64)>) {
+    fn between(
+        &mut self,
+        now: Duration,
+        turn: Turn,
+        readings: &mut Vec<RowReading>,
+        points: &mut Vec<(SeriesId, f64)>,
+    ) {
+        if turn == Turn::Others {
+            let table = &self.table;
+            self.collector_status.retain(|(at, ..)| !table[*at].of_cluster);
+        }
         for (at, row) in self.table.iter().enumerate() {
-            if !row.exists(&self.facts) {
+            if !row.exists(&self.facts) || row.of_cluster && turn == Turn::Others {
                 self.ids.end_row(at, points);
                 continue;
+            }
+            if row.of_cluster && turn == Turn::Begins && row.lacks(&self.facts).is_none() {
+                continue; // asked, whenever it would be due
             }
             if let Some(unknown) = row.lacks(&self.facts) {
                 self.ids.end_row(at, points);

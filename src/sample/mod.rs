@@ -5,6 +5,7 @@ pub mod schedule;
 pub mod link;
 pub mod ids;
 pub mod top;
+pub mod members;
 pub mod own;
 pub mod cycle;
 pub mod discovery;

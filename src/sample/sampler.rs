@@ -1,8 +1,8 @@
 //! The set of watched targets: one task each, begun, replaced and ended as the configuration says.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
@@ -13,6 +13,7 @@ use crate::model::series::Series;
 use crate::model::target::Target;
 use crate::sample::cycle::{Watched, identity_labels};
 use crate::sample::ids::Ids;
+use crate::sample::members::Members;
 use crate::sample::schedule::Schedule;
 use crate::sys::clock::Clock;
 use crate::sys::task::{self, Handle};
@@ -40,6 +41,8 @@ pub struct Sampler {
     cycles: mpsc::Sender<Cycle>,
     row_series_max: usize,
     running: BTreeMap<String, Running>,
+    /// Who asks for which cluster.
+    members: Arc<Mutex<Members>>,
     /// Counts reloads: after one, logins that were refused are tried again.
     reloads: Arc<AtomicU64>,
     /// Whole cycles dropped because the store did not keep up.
@@ -54,7 +57,9 @@ impl Sampler {
         row_series_max: usize,
     ) -> Sampler {
         let running = BTreeMap::new();
-        Sampler { series, clock, cycles, row_series_max, running, reloads: Arc::default(), dropped: Arc::default() }
+        let members = Arc::default();
+        let (reloads, dropped) = (Arc::default(), Arc::default());
+        Sampler { series, clock, cycles, row_series_max, running, members, reloads, dropped }
     }
 
     /// Makes the watched set equal to `targets`: new ones begin, changed ones begin anew, missing ones end.
@@ -89,7 +94,8 @@ impl Sampler {
         let Some(engine) = engines::find(&target.engine) else { return };
         let (order, orders) = watch::channel(Order::Watch);
         let (series, reloads) = (self.series.clone(), self.reloads.clone());
-        let mut watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads);
+        let watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads);
+        let mut watched = watched.among(self.members.clone());
         if let Some(ids) = ids {
             watched.take_over(ids);
         }

@@ -48,6 +48,8 @@ impl Top {
         let label_at = places(&mut spec.labels.iter().copied())?;
         let value_at = places(&mut metrics.iter().map(|metric| metric.from))?;
         let rank_at = table.column(spec.rank_by)?;
+        // What is no counter does not grow with what is done: there the level itself says what matters most.
+        let by_level = metrics.iter().any(|metric| metric.from == spec.rank_by && metric.kind == MetricKind::Gauge);
         let mut now: Vec<(Vec<&str>, String, Thing)> = Vec::with_capacity(table.rows.len());
         for row in &table.rows {
             let labels: Vec<&str> = label_at.iter().map(|at| row[*at].as_deref().unwrap_or("")).collect();
@@ -57,6 +59,7 @@ impl Top {
             let before = self.things.get(&key);
             let grown = before.map_or(0.0, |before| growth(before.rank_value, rank_value));
             let score = before.map_or(0.0, |before| before.score) * SCORE_KEPT + grown;
+            let score = if by_level { rank_value } else { score };
             let is_kept = before.is_some_and(|before| before.is_kept);
             now.push((labels, key, Thing { values, rank_value, score, is_kept }));
         }

@@ -1,8 +1,12 @@
 //! Elasticsearch 7.17 and OpenSearch 2.19, behind TLS and basic authentication that let only reading through.
 
+use std::process::Command;
+use std::time::Duration;
+
 use watchward::engines::contract::Session;
 use watchward::model::target::{Target, Url};
 
+use crate::agent::{Agent, Folder, sections, wait};
 use crate::servers::{Readings, Servers, all_read, engine, open, read_all, servers, target};
 
 fn watched(servers: &Servers, name: &str, password: &str) -> Target {
@@ -63,6 +67,123 @@ async fn every_row_of_elasticsearch_is_read_through_tls() {
 #[tokio::test]
 async fn every_row_of_opensearch_is_read_through_tls() {
     check("OPENSEARCH", "opensearch-test", "opensearch-1", "opensearch", (2, 19)).await;
+}
+
+/// Has a server do something, on its plain port.
+fn tell(servers: &Servers, name: &str, method: &str, path: &str, body: &str) {
+    let url = format!("http://127.0.0.1:{}{path}", servers.port(&format!("WW_{name}_PORT")));
+    let told = Command::new("curl")
+        .args(["--noproxy", "*", "-sS", "-f", "-m", "30", "-o", "/dev/null", "-X", method])
+        .args(["-H", "Content-Type: application/json", "--data-binary", body, &url])
+        .status();
+    assert!(told.as_ref().is_ok_and(std::process::ExitStatus::success), "{method} {path}: {told:?}");
+}
+
+async fn see_an_index_come_and_go(name: &str, cluster: &str) {
+    let servers = servers();
+    let target = as_monitor(&servers, name);
+    let series = format!(r#"elasticsearch_indices_docs_primary{{cluster="{cluster}",index="passing"}}"#);
+    tell(&servers, name, "PUT", "/passing", r#"{"settings": {"number_of_replicas": 0}}"#);
+    tell(&servers, name, "PUT", "/passing/_doc/1?refresh=true", r#"{"a": 1}"#);
+    let (_session, readings) = read(&target).await;
+    assert_eq!(readings["indices"].as_ref().expect("points").value(&series), 1.0);
+    let fields = r#"elasticsearch_indices_mappings_stats_fields{index="passing"}"#;
+    assert_eq!(readings["index_mappings"].as_ref().expect("points").value(fields), 1.0);
+    tell(&servers, name, "DELETE", "/passing", "");
+    let (_session, readings) = read(&target).await;
+    assert!(!readings["indices"].as_ref().expect("points").all.contains_key(&series));
+}
+
+#[tokio::test]
+async fn an_index_of_elasticsearch_is_seen_when_it_is_there_and_no_more_when_it_is_dropped() {
+    see_an_index_come_and_go("ELASTICSEARCH", "elasticsearch-test").await;
+}
+
+#[tokio::test]
+async fn an_index_of_opensearch_is_seen_when_it_is_there_and_no_more_when_it_is_dropped() {
+    see_an_index_come_and_go("OPENSEARCH", "opensearch-test").await;
+}
+
+/// Puts the marks of the disk back where tests/servers/up set them.
+struct Marks<'s>(&'s Servers);
+
+impl Drop for Marks<'_> {
+    fn drop(&mut self) {
+        let nothing = r#"{"transient": {"cluster.routing.allocation.disk.watermark.*": null,
+                          "cluster.info.update.interval": null}}"#;
+        tell(self.0, "ELASTICSEARCH", "PUT", "/_cluster/settings", nothing);
+    }
+}
+
+#[tokio::test]
+async fn a_disk_beyond_the_flood_stage_closes_indices_and_that_is_seen_with_its_marks() {
+    let servers = servers();
+    let target = as_monitor(&servers, "ELASTICSEARCH");
+    let read_only = |readings: &Readings| {
+        let points = readings["read_only_indices"].as_ref().expect("points");
+        points.value("elasticsearch_indices_settings_stats_read_only_indices")
+    };
+    let marks = Marks(&servers);
+    // No disk has that much free: the server does now what it does when one is full.
+    let full = r#"{"transient": {"cluster.routing.allocation.disk.watermark.low": "900tb",
+        "cluster.routing.allocation.disk.watermark.high": "900tb",
+        "cluster.routing.allocation.disk.watermark.flood_stage": "900tb", "cluster.info.update.interval": "10s"}}"#;
+    tell(&servers, "ELASTICSEARCH", "PUT", "/_cluster/settings", full);
+    let mut readings = read(&target).await.1;
+    let mark = "elasticsearch_clustersettings_allocation_watermark_flood_stage_bytes";
+    assert_eq!(readings["cluster_settings"].as_ref().expect("points").value(mark), 900.0 * 2_f64.powi(40));
+    for _ in 0..120 {
+        if read_only(&readings) >= 1.0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        readings = read(&target).await.1;
+    }
+    assert!(read_only(&readings) >= 1.0, "no index was closed");
+    drop(marks);
+    for _ in 0..120 {
+        if read_only(&readings) == 0.0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        readings = read(&target).await.1;
+    }
+    panic!("the server opens them again when there is space");
+}
+
+#[test]
+fn of_two_targets_in_one_cluster_one_asks_for_it_and_the_other_follows_when_it_is_down() {
+    const SOON: Duration = Duration::from_secs(60);
+    let servers = servers();
+    let folder = Folder::new();
+    let proxied = sections(&["search"], "interval = \"2s\"\ndeadline = \"1s\"");
+    let plain = format!(
+        "[[target]]\nname = \"plain\"\nengine = \"elasticsearch\"\nurl = \"http://127.0.0.1:{}\"\ninterval = \"2s\"\n",
+        servers.port("WW_ELASTICSEARCH_PORT")
+    );
+    let agent = Agent::begin(&folder, &proxied);
+    let askers = || -> Vec<String> {
+        let found = agent.ask(r#"elasticsearch_cluster_health_status{color="green"}"#);
+        found.iter().map(|one| one["metric"]["target"].as_str().unwrap_or("").to_string()).collect()
+    };
+    wait("the first asks for its cluster", SOON, || askers() == ["search"]);
+    agent.reload(&folder, &format!("{proxied}\n{plain}"));
+    let nodes = r#"elasticsearch_jvm_uptime_seconds{target="plain"}"#;
+    wait("the second reads its node", SOON, || agent.query(nodes).len() == 1);
+    assert_eq!(askers(), ["search"], "and not the cluster");
+    servers.ctl("elasticsearch-proxy", "stop");
+    wait("the second follows", SOON, || askers() == ["plain"]);
+    // Also what is read but seldom is there at once.
+    wait("with all rows", SOON, || {
+        agent.query(r#"elasticsearch_clustersettings_stats_max_shards_per_node{target="plain"}"#) == [1000.0]
+    });
+    servers.ctl("elasticsearch-proxy", "start");
+    agent.wait_up("search", true, SOON);
+    let first = r#"elasticsearch_jvm_uptime_seconds{target="search"}"#;
+    wait("the first reads its node again", SOON, || agent.query(first).len() == 1);
+    assert_eq!(askers(), ["plain"], "who asks goes on");
+    agent.reload(&folder, &proxied);
+    wait("who is watched no longer is followed", SOON, || askers() == ["search"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! How the login that watches is made: SQL where users are made by SQL, before that a file of the server's configuration.
 
 use crate::engines::clickhouse::monitor::ROWS;
+use crate::engines::clickhouse::session::known;
 use crate::engines::contract::{Facts, LATEST, Place, Version, named, privileges};
 
 /// The first version whose users are made by SQL.
@@ -12,7 +13,8 @@ const HASH: &str = "SHA256_OF_THE_PASSWORD";
 /// The script, with a place for the password's hash: the server keeps nothing else.
 pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
     let server = named("ClickHouse", version);
-    let facts = Facts { version: version.unwrap_or(LATEST), ..Facts::default() };
+    let version_of_rights = version.unwrap_or(LATEST);
+    let facts = Facts { version: version_of_rights, capabilities: known().collect(), ..Facts::default() };
     if facts.version < KNOWS_GRANTS {
         return before_grants(login, &server);
     }

@@ -1,11 +1,14 @@
 //! A session with ClickHouse: one kept HTTP connection, a query a request, and errors in the server's words.
 
-use std::collections::BTreeSet;
+pub mod tally;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use hyper::Method;
 use serde_json::Value;
 
+use crate::engines::clickhouse::session::tally::{SINCE, Tally, UNTIL};
 use crate::engines::contract::{
     ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Table, Task, Version,
 };
@@ -16,8 +19,50 @@ use crate::model::target::Target;
 use crate::sys::http::{Client, Response, is_success};
 use crate::sys::reach;
 
-/// System tables that not every version has, or not every user sees; rows may need them.
-const TABLES: &[&str] = &["system.detached_parts", "system.disks", "system.errors", "system.mutations"];
+/// What the rows ask for beyond the first tables: all that this build looks for.
+pub fn known() -> impl Iterator<Item = &'static str> {
+    COLUMNS.iter().chain(TABLES).copied()
+}
+
+/// Columns of system tables that not every version has, or not every user sees; rows may need them, or their tables.
+const COLUMNS: &[&str] = &[
+    "system.asynchronous_inserts.total_bytes",
+    "system.backups.status",
+    "system.detached_parts.reason",
+    "system.dictionaries.bytes_allocated",
+    "system.dictionaries.database",
+    "system.dimensional_metrics.labels",
+    "system.disks.free_space",
+    "system.distribution_queue.data_files",
+    "system.errors.value",
+    "system.histogram_metrics.labels",
+    "system.mutations.is_done",
+    "system.mutations.latest_fail_reason",
+    "system.query_log.normalized_query_hash",
+    "system.query_log.query_duration_ms",
+    "system.query_log.query_kind",
+];
+
+/// Their tables.
+const TABLES: &[&str] = &[
+    "system.asynchronous_inserts",
+    "system.backups",
+    "system.detached_parts",
+    "system.dictionaries",
+    "system.dimensional_metrics",
+    "system.disks",
+    "system.distribution_queue",
+    "system.errors",
+    "system.histogram_metrics",
+    "system.mutations",
+    "system.query_log",
+];
+
+/// The setting with which a server tells of what it counts also while that is zero.
+pub const SHOWS_ZERO: &str = "system_events_show_zero_values";
+
+/// After how many probes it is looked anew which tables there are: a log's table is made with its first entry.
+const LEARN_EVERY: u32 = 20;
 
 /// An open session.
 pub struct ClickHouseSession {
@@ -29,6 +74,11 @@ pub struct ClickHouseSession {
     /// Whether the user's profile lets a query bring settings; a profile with `readonly = 1` does not.
     may_set: bool,
     facts: Facts,
+    /// The server's clock at the last probe, in seconds since 1970.
+    now: u64,
+    probes: u32,
+    /// What was counted in logs, by row.
+    tallies: BTreeMap<&'static str, Tally>,
     is_broken: bool,
 }
 
@@ -52,6 +102,9 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         database: target.url.path.clone(),
         may_set: true,
         facts: Facts::default(),
+        now: 0,
+        probes: 0,
+        tallies: BTreeMap::new(),
         is_broken: false,
     };
     session.learn(target.deadline).await?;
@@ -69,25 +122,59 @@ enum Failure {
 
 impl ClickHouseSession {
     async fn learn(&mut self, budget: Duration) -> Result<(), Fault> {
-        let asked = self.table("SELECT version() AS version", budget).await;
-        let version = match asked {
+        let asked = self.greet(budget).await;
+        let greeted = match asked {
             Err(Failure::Said(READONLY | SETTING_CONSTRAINT_VIOLATION, _)) => {
                 self.may_set = false;
-                self.table("SELECT version() AS version", budget).await
+                self.greet(budget).await
             }
             other => other,
         };
-        let version = version.map_err(|failure| self.fault(failure))?;
-        let text = version.rows.first().and_then(|row| row.first()).and_then(Clone::clone).unwrap_or_default();
-        let listed = "SELECT concat('system.', name) AS name FROM system.tables WHERE database = 'system'";
-        let listed = self.table(listed, budget).await.map_err(|failure| self.fault(failure))?;
+        greeted.map_err(|failure| self.fault(failure))?;
+        self.look_around(budget).await.map_err(|failure| self.fault(failure))?;
+        self.probes = 1;
+        Ok(())
+    }
+
+    /// Asks the server for its version and its clock.
+    async fn greet(&mut self, budget: Duration) -> Result<(), Failure> {
+        let table = self.table("SELECT version() AS version, toUInt32(now()) AS now", budget).await?;
+        let mut cells = table.rows.into_iter().next().unwrap_or_default().into_iter();
+        let text = cells.next().flatten().unwrap_or_default();
+        self.now = cells.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
+        if text != self.facts.version_text {
+            self.probes = 0; // another server answers now
+        }
+        self.facts.version = version_of(&text);
+        self.facts.version_text = text;
+        Ok(())
+    }
+
+    /// Learns which tables and columns there are for this user.
+    async fn look_around(&mut self, budget: Duration) -> Result<(), Failure> {
+        let names = TABLES.iter().map(|table| format!("'{}'", &table["system.".len()..])).collect::<Vec<_>>();
+        let listed = format!(
+            "SELECT concat('system.', table, '.', name) AS name FROM system.columns \
+             WHERE database = 'system' AND table IN ({})",
+            names.join(",")
+        );
+        let listed = self.table(&listed, budget).await?;
         let seen: BTreeSet<&str> = listed.rows.iter().filter_map(|row| row.first()?.as_deref()).collect();
-        self.facts = Facts {
-            version: version_of(&text),
-            version_text: text,
-            capabilities: TABLES.iter().copied().filter(|table| seen.contains(table)).collect(),
-            ..Facts::default()
+        let has_table = |table: &&&str| {
+            seen.range(**table..)
+                .next()
+                .is_some_and(|column| column.strip_prefix(**table).is_some_and(|rest| rest.starts_with('.')))
         };
+        let tables = TABLES.iter().filter(has_table);
+        self.facts.capabilities =
+            COLUMNS.iter().filter(|column| seen.contains(**column)).chain(tables).copied().collect();
+        if self.may_set {
+            let known = format!("SELECT name FROM system.settings WHERE name = '{SHOWS_ZERO}'");
+            // Whoever may not look there reads without it.
+            if self.table(&known, budget).await.is_ok_and(|table| !table.rows.is_empty()) {
+                self.facts.capabilities.insert(SHOWS_ZERO);
+            }
+        }
         Ok(())
     }
 
@@ -96,10 +183,23 @@ impl ClickHouseSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
-        self.table(&query, budget).await.map(Answer::Table).map_err(|failure| {
+        let asked = if query.contains(SINCE) {
+            self.logged(row.name, &query, budget).await
+        } else {
+            self.table(&query, budget).await
+        };
+        asked.map(Answer::Table).map_err(|failure| {
             self.is_broken |= matches!(failure, Failure::Lost(_));
             unknown(failure)
         })
+    }
+
+    /// Asks for what was logged since the row was asked last.
+    async fn logged(&mut self, row: &'static str, query: &str, budget: Duration) -> Result<Table, Failure> {
+        let (since, until) = self.tallies.entry(row).or_default().span(self.now);
+        let query = query.replace(SINCE, &since.to_string()).replace(UNTIL, &until.to_string());
+        let table = self.table(&query, budget).await?;
+        Ok(self.tallies.entry(row).or_default().add(until, table))
     }
 
     async fn table(&mut self, query: &str, budget: Duration) -> Result<Table, Failure> {
@@ -151,14 +251,18 @@ impl Session for ClickHouseSession {
 
     fn probe(&mut self) -> Task<'_, Result<(), Fault>> {
         Box::pin(async {
-            // Any complete answer proves what has to be proved; one second is the least that can be allowed.
-            match self.table("SELECT 1 AS one", Duration::from_secs(1)).await {
-                Ok(_) => Ok(()),
-                Err(failure) => {
-                    self.is_broken = true;
-                    Err(self.fault(failure))
-                }
-            }
+            // One second is the least that can be allowed.
+            let budget = Duration::from_secs(1);
+            let greeted = self.greet(budget).await;
+            let looked = match greeted {
+                Ok(()) if self.probes.is_multiple_of(LEARN_EVERY) => self.look_around(budget).await,
+                other => other,
+            };
+            self.probes = self.probes.wrapping_add(1);
+            looked.map_err(|failure| {
+                self.is_broken = true;
+                self.fault(failure)
+            })
         })
     }
 
@@ -188,7 +292,7 @@ fn path(database: &str, may_set: bool, budget: Duration) -> String {
     }
     if may_set {
         let seconds = budget.as_secs() + u64::from(budget.subsec_nanos() > 0);
-        parameters.push(format!("log_queries=0&max_execution_time={}&readonly=2", seconds.max(1)));
+        parameters.push(format!("log_queries=0&max_threads=1&max_execution_time={}&readonly=2", seconds.max(1)));
     }
     format!("/?{}", parameters.join("&"))
 }

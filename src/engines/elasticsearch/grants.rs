@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::engines::contract::{Facts, LATEST, Place, Version, named, privileges};
 use crate::engines::elasticsearch::monitor::ROWS;
-use crate::engines::elasticsearch::session::OPENSEARCH;
+use crate::engines::elasticsearch::session::{OPENSEARCH, STREAMS, X_PACK};
 
 /// What OpenSearch calls Elasticsearch's privileges.
 const ACTIONS: &[(&str, &[&str])] = &[
@@ -15,7 +15,9 @@ const ACTIONS: &[(&str, &[&str])] = &[
 /// The script: a role, a user, and where it takes one its mapping. curl asks for the administrator's password itself.
 pub fn script(login: &str, version: Option<Version>, kind: &str) -> String {
     let is_opensearch = kind == OPENSEARCH;
-    let facts = Facts { version: version.unwrap_or(LATEST), flavour: kind.to_string(), ..Facts::default() };
+    let capabilities = if is_opensearch { [STREAMS].into() } else { [STREAMS, X_PACK].into() };
+    let version_of_rights = version.unwrap_or(LATEST);
+    let facts = Facts { version: version_of_rights, flavour: kind.to_string(), capabilities, ..Facts::default() };
     let all = privileges(ROWS, &facts);
     let of = |scope: &str| -> Vec<&str> {
         all.iter().filter_map(|one| one.strip_prefix(scope)?.strip_prefix(' ')).collect()
@@ -24,7 +26,11 @@ pub fn script(login: &str, version: Option<Version>, kind: &str) -> String {
     let (administrator, requests) = if is_opensearch {
         let actions = |name: &&str| ACTIONS.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, own)| *own);
         let cluster: Vec<&str> = cluster.iter().flat_map(actions).copied().collect();
-        let indices: Vec<String> = indices.iter().map(|name| format!("indices_{name}")).collect();
+        let actions = |name: &&str| match *name {
+            "view_index_metadata" => "indices:admin/mappings/get".to_string(),
+            name => format!("indices_{name}"),
+        };
+        let indices: Vec<String> = indices.iter().map(actions).collect();
         let role = json!({ "cluster_permissions": cluster,
             "index_permissions": [{ "index_patterns": ["*"], "allowed_actions": indices }] });
         let api = "_plugins/_security/api";

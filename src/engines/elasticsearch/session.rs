@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Task, Version,
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Take, Task, Version,
 };
+use crate::engines::elasticsearch::monitor::indices;
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::secret::Secret;
@@ -28,6 +29,10 @@ const REPOSITORIES_MAX: usize = 20;
 /// The flavour that answers a little differently.
 pub const OPENSEARCH: &str = "opensearch";
 
+/// Capabilities: what Elasticsearch has in its usual builds beyond the free ones, and data streams.
+pub const X_PACK: &str = "x-pack";
+pub const STREAMS: &str = "data streams";
+
 /// An open session.
 pub struct ElasticsearchSession {
     client: Client,
@@ -36,6 +41,7 @@ pub struct ElasticsearchSession {
     prefix: String,
     user: String,
     authorization: Option<Secret>,
+    cluster_name: String,
     facts: Facts,
     is_broken: bool,
 }
@@ -58,6 +64,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         prefix: if path.is_empty() { String::new() } else { format!("/{path}") },
         user: target.url.user.clone(),
         authorization: authorization(&target.url.user, access),
+        cluster_name: String::new(),
         facts: Facts::default(),
         is_broken: false,
     };
@@ -102,7 +109,16 @@ impl ElasticsearchSession {
         self.facts.version = version(number);
         self.facts.version_text = number.to_string();
         let distribution = root["version"]["distribution"].as_str().unwrap_or("");
-        self.facts.flavour = if distribution == OPENSEARCH { OPENSEARCH } else { "" }.to_string();
+        let is_opensearch = distribution == OPENSEARCH;
+        self.facts.flavour = if is_opensearch { OPENSEARCH } else { "" }.to_string();
+        let has_x_pack =
+            !is_opensearch && root["version"]["build_flavor"].as_str().is_some_and(|flavor| flavor != "oss");
+        let capabilities = [(X_PACK, has_x_pack), (STREAMS, has_x_pack || is_opensearch)];
+        self.facts.capabilities = capabilities.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
+        // A node that has not found its cluster yet has no id of it.
+        let cluster = root["cluster_uuid"].as_str().filter(|id| *id != "_na_").unwrap_or("");
+        self.facts.cluster = cluster.to_string();
+        self.cluster_name = root["cluster_name"].as_str().unwrap_or("").to_string();
         Ok(())
     }
 
@@ -112,7 +128,11 @@ impl ElasticsearchSession {
             Ask::Own(own) => own(&self.facts),
         };
         let answer = if path.contains(EACH_REPOSITORY) { self.each(&path).await } else { self.get(&path).await };
-        answer.map(Answer::Json).map_err(|failure| {
+        let shaped = |document: Value| match row.take {
+            Take::Busiest(_) => Answer::Table(indices::table(row.metrics, &self.cluster_name, &document)),
+            _ => Answer::Json(document),
+        };
+        answer.map(shaped).map_err(|failure| {
             self.is_broken |= matches!(failure, Failure::Lost(_));
             unknown(failure)
         })
@@ -218,10 +238,13 @@ fn read(response: &Response) -> Result<Value, Failure> {
     document.map_err(|_| Failure::Strange(format!("'{}'", start(response))))
 }
 
-/// `{"error": {"type": "…", "reason": "…"}}`, `{"error": "…"}`, or what a proxy writes.
+/// `{"error": {"type": "…", "reason": "…"}}`, `{"error": "…"}`, `{"Message": "…"}`, or what a proxy writes.
 fn reason(document: Option<&Value>, response: &Response) -> String {
     let error = document.map_or(&Value::Null, |document| &document["error"]);
-    let words = error["reason"].as_str().or_else(|| error.as_str()).map(ToString::to_string);
+    let word = |name: &str| document?[name].as_str();
+    let words =
+        error["reason"].as_str().or_else(|| error.as_str()).or_else(|| word("Message")).or_else(|| word("message"));
+    let words = words.map(ToString::to_string);
     let words = words.unwrap_or_else(|| start(response));
     words.trim_end_matches('.').chars().take(300).collect()
 }
@@ -234,8 +257,11 @@ fn unknown(failure: Failure) -> Unknown {
     match failure {
         Failure::Said(status, said) => {
             let kind = match status {
+                // A managed service does not let everybody through to everything, whatever their rights.
+                401 | 403 if said.contains("is not allowed") => UnknownKind::NotHere,
                 401 | 403 => UnknownKind::Privilege,
-                404 | 405 => UnknownKind::NotHere,
+                404 | 405 | 410 => UnknownKind::NotHere,
+                400 if said.contains("serverless") => UnknownKind::NotHere,
                 400 if said.contains("no handler found") || said.contains("unrecognized") => UnknownKind::NotHere,
                 408 | 504 => UnknownKind::Deadline,
                 _ => UnknownKind::Refused,

@@ -17,6 +17,8 @@ mod tune;
 mod mongodb_fake;
 mod mongodb;
 mod clickhouse;
+mod clickhouse_log;
 mod elasticsearch;
+mod elasticsearch_rows;
 mod postgresql_databases;
 mod postgresql_statement;

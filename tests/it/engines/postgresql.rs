@@ -150,7 +150,7 @@ fn a_probe_tells_version_role_service_and_capabilities() {
             flavour: String::new(),
             role: "primary".to_string(),
             capabilities: ["pg_monitor", "pg_stat_statements", "pg_stat_statements 1.8"].into(),
-            parts: Vec::new(),
+            ..Facts::default()
         })
     );
     let service = check(["170004", "17.4", "t", "f", "t", "pg_stat_statements 1.11", "rds_superuser"]).expect("facts");

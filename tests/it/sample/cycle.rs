@@ -15,6 +15,7 @@ use watchward::model::row::Metric;
 use watchward::model::series::{Series, is_stale};
 use watchward::model::target::Target;
 use watchward::sample::cycle::Watched;
+use watchward::sample::members::Members;
 use watchward::sys::clock::{Clock, Stopwatch};
 
 use crate::sample::ids::Given;
@@ -32,6 +33,7 @@ static ROWS: [Row; 4] = [
         name: "slow",
         every: 3,
         each: "db",
+        of_cluster: true,
         take: Take::Columns { labels: &["db"] },
         metrics: &[Metric::gauge("slow", "").from("n")],
         ..Row::DEFAULT
@@ -69,6 +71,7 @@ pub struct Script {
     acts: VecDeque<(&'static str, Act)>,
     asked: Vec<&'static str>,
     parts: Vec<String>,
+    cluster: String,
 }
 
 struct Fake {
@@ -98,6 +101,7 @@ impl Session for FakeSession {
         let fails = self.script.lock().unwrap().probes.pop_front().unwrap_or(false);
         self.broken |= fails;
         self.facts.parts.clone_from(&self.script.lock().unwrap().parts);
+        self.facts.cluster.clone_from(&self.script.lock().unwrap().cluster);
         Box::pin(async move { if fails { Err(Fault::new("fake-02", "connection reset")) } else { Ok(()) } })
     }
 
@@ -208,6 +212,14 @@ impl Stage {
         let reloads: Arc<AtomicU64> = Arc::default();
         let watched = Watched::new(engine, Arc::new(target), series.clone(), 100, reloads.clone());
         Stage { script, release, series, watched, clock: Clock::begin(None), reloads }
+    }
+
+    /// A member of a cluster among others.
+    pub fn of_cluster(target: Target, cluster: &str, members: Arc<Mutex<Members>>) -> Stage {
+        let mut stage = Stage::of(target);
+        stage.script.lock().unwrap().cluster = cluster.to_string();
+        stage.watched = stage.watched.among(members);
+        stage
     }
 
     pub fn next(&self, row: &'static str, act: Act) {

@@ -4,5 +4,6 @@ mod cycle;
 mod credentials;
 mod discovery;
 pub mod ids;
+mod members;
 mod schedule;
 mod top;

@@ -156,3 +156,18 @@ proptest! {
         prop_assert!(grown <= all, "more was counted than happened: {grown} of {all}");
     }
 }
+
+#[test]
+fn where_a_gauge_ranks_its_level_counts_and_a_fall_is_no_growth() {
+    static TABLES: &[Metric] = &[Metric::gauge("bytes", "Size.").from("calls")];
+    let one = Busiest { keep: 1, ..TWO };
+    let mut top = Top::default();
+    let mut seen = |rows: &[(&str, u64)]| {
+        let mut points = Points::default();
+        top.read(&one, TABLES, &table(rows), &mut points).unwrap();
+        points.text().replace('\n', " ")
+    };
+    assert_eq!(seen(&[("big", 900), ("small", 10), ("tiny", 1)]), "bytes{id=\"big\"} 900 bytes{id=\"other\"} 11 ");
+    // The big one shrinks and is still the biggest; the small one grows.
+    assert_eq!(seen(&[("big", 800), ("small", 60), ("tiny", 1)]), "bytes{id=\"big\"} 800 bytes{id=\"other\"} 61 ");
+}

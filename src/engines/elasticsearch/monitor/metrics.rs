@@ -67,6 +67,8 @@ pub static HEALTH: &[Metric] = &[
     .otel("elasticsearch.cluster.in_flight_fetch")
     .renames(PLACE)
     .from("number_of_in_flight_fetch"),
+    Metric::gauge("elasticsearch_cluster_health_timed_out", "Whether the cluster did not tell its health in time.")
+        .from("timed_out"),
     Metric::gauge(
         "elasticsearch_cluster_health_task_max_waiting_in_queue_millis",
         "How long the first pending task has been waiting, in ms.",
@@ -76,7 +78,7 @@ pub static HEALTH: &[Metric] = &[
     .from("task_max_waiting_in_queue_millis"),
 ];
 
-/// Paths in a node's statistics; `area` and `data` are worked out here. A path in milliseconds under the unit `s` gives seconds.
+/// Paths in a node's statistics; `area`, `data` and `lookups` are worked out here. A path in milliseconds under the unit `s` gives seconds.
 pub static NODE: &[Metric] = &[
     Metric::gauge("elasticsearch_jvm_memory_used_bytes", "Memory of the JVM in use, by area.")
         .unit("By")
@@ -331,6 +333,124 @@ pub static NODE: &[Metric] = &[
     Metric::counter("elasticsearch_transport_tx_size_bytes_total", "Bytes sent to other nodes.")
         .unit("By")
         .from("transport.tx_size_in_bytes"),
+    Metric::counter("elasticsearch_indices_indexing_delete_time_seconds_total", "Time spent deleting.")
+        .unit("s")
+        .from("indices.indexing.delete_time_in_millis"),
+    Metric::counter("elasticsearch_indices_get_exists_total", "Documents asked for by id that were there.")
+        .unit("{document}")
+        .from("indices.get.exists_total"),
+    Metric::counter("elasticsearch_indices_get_exists_time_seconds", "Time spent on them.")
+        .unit("s")
+        .strict("elasticsearch_indices_get_exists_seconds_total")
+        .from("indices.get.exists_time_in_millis"),
+    Metric::counter("elasticsearch_indices_get_missing_total", "Documents asked for by id that were not there.")
+        .unit("{document}")
+        .from("indices.get.missing_total"),
+    Metric::counter("elasticsearch_indices_get_missing_time_seconds", "Time spent on them.")
+        .unit("s")
+        .strict("elasticsearch_indices_get_missing_seconds_total")
+        .from("indices.get.missing_time_in_millis"),
+    Metric::counter("elasticsearch_indices_search_scroll_total", "Scrolls.")
+        .unit("{scroll}")
+        .from("indices.search.scroll_total"),
+    Metric::counter("elasticsearch_indices_search_scroll_time_seconds", "Time spent scrolling.")
+        .unit("s")
+        .strict("elasticsearch_indices_search_scroll_seconds_total")
+        .from("indices.search.scroll_time_in_millis"),
+    Metric::counter("elasticsearch_indices_search_suggest_total", "Suggestions.")
+        .unit("{suggestion}")
+        .from("indices.search.suggest_total"),
+    Metric::counter("elasticsearch_indices_search_suggest_time_seconds", "Time spent suggesting.")
+        .unit("s")
+        .strict("elasticsearch_indices_search_suggest_seconds_total")
+        .from("indices.search.suggest_time_in_millis"),
+    Metric::gauge("elasticsearch_indices_merges_current", "Merges under way.")
+        .unit("{merge}")
+        .from("indices.merges.current"),
+    Metric::counter("elasticsearch_indices_merges_docs_total", "Documents merged.")
+        .unit("{document}")
+        .from("indices.merges.total_docs"),
+    Metric::counter("elasticsearch_indices_merges_total_size_bytes_total", "Size of what was merged.")
+        .unit("By")
+        .from("indices.merges.total_size_in_bytes"),
+    Metric::counter(
+        "elasticsearch_indices_merges_total_throttled_time_seconds_total",
+        "Time that merges were held back.",
+    )
+    .unit("s")
+    .from("indices.merges.total_throttled_time_in_millis"),
+    Metric::counter("elasticsearch_indices_warmer_total", "Warmings of new segments.")
+        .unit("{warming}")
+        .from("indices.warmer.total"),
+    Metric::counter("elasticsearch_indices_warmer_time_seconds_total", "Time spent warming.")
+        .unit("s")
+        .from("indices.warmer.total_time_in_millis"),
+    Metric::counter("elasticsearch_indices_query_cache_total", "Lookups in the query cache.")
+        .unit("{lookup}")
+        .from("indices.query_cache.total_count"),
+    Metric::gauge("elasticsearch_indices_query_cache_cache_size", "Entries of the query cache.")
+        .unit("{entry}")
+        .from("indices.query_cache.cache_size"),
+    Metric::counter(
+        "elasticsearch_indices_query_cache_cache_total",
+        "Entries that were ever put into the query cache.",
+    )
+    .unit("{entry}")
+    .from("indices.query_cache.cache_count"),
+    Metric::counter(
+        "elasticsearch_indices_query_cache_count",
+        "Lookups in the query cache that hit or missed, by cache.",
+    )
+    .unit("{lookup}")
+    .strict("elasticsearch_indices_query_cache_lookups_total")
+    .from("lookups.query_cache.{cache}"),
+    Metric::counter(
+        "elasticsearch_indices_request_cache_count",
+        "Lookups in the request cache that hit or missed, by cache.",
+    )
+    .unit("{lookup}")
+    .strict("elasticsearch_indices_request_cache_lookups_total")
+    .from("lookups.request_cache.{cache}"),
+    Metric::counter("elasticsearch_thread_pool_completed_count", "Tasks done, by pool.")
+        .unit("{task}")
+        .strict("elasticsearch_thread_pool_completed_total")
+        .from("thread_pool.{type}.completed"),
+    Metric::gauge(
+        "elasticsearch_breakers_overhead",
+        "The factor with which a circuit breaker multiplies its estimates.",
+    )
+    .unit("1")
+    .from("breakers.{breaker}.overhead"),
+    Metric::gauge("elasticsearch_jvm_memory_pool_peak_used_bytes", "The most memory that was ever in use, by pool.")
+        .unit("By")
+        .from("jvm.mem.pools.{pool}.peak_used_in_bytes"),
+    Metric::gauge("elasticsearch_process_mem_virtual_size_bytes", "Address space of the node.")
+        .unit("By")
+        .from("process.mem.total_virtual_in_bytes"),
+    Metric::counter("elasticsearch_transport_rx_packets_total", "Messages received from other nodes.")
+        .unit("{message}")
+        .from("transport.rx_count"),
+    Metric::counter("elasticsearch_transport_tx_packets_total", "Messages sent to other nodes.")
+        .unit("{message}")
+        .from("transport.tx_count"),
+    Metric::counter(
+        "elasticsearch_indexing_pressure_coordinating_rejections_total",
+        "Requests to index refused by the node that took them, for their memory.",
+    )
+    .unit("{request}")
+    .from("indexing_pressure.{indexing_pressure}.total.coordinating_rejections"),
+    Metric::counter(
+        "elasticsearch_indexing_pressure_primary_rejections_total",
+        "Requests to index refused on primary shards.",
+    )
+    .unit("{request}")
+    .from("indexing_pressure.{indexing_pressure}.total.primary_rejections"),
+    Metric::counter(
+        "elasticsearch_indexing_pressure_replica_rejections_total",
+        "Requests to index refused on replicas.",
+    )
+    .unit("{request}")
+    .from("indexing_pressure.{indexing_pressure}.total.replica_rejections"),
     Metric::gauge("elasticsearch_http_open_connections", "Open client connections.")
         .unit("{connection}")
         .otel("elasticsearch.node.http.connections")
@@ -404,6 +524,16 @@ pub static SNAPSHOTS: &[Metric] = &[
     )
     .unit("s")
     .from("latest"),
+    Metric::gauge("elasticsearch_snapshot_stats_snapshot_start_time_timestamp", "When the last snapshot was begun.")
+        .unit("s")
+        .strict("elasticsearch_snapshot_stats_snapshot_start_timestamp_seconds")
+        .from("last.start"),
+    Metric::gauge("elasticsearch_snapshot_stats_snapshot_number_of_failures", "Failures of the last snapshot.")
+        .unit("{failure}")
+        .from("last.failures"),
+    Metric::gauge("elasticsearch_snapshot_stats_snapshot_number_of_indices", "Indices in the last snapshot.")
+        .unit("{index}")
+        .from("last.indices"),
     Metric::gauge("elasticsearch_snapshot_stats_snapshot_end_time_timestamp", "When the last snapshot ended.")
         .unit("s")
         .strict("elasticsearch_snapshot_stats_snapshot_end_timestamp_seconds")
@@ -421,6 +551,9 @@ pub static SNAPSHOTS: &[Metric] = &[
         .unit("{shard}")
         .from("last.shards.total"),
 ];
+
+pub static INFO: [Metric; 1] =
+    [Metric::gauge("elasticsearch_clusterinfo_version_info", "1, with the cluster's version and build as labels.")];
 
 pub static READ_ONLY: [Metric; 1] = [Metric::gauge(
     "elasticsearch_indices_settings_stats_read_only_indices",

@@ -3,13 +3,15 @@
 //! Names and labels are those of elasticsearch_exporter. Every answer is cut down by `filter_path` to what is read.
 //! Rows of the cluster say the same whichever node is asked; a target's own node is read by `_local`.
 
+pub mod indices;
+pub mod lifecycle;
 pub mod metrics;
 
 use serde_json::{Value, json};
 
-use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, at_path, number, take_paths};
-use crate::engines::elasticsearch::monitor::metrics::{HEALTH, NODE, READ_ONLY, SETTINGS, SNAPSHOTS};
-use crate::engines::elasticsearch::session::OPENSEARCH;
+use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, at_path, number, take_paths};
+use crate::engines::elasticsearch::monitor::metrics::{HEALTH, INFO, NODE, READ_ONLY, SETTINGS, SNAPSHOTS};
+use crate::engines::elasticsearch::session::{OPENSEARCH, STREAMS, X_PACK};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
@@ -19,6 +21,7 @@ const CLUSTER: &str = "cluster monitor";
 pub static ROWS: &[Row] = &[
     Row {
         name: "cluster_health",
+        of_cluster: true,
         privilege: CLUSTER,
         ask: Ask::Text("/_cluster/health"),
         take: Take::Own(take_health),
@@ -35,6 +38,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "cluster_settings",
+        of_cluster: true,
         every: 12,
         privilege: CLUSTER,
         ask: Ask::Text(
@@ -47,6 +51,7 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "read_only_indices",
+        of_cluster: true,
         every: 4,
         privilege: "indices monitor",
         // Only indices that have the setting are in the answer.
@@ -57,14 +62,155 @@ pub static ROWS: &[Row] = &[
     },
     Row {
         name: "snapshots",
+        of_cluster: true,
         every: 60,
         privilege: "cluster monitor_snapshot",
         ask: Ask::Text(
             "/_snapshot/{repository}/_all?ignore_unavailable=true&filter_path=snapshots.state,snapshots.version,\
-             snapshots.start_time_in_millis,snapshots.end_time_in_millis,snapshots.shards",
+             snapshots.start_time_in_millis,snapshots.end_time_in_millis,snapshots.shards,snapshots.indices,\
+             snapshots.failures.index",
         ),
         take: Take::Own(take_snapshots),
         metrics: SNAPSHOTS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "cluster_info",
+        every: 12,
+        of_cluster: true,
+        privilege: CLUSTER,
+        ask: Ask::Text("/"),
+        take: Take::Own(take_info),
+        metrics: &INFO,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "node_shards",
+        every: 12,
+        of_cluster: true,
+        privilege: "cluster monitor, indices monitor",
+        ask: Ask::Text("/_cat/allocation?format=json&h=node,shards"),
+        take: Take::Own(lifecycle::take_shards),
+        metrics: &lifecycle::SHARDS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "slm",
+        every: 12,
+        of_cluster: true,
+        when: &[When::since((7, 5))],
+        only: &[X_PACK],
+        privilege: "cluster read_slm",
+        ask: Ask::Text("/_slm/stats"),
+        take: Take::Own(lifecycle::take_slm),
+        metrics: lifecycle::SLM,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "ilm",
+        every: 12,
+        of_cluster: true,
+        only: &[X_PACK],
+        privilege: "cluster read_ilm",
+        ask: Ask::Text("/_ilm/status"),
+        take: Take::Own(lifecycle::take_ilm),
+        metrics: lifecycle::ILM,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "health_report",
+        every: 4,
+        optional: true,
+        of_cluster: true,
+        when: &[When::since((8, 7))],
+        only: &[X_PACK],
+        privilege: CLUSTER,
+        ask: Ask::Text(
+            "/_health_report?size=1&filter_path=cluster_name,status,indicators.*.status,\
+             indicators.repository_integrity.details.total_repositories,indicators.shards_capacity.details,\
+             indicators.shards_availability.details,indicators.slm.details.policies,indicators.ilm.details.policies,\
+             indicators.ilm.details.stagnating_indices",
+        ),
+        take: Take::Own(lifecycle::take_report),
+        metrics: lifecycle::REPORT,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "indices",
+        every: 4,
+        optional: true,
+        of_cluster: true,
+        privilege: "indices monitor",
+        ask: Ask::Text(indices::STATS_ASK),
+        take: Take::Busiest(indices::BUSIEST),
+        metrics: indices::STATS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "index_settings",
+        every: 20,
+        optional: true,
+        of_cluster: true,
+        privilege: "indices monitor",
+        ask: Ask::Text(
+            "/_all/_settings?filter_path=*.settings.index.mapping.total_fields.limit,\
+             *.settings.index.number_of_replicas,*.settings.index.creation_date",
+        ),
+        take: Take::Own(indices::take_settings),
+        metrics: indices::SETTINGS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "index_mappings",
+        every: 60,
+        optional: true,
+        of_cluster: true,
+        privilege: "indices view_index_metadata",
+        // All that a field says of itself but its name and type is left out; of fields below others, some levels.
+        ask: Ask::Text("/_all/_mapping?filter_path=*.mappings.**.type"),
+        take: Take::Own(indices::take_mappings),
+        metrics: &indices::FIELDS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "data_streams",
+        every: 12,
+        optional: true,
+        of_cluster: true,
+        when: &[When::since((7, 9)), When::since((1, 0)).flavour(OPENSEARCH)],
+        only: &[STREAMS],
+        privilege: "indices monitor",
+        ask: Ask::Text(
+            "/_data_stream/_stats?filter_path=data_streams.data_stream,data_streams.backing_indices,\
+             data_streams.store_size_bytes",
+        ),
+        take: Take::Own(indices::take_streams),
+        metrics: indices::STREAMS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "ilm_indices",
+        every: 20,
+        optional: true,
+        of_cluster: true,
+        only: &[X_PACK],
+        privilege: "indices view_index_metadata",
+        ask: Ask::Text(
+            "/_all/_ilm/explain?filter_path=indices.*.managed,indices.*.phase,indices.*.action,indices.*.step",
+        ),
+        take: Take::Own(lifecycle::take_ilm_indices),
+        metrics: &lifecycle::ILM_INDICES,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "tasks",
+        every: 2,
+        optional: true,
+        of_cluster: true,
+        privilege: CLUSTER,
+        ask: Ask::Text("/_tasks?group_by=none&actions=indices:*&filter_path=tasks.action"),
+        take: Take::Own(lifecycle::take_tasks),
+        metrics: &lifecycle::TASKS,
         ..Row::DEFAULT
     },
 ];
@@ -116,23 +262,55 @@ pub static THRESHOLDS: &[Threshold] = &[
 fn node_stats(facts: &Facts) -> String {
     let has_pressure = facts.flavour == OPENSEARCH || facts.version >= (7, 10);
     let pressure = if has_pressure { ",indexing_pressure" } else { "" };
+    let indices: String = INDICES.iter().map(|part| format!(",nodes.*.indices.{part}")).collect();
     format!(
         "/_nodes/_local/stats/indices,os,process,jvm,thread_pool,fs,transport,http,breaker{pressure}\
-         ?filter_path=cluster_name,nodes.*.name,nodes.*.host,nodes.*.roles,nodes.*.indices,nodes.*.os.cpu,\
-         nodes.*.process,nodes.*.jvm.mem,nodes.*.jvm.gc,nodes.*.jvm.uptime_in_millis,nodes.*.thread_pool.*.active,\
-         nodes.*.thread_pool.*.queue,nodes.*.thread_pool.*.rejected,nodes.*.fs.data,nodes.*.transport,\
-         nodes.*.http.current_open,nodes.*.breakers,nodes.*.indexing_pressure"
+         /docs,store,indexing,get,search,merge,refresh,flush,warmer,segments,translog,fielddata,query_cache,request_cache\
+         ?filter_path=cluster_name,nodes.*.name,nodes.*.host,nodes.*.roles{indices},nodes.*.os.cpu,\
+         nodes.*.process.cpu,nodes.*.process.*_file_descriptors,nodes.*.process.mem,nodes.*.jvm.mem.*_in_bytes,\
+         nodes.*.jvm.mem.pools.*.*_in_bytes,nodes.*.jvm.gc,nodes.*.jvm.uptime_in_millis,nodes.*.thread_pool.*.active,\
+         nodes.*.thread_pool.*.queue,nodes.*.thread_pool.*.rejected,nodes.*.thread_pool.*.completed,\
+         nodes.*.fs.data.path,nodes.*.fs.data.mount,nodes.*.fs.data.*_in_bytes,nodes.*.transport.*x_*,\
+         nodes.*.http.current_open,nodes.*.breakers.*.*_in_bytes,nodes.*.breakers.*.tripped,\
+         nodes.*.breakers.*.overhead,nodes.*.indexing_pressure.*.current.all_in_bytes,\
+         nodes.*.indexing_pressure.*.limit_in_bytes,nodes.*.indexing_pressure.*.total.*_rejections"
     )
 }
 
-fn document(answer: &Answer) -> Result<&Value, Unknown> {
+/// What is read of the statistics of a node's indices.
+const INDICES: &[&str] = &[
+    "docs",
+    "store.size_in_bytes",
+    "indexing.*_total",
+    "indexing.*_time_in_millis",
+    "indexing.index_current",
+    "get.*total",
+    "get.*time_in_millis",
+    "search.*_total",
+    "search.*_time_in_millis",
+    "search.query_current",
+    "merges.total*",
+    "merges.current",
+    "refresh.total*",
+    "flush.total*",
+    "warmer.total*",
+    "segments.count",
+    "segments.memory_in_bytes",
+    "translog.operations",
+    "translog.*size_in_bytes",
+    "fielddata",
+    "query_cache",
+    "request_cache",
+];
+
+pub fn document(answer: &Answer) -> Result<&Value, Unknown> {
     match answer {
         Answer::Json(document) => Ok(document),
         _ => Err(Unknown::new(UnknownKind::Garbled, "the answer is not a document")),
     }
 }
 
-fn missing(what: &str) -> Unknown {
+pub fn missing(what: &str) -> Unknown {
     Unknown::new(UnknownKind::Missing, format!("the answer has no '{what}'"))
 }
 
@@ -171,6 +349,7 @@ fn take_nodes(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<()
         ];
         take_paths(NODE, &labels, node, &mut emit);
         take_paths(NODE, &labels, &areas(&node["jvm"]["mem"]), &mut emit);
+        take_paths(NODE, &labels, &lookups(&node["indices"]), &mut emit);
         for data in node["fs"]["data"].as_array().into_iter().flatten() {
             labels.truncate(7);
             labels.push(("mount", data["mount"].as_str().unwrap_or("")));
@@ -196,9 +375,15 @@ fn areas(memory: &Value) -> Value {
     } })
 }
 
+/// Lookups in caches by how they ended.
+fn lookups(indices: &Value) -> Value {
+    let of = |cache: &str| json!({ "hit": indices[cache]["hit_count"], "miss": indices[cache]["miss_count"] });
+    json!({ "lookups": { "query_cache": of("query_cache"), "request_cache": of("request_cache") } })
+}
+
 /// Turns what the server gives in milliseconds into the seconds that the names promise.
-struct Seconds<'e> {
-    emit: &'e mut dyn Emit,
+pub struct Seconds<'e> {
+    pub emit: &'e mut dyn Emit,
 }
 
 impl Emit for Seconds<'_> {
@@ -210,6 +395,22 @@ impl Emit for Seconds<'_> {
     fn family(&mut self, family: &'static Family, part: &str, labels: &[(&str, &str)], value: f64) {
         self.emit.family(family, part, labels, value);
     }
+}
+
+/// What the cluster is, as labels.
+fn take_info(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unknown> {
+    let root = document(answer)?;
+    let version = |name: &str| root["version"][name].as_str().unwrap_or("");
+    let labels = [
+        ("cluster", root["cluster_name"].as_str().unwrap_or("")),
+        ("cluster_uuid", root["cluster_uuid"].as_str().unwrap_or("")),
+        ("version", version("number")),
+        ("build_date", version("build_date")),
+        ("build_hash", version("build_hash")),
+        ("lucene_version", version("lucene_version")),
+    ];
+    emit.metric(&INFO[0], &labels, 1.0);
+    Ok(())
 }
 
 fn take_settings(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unknown> {
@@ -274,8 +475,16 @@ fn take_snapshots(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Resul
         if let Some(last) = all.last() {
             let text = |name: &str| last[name].as_str().unwrap_or("");
             let labels = [("repository", repository.as_str()), ("state", text("state")), ("version", text("version"))];
-            let end = number(&last["end_time_in_millis"]).map(|ms| ms / 1000.0);
-            take_paths(SNAPSHOTS, &labels, &json!({ "last": { "end": end, "shards": last["shards"] } }), emit);
+            let at = |name: &str| number(&last[name]).map(|ms| ms / 1000.0);
+            let count = |name: &str| last[name].as_array().map_or(0, Vec::len);
+            let found = json!({ "last": {
+                "start": at("start_time_in_millis"),
+                "end": at("end_time_in_millis"),
+                "shards": last["shards"],
+                "failures": count("failures"),
+                "indices": count("indices"),
+            } });
+            take_paths(SNAPSHOTS, &labels, &found, emit);
         }
     }
     Ok(())
