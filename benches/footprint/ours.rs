@@ -157,7 +157,7 @@ fn write_history(options: &Options, dir: &Path, targets: &[Target], learned: &[L
     for target in targets {
         let mine = learned.iter().enumerate().filter(|(_, one)| one.target() == target.name);
         let series =
-            mine.filter_map(|(seed, one)| Some((store.id(&one.labels)?, Course::of(&one.seen, steps, seed as u64))));
+            mine.filter_map(|(seed, one)| Some((store.id(&one.labels, 0)?, Course::of(&one.seen, steps, seed as u64))));
         watched.push(series.collect());
     }
     let mut points = Vec::new();

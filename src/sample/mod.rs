@@ -6,6 +6,8 @@ pub mod link;
 pub mod ids;
 pub mod top;
 pub mod own;
+pub mod governor;
+pub mod census;
 pub mod cycle;
 pub mod discovery;
 pub mod sampler;

@@ -11,6 +11,7 @@ use crate::engines;
 use crate::model::reading::Cycle;
 use crate::model::series::Series;
 use crate::model::target::Target;
+use crate::sample::census::Census;
 use crate::sample::cycle::{Watched, identity_labels};
 use crate::sample::ids::Ids;
 use crate::sample::schedule::Schedule;
@@ -39,6 +40,7 @@ pub struct Sampler {
     clock: Arc<Clock>,
     cycles: mpsc::Sender<Cycle>,
     row_series_max: usize,
+    census: Arc<Census>,
     running: BTreeMap<String, Running>,
     /// Counts reloads: after one, logins that were refused are tried again.
     reloads: Arc<AtomicU64>,
@@ -52,9 +54,11 @@ impl Sampler {
         clock: Arc<Clock>,
         cycles: mpsc::Sender<Cycle>,
         row_series_max: usize,
+        census: Arc<Census>,
     ) -> Sampler {
         let running = BTreeMap::new();
-        Sampler { series, clock, cycles, row_series_max, running, reloads: Arc::default(), dropped: Arc::default() }
+        let (reloads, dropped) = (Arc::default(), Arc::default());
+        Sampler { series, clock, cycles, row_series_max, census, running, reloads, dropped }
     }
 
     /// Makes the watched set equal to `targets`: new ones begin, changed ones begin anew, missing ones end.
@@ -77,6 +81,7 @@ impl Sampler {
                 }
             }
         }
+        self.census.retain(|identity| wanted.contains_key(identity));
         for (identity, target) in wanted {
             if !self.running.contains_key(&identity) {
                 let ids = handed.remove(&identity);
@@ -88,8 +93,8 @@ impl Sampler {
     fn begin(&mut self, identity: String, target: Arc<Target>, ids: Option<Ids>) {
         let Some(engine) = engines::find(&target.engine) else { return };
         let (order, orders) = watch::channel(Order::Watch);
-        let (series, reloads) = (self.series.clone(), self.reloads.clone());
-        let mut watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads);
+        let (series, reloads, census) = (self.series.clone(), self.reloads.clone(), self.census.clone());
+        let mut watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads, census);
         if let Some(ids) = ids {
             watched.take_over(ids);
         }
@@ -104,6 +109,11 @@ impl Sampler {
     /// what they depend on.
     pub fn try_logins_again(&self) {
         self.reloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the targets' rows weigh, and what they do without.
+    pub fn census(&self) -> &Arc<Census> {
+        &self.census
     }
 
     /// The targets that are watched now.

@@ -20,6 +20,7 @@ mod clickhouse;
 mod elasticsearch;
 mod main_job;
 mod bad_input;
+mod budget;
 mod faulty;
 mod trust;
 mod weather;
