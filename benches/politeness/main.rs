@@ -8,7 +8,7 @@
 mod common;
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -148,7 +148,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(server: &Server, servers: &Servers, program: &PathBuf, time: Duration, folder: &Folder) -> Outcome<Seen> {
+    fn of(server: &Server, servers: &Servers, program: &Path, time: Duration, folder: &Folder) -> Outcome<Seen> {
         let (without, _) = span(server, servers, time)?;
         let targets = servers.first_of(&[server.engine])?;
         let mut agent = Agent::configure(server.engine, program, &targets, "", folder)?;
