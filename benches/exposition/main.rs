@@ -21,11 +21,13 @@ use watchward::model::status::{Board, OwnFamily, TargetStatus};
 use watchward::model::transition::Transition;
 use watchward::pipeline::agent::catalogue;
 use watchward::serve;
+use watchward::serve::answers::Answers;
 use watchward::serve::body::Bodies;
 use watchward::serve::exposition::{Exposition, Latest, Naming, Wish};
 use watchward::serve::gzip;
 use watchward::serve::listen::Doors;
 use watchward::serve::peers::Peers;
+use watchward::serve::query::Queries;
 use watchward::serve::sessions::Sessions;
 use watchward::serve::shared::{Counters, Shared};
 use watchward::serve::tokens::Tokens;
@@ -100,7 +102,7 @@ fn fill(store: &Store, catalogue: &Catalogue, count: usize) -> Vec<SeriesId> {
                 ("datname".to_string(), format!("database_{}", at % 7)),
                 ("relname".to_string(), format!("table_{at}")),
             ]);
-            store.id(&labels).expect("room in the store")
+            store.id(&labels, 0).expect("room in the store")
         })
         .collect()
 }
@@ -227,6 +229,7 @@ async fn serve(
         connections_max: 256,
         connections_per_peer_max: 64,
         body_bytes_max: 1 << 20,
+        query_samples_max: 500_000,
     };
     let (state, _) = State::open(&folder.join("state"), clock.now()).await.expect("a state");
     let (stop, stopping) = watch::channel(false);
@@ -249,6 +252,8 @@ async fn serve(
         sessions: Sessions::default(),
         peers: Peers::default(),
         bodies: Bodies::new(config.body_bytes_max),
+        answers: Answers::default(),
+        queries: Queries::new(config.query_samples_max),
         identity: doors.identity(),
         hosts: Vec::new(),
         features: switches,

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use crate::common::Outcome;
+use crate::common::processes::{Cost, Process};
 use crate::options::Options;
-use crate::processes::{Cost, Process};
-use crate::{Outcome, say};
+use crate::say;
 
 /// One process in one block.
 #[derive(Clone, Debug)]

@@ -3,12 +3,11 @@
 
 #![allow(clippy::disallowed_methods)] // it starts programs, reads clocks and files: an edge of its own
 
+#[allow(dead_code)] // each bench uses a part of it
+#[path = "../common/mod.rs"]
+mod common;
 mod options;
-mod folder;
-mod net;
 mod packages;
-mod processes;
-mod servers;
 mod shape;
 mod ours;
 mod theirs;
@@ -16,18 +15,15 @@ mod blocks;
 mod report;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use crate::folder::Folder;
-use crate::net::Hook;
+use crate::common::Outcome;
+use crate::common::folder::Folder;
+use crate::common::net::Hook;
+use crate::common::servers::{Servers, Target, rule_files};
 use crate::options::Options;
 use crate::ours::{Learned, Ours};
 use crate::report::Row;
-use crate::servers::{Servers, Target};
 use crate::theirs::{Exporters, Stack};
-
-/// A step's result, or one sentence that says what went wrong.
-type Outcome<T> = Result<T, String>;
 
 /// Row B has this many series, give or take a tenth.
 const SERIES_OF_ROW_B: usize = 2_200;
@@ -54,7 +50,7 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Outcome<String> {
     packages::install_missing(options.has_row('a'))?;
     let servers = Servers::read()?;
-    let folder = Folder::make(options.keep)?;
+    let folder = Folder::make("footprint", options.keep)?;
     say(&format!("the agent is {}", options.agent.display()));
     say("learning the agent's series");
     let learned = ours::learn(options, &servers.targets, &folder)?;
@@ -71,10 +67,15 @@ fn run(options: &Options) -> Outcome<String> {
 /// Host and three engines, against the sum of what others run for the same.
 fn row_a(options: &Options, servers: &Servers, learned: &[Learned], folder: &Folder) -> Outcome<Row> {
     let targets = servers.first_of(&["host", "postgresql", "redis", "elasticsearch"])?;
-    let rules = servers::rule_files(&["host-and-hardware", "postgresql", "redis", "elasticsearch"])?;
+    let rules = rule_files(&["host-and-hardware", "postgresql", "redis", "elasticsearch"])?;
     let (hook, their_hook) = (Hook::open()?, Hook::open()?);
     say("row A: starting the exporters");
     let exporters = Exporters::start(servers, folder)?;
+    let is_ours = |name: &String| {
+        learned.iter().any(|one| one.name() == name && targets.iter().any(|target| target.name == one.target()))
+    };
+    let names = exporters.names();
+    let missing: Vec<String> = names.iter().filter(|name| !is_ours(name)).cloned().collect();
     say("row A: writing the history of both sides");
     let ours = Ours::prepare(options, "row-a", &targets, &rules, false, hook.port, learned, folder)?;
     let stack = Stack::prepare(options, exporters, &rules, their_hook.port, folder)?;
@@ -83,25 +84,24 @@ fn row_a(options: &Options, servers: &Servers, learned: &[Learned], folder: &Fol
     std::thread::sleep(options.settle);
     let blocks = blocks::measure(options, ours.process()?, &stack.processes(), "row A")?;
     let notes = vec![
-        format!("targets: {}", names(&targets)),
+        format!("targets: {}", listed(&targets)),
         format!("webhooks heard: {} of ours, {} of theirs", hook.heard(), their_hook.heard()),
         stack.note()?,
     ];
-    Row::new('A', &ours, Some(&stack), blocks, notes)
+    Ok(Row::new('A', &ours, Some(&stack), blocks, notes)?.compare(names.len(), missing))
 }
 
 /// All six engines, at the series count that the others have in row A.
 fn row_b(options: &Options, servers: &Servers, learned: &[Learned], folder: &Folder) -> Outcome<Row> {
     let targets = choose(&servers.targets, learned);
-    let rules =
-        servers::rule_files(&["host-and-hardware", "postgresql", "redis", "mongodb", "clickhouse", "elasticsearch"])?;
+    let rules = rule_files(&["host-and-hardware", "postgresql", "redis", "mongodb", "clickhouse", "elasticsearch"])?;
     let hook = Hook::open()?;
     say("row B: writing the history");
     let ours = Ours::prepare(options, "row-b", &targets, &rules, true, hook.port, learned, folder)?.start(folder)?;
     say(&format!("row B: settling for {} s", options.settle.as_secs()));
     std::thread::sleep(options.settle);
     let blocks = blocks::measure(options, ours.process()?, &[], "row B")?;
-    let notes = vec![format!("targets: {}", names(&targets)), format!("webhooks heard: {} of ours", hook.heard())];
+    let notes = vec![format!("targets: {}", listed(&targets)), format!("webhooks heard: {} of ours", hook.heard())];
     Row::new('B', &ours, None, blocks, notes)
 }
 
@@ -120,23 +120,11 @@ fn choose(all: &[Target], learned: &[Learned]) -> Vec<Target> {
     chosen.cloned().collect()
 }
 
-fn names(targets: &[Target]) -> String {
+fn listed(targets: &[Target]) -> String {
     targets.iter().map(|target| target.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Progress, beside the table.
 fn say(words: &str) {
     eprintln!("footprint: {words}");
-}
-
-/// Waits until something is so.
-fn wait(what: &str, limit: Duration, mut is_so: impl FnMut() -> Outcome<bool>) -> Outcome<()> {
-    let began = std::time::Instant::now();
-    while !is_so()? {
-        if began.elapsed() > limit {
-            return Err(format!("not within {} s: {what}", limit.as_secs()));
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    Ok(())
 }

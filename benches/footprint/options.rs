@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Outcome;
+use crate::common::Outcome;
 
 /// How to measure.
 pub struct Options {

@@ -1,6 +1,5 @@
 //! The agent: what series it has, a day of history for them through its own store, and the agent on top of it.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,13 +10,14 @@ use watchward::model::series::{Series, SeriesId, is_stale};
 use watchward::promql::SeriesSource;
 use watchward::store::{Config, Store};
 
-use crate::folder::Folder;
-use crate::net::{SAMPLES_OF_A_DAY, free_port, get, query};
+use crate::common::Outcome;
+use crate::common::agent::Agent;
+use crate::common::folder::Folder;
+use crate::common::net::{SAMPLES_OF_A_DAY, get, query};
+use crate::common::processes::Process;
+use crate::common::servers::Target;
 use crate::options::Options;
-use crate::processes::Process;
-use crate::servers::Target;
 use crate::shape::Course;
-use crate::{Outcome, wait};
 
 const INTERVAL_MS: i64 = 5_000;
 /// Six cycles: enough to see what changes.
@@ -30,24 +30,22 @@ pub struct Learned {
 }
 
 impl Learned {
+    pub fn name(&self) -> &str {
+        self.labels.name()
+    }
+
     pub fn target(&self) -> &str {
         self.labels.value("target")
     }
 }
 
-/// An agent: ready to start, or running.
-pub struct Ours {
-    process: Option<Process>,
-    program: PathBuf,
-    config: PathBuf,
-    name: String,
-    pub port: u16,
-}
+/// The agent on its history.
+pub struct Ours(Agent);
 
 /// Runs the agent on all targets for a while and says what its store then holds.
 pub fn learn(options: &Options, targets: &[Target], folder: &Folder) -> Outcome<Vec<Learned>> {
-    let mut agent = Ours::configure(options, "learning", targets, "", folder)?;
-    agent.run(folder)?;
+    let mut agent = Agent::configure("learning", &options.agent, targets, "", folder)?;
+    agent.start(folder)?;
     std::thread::sleep(LEARN);
     drop(agent);
     let config = Config { dir: folder.path().join("learning/store"), ..Config::default() };
@@ -81,54 +79,29 @@ impl Ours {
              [[alert.receiver]]\nname = \"hook\"\nwebhook = {{ url = \"http://127.0.0.1:{hook_port}/\" }}\n\n\
              [alert.route]\nreceiver = \"hook\"\n"
         );
-        let ours = Ours::configure(options, name, targets, &sections, folder)?;
+        let agent = Agent::configure(name, &options.agent, targets, &sections, folder)?;
         write_history(options, &folder.path().join(name).join("store"), targets, learned)?;
-        Ok(ours)
-    }
-
-    fn configure(options: &Options, name: &str, targets: &[Target], sections: &str, folder: &Folder) -> Outcome<Ours> {
-        let (port, state_dir) = (free_port()?, folder.inner(name)?);
-        let mut text = format!(
-            "[agent]\nname = \"footprint\"\nstate_dir = {state_dir:?}\n\n[serve]\nlisten = \"127.0.0.1:{port}\"\n\n\
-             [sample]\ninterval = \"5s\"\n\n{sections}\n"
-        );
-        for target in targets {
-            let _ = writeln!(text, "{}\n", target.text); // a String takes everything
-        }
-        let config = folder.write(&format!("{name}.toml"), &text)?;
-        Ok(Ours { process: None, program: options.agent.clone(), config, name: name.to_string(), port })
-    }
-
-    fn run(&mut self, folder: &Folder) -> Outcome<()> {
-        let process = Process::start(&self.name, &self.program, folder, |command| {
-            command.args(["run", "--config"]).arg(&self.config);
-        })?;
-        let process = self.process.insert(process);
-        let port = self.port;
-        wait("the agent is ready", Duration::from_secs(60), || {
-            process.is_running()?;
-            Ok(get(port, "/readyz").is_some())
-        })
+        Ok(Ours(agent))
     }
 
     /// Starts it on its history.
     pub fn start(mut self, folder: &Folder) -> Outcome<Ours> {
-        self.run(folder)?;
+        self.0.start(folder)?;
         Ok(self)
     }
 
     pub fn process(&self) -> Outcome<&Process> {
-        self.process.as_ref().ok_or(format!("{} was not started", self.name))
+        self.0.process()
     }
 
     /// Series with a value now.
     pub fn series(&self) -> Outcome<f64> {
-        query(self.port, "count({__name__!=\"\"})")
+        query(self.0.port, "count({__name__!=\"\"})")
     }
 
     /// What it says of itself, for the reader of the table.
     pub fn notes(&self) -> Outcome<Vec<String>> {
-        let text = get(self.port, "/metrics").ok_or("no answer to /metrics")?;
+        let text = get(self.0.port, "/metrics").ok_or("no answer to /metrics")?;
         let value = |name: &str| -> f64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
             line.and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
@@ -138,8 +111,8 @@ impl Ours {
             "ours: series in the store {}; targets down {}; samples of node_load1 in the last day {}; a round of rules takes \
              {:.1} ms, a cycle {:.1} ms on average",
             value("watchward_store_series"),
-            query(self.port, "count(up == 0)")?,
-            query(self.port, SAMPLES_OF_A_DAY)?,
+            query(self.0.port, "count(up == 0)")?,
+            query(self.0.port, SAMPLES_OF_A_DAY)?,
             mean_ms("watchward_judge_evaluation_seconds"),
             mean_ms("watchward_sample_cycle_duration_seconds")
         )])
@@ -157,7 +130,7 @@ fn write_history(options: &Options, dir: &Path, targets: &[Target], learned: &[L
     for target in targets {
         let mine = learned.iter().enumerate().filter(|(_, one)| one.target() == target.name);
         let series =
-            mine.filter_map(|(seed, one)| Some((store.id(&one.labels)?, Course::of(&one.seen, steps, seed as u64))));
+            mine.filter_map(|(seed, one)| Some((store.id(&one.labels, 0)?, Course::of(&one.seen, steps, seed as u64))));
         watched.push(series.collect());
     }
     let mut points = Vec::new();

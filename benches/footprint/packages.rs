@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Outcome, say};
+use crate::common::Outcome;
+use crate::say;
 
 /// Package and program.
 const WANTED: [(&str, &str); 6] = [

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::Outcome;
 use crate::blocks::{Block, Share, kib};
+use crate::common::Outcome;
+use crate::common::spread::Spread;
 use crate::options::Options;
 use crate::ours::Ours;
 use crate::theirs::Stack;
@@ -25,6 +26,8 @@ pub struct Row {
     their_series: Option<f64>,
     blocks: Vec<Block>,
     notes: Vec<String>,
+    /// How many names of metrics the others have, and those that we lack.
+    names: Option<(usize, Vec<String>)>,
 }
 
 impl Row {
@@ -37,7 +40,13 @@ impl Row {
     ) -> Outcome<Row> {
         let their_series = theirs.map(Stack::series).transpose()?;
         notes.extend(ours.notes()?);
-        Ok(Row { name, series: ours.series()?, their_series, blocks, notes })
+        Ok(Row { name, series: ours.series()?, their_series, blocks, notes, names: None })
+    }
+
+    /// Says how many names of metrics the others have, and which of them we lack.
+    pub fn compare(mut self, theirs: usize, missing: Vec<String>) -> Row {
+        self.names = Some((theirs, missing));
+        self
     }
 
     /// Our figure over theirs, each per series, block by block.
@@ -45,27 +54,6 @@ impl Row {
         let their_series = self.their_series?;
         let ratio = |block: &Block| (ours(&block.ours) / self.series) / (theirs(block) / their_series);
         Some(Spread::of(self.blocks.iter().map(ratio)))
-    }
-}
-
-/// Least, middle and most of some values.
-struct Spread {
-    least: f64,
-    median: f64,
-    most: f64,
-}
-
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Spread {
-        let mut all: Vec<f64> = values.collect();
-        all.sort_by(f64::total_cmp);
-        let at = |place: usize| all.get(place).copied().unwrap_or(f64::NAN);
-        let (low, high) = (at(all.len().saturating_sub(1) / 2), at(all.len() / 2));
-        Spread { least: at(0), median: f64::midpoint(low, high), most: at(all.len().saturating_sub(1)) }
-    }
-
-    fn text(&self, digits: usize) -> String {
-        format!("{:.digits$} ({:.digits$}–{:.digits$})", self.median, self.least, self.most)
     }
 }
 
@@ -162,6 +150,16 @@ fn figures(text: &mut String, row: &Row) {
     if let Some(cpu) = row.ratios(|share| share.cores, Block::their_cores) {
         let what = format!("CPU per 1,000 series is {} of theirs; at most {CPU_RATIO_MAX}", cpu.text(2));
         say(cpu.median <= CPU_RATIO_MAX, what);
+    }
+    if let Some((theirs, missing)) = &row.names {
+        let lacks = match missing.len() {
+            0 => "none".to_string(),
+            count => format!("{count}: {}", missing.join(", ")),
+        };
+        say(
+            missing.is_empty(),
+            format!("of {theirs} names of metrics that they have of their servers, we lack {lacks}"),
+        );
     }
     if row.name == 'B' {
         let pss = Spread::of(row.blocks.iter().map(|block| kib(block.ours.end.pss_kib) / MIB));

@@ -18,6 +18,7 @@ use crate::model::reading::{Cycle, UnknownKind};
 use crate::model::series::{Series, SeriesId, is_stale};
 use crate::model::target::Target;
 use crate::pipeline::agent::catalogue;
+use crate::sample::census::Census;
 use crate::sample::cycle::Watched;
 use crate::sample::discovery;
 use crate::sample::own;
@@ -45,7 +46,7 @@ pub struct Which {
 struct Register(Mutex<(HashMap<Labels, SeriesId>, Vec<Labels>)>);
 
 impl Series for Register {
-    fn id(&self, labels: &Labels) -> Option<SeriesId> {
+    fn id(&self, labels: &Labels, _spare: usize) -> Option<SeriesId> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let next = SeriesId(u32::try_from(known.1.len()).ok()?);
         let id = *known.0.entry(labels.clone()).or_insert(next);
@@ -134,7 +135,8 @@ fn read(configuration: &Configuration, target: Target) -> Result<(Target, Cycle,
         .map_err(|error| Fault::new("cli-01", format!("cannot read anything: {error}")))?;
     let series = Arc::new(Register::default());
     let series_max = configuration.sample.series_max_per_row;
-    let mut watched = Watched::new(engine, Arc::new(target.clone()), series.clone(), series_max, Arc::default());
+    let (target_read, census) = (Arc::new(target.clone()), Arc::new(Census::unbounded()));
+    let mut watched = Watched::new(engine, target_read, series.clone(), series_max, Arc::default(), census);
     let cycle = runtime.block_on(watched.cycle(&Clock::begin(None), Duration::ZERO));
     runtime.shutdown_timeout(Duration::from_millis(200)); // a socket that hangs must not hold up the end
     let (catalogue, choice) = (catalogue(), Choice { target: Some(target.name.clone()), tenant: None });
@@ -151,11 +153,8 @@ fn tell(cycle: &Cycle) {
             output::tell(&format!("not read: {}: {}", row.name, printable(&unknown.reason)));
         }
     }
-    if cycle.points_dropped > 0 {
-        let dropped = cycle.points_dropped;
-        output::tell(&format!(
-            "{dropped} points were left out: a row has more series than [sample] series_max_per_row"
-        ));
+    for (row, dropped) in &cycle.points_dropped {
+        output::tell(&format!("{dropped} points of {row} were left out: it has more series than it may have"));
     }
     if let Some(fault) = &cycle.fault {
         output::tell(&format!("error: {fault}"));
@@ -168,7 +167,7 @@ fn code(cycle: &Cycle) -> u8 {
     match &cycle.fault {
         Some(fault) if fault.of_login => REFUSED,
         Some(_) => UNKNOWN,
-        None if cycle.points_dropped > 0 => WARNING,
+        None if !cycle.points_dropped.is_empty() => WARNING,
         None if cycle.rows.iter().any(|row| row.result.as_ref().is_err_and(|one| is_unread(one.kind))) => WARNING,
         None => WELL,
     }
@@ -203,7 +202,7 @@ fn document(target: &Target, cycle: &Cycle, latest: &[Latest]) -> Value {
         "up": cycle.up,
         "took_s": cycle.took.as_secs_f64(),
         "fault": cycle.fault,
-        "dropped_points": cycle.points_dropped,
+        "dropped_points": cycle.points_dropped.iter().map(|(_, count)| count).sum::<u64>(),
         "rows": rows,
         "samples": samples,
     })

@@ -406,7 +406,7 @@ pub trait Engine: Send + Sync {
     /// Why not; and the default: this engine cannot be asked anything else than it asks by itself.
     fn may_ask(&self, _ask: &str) -> Result<(), Fault> {
         let what = format!("engine '{}' has nothing that could be asked", self.word());
-        Err(Fault::new("engine-02", what).hint("Queries are for the engines that are servers."))
+        Err(Fault::new("engine-04", what).hint("Queries are for the engines that are servers."))
     }
 
     /// Opens a session: connects, authenticates, probes.

@@ -95,6 +95,15 @@ pub static SERIES_REFUSED: Sort = Sort {
     subject: "",
     ended: "no series was refused",
 };
+pub static AGENT_OVER_BUDGET: Sort = Sort {
+    kind: "AgentOverBudget",
+    severity: Severity::Warning,
+    hold: AT_ONCE,
+    // The governor itself neither comes nor goes at once.
+    keep: AT_ONCE,
+    subject: "",
+    ended: "the agent is within its budget and asks everything again",
+};
 pub static EXPORT_FAILING: Sort = Sort {
     kind: "ExportFailing",
     severity: Severity::Warning,
@@ -161,6 +170,7 @@ pub static SORTS: &[&Sort] = &[
     &STORE_NOT_WRITING,
     &STORE_DAMAGED,
     &SERIES_REFUSED,
+    &AGENT_OVER_BUDGET,
     &EXPORT_FAILING,
     &CERTIFICATE_REFUSED,
     &CONFIGURATION_INVALID,
@@ -203,8 +213,10 @@ pub enum Fact<'a> {
     Store { why: Option<&'a str> },
     /// Files that the store set aside or cut, each with what is wrong with it.
     StoreDamage { files: &'a [(String, String)] },
-    /// Why new series are refused, if any were since the last such fact.
-    SeriesRefused { why: Option<&'a str> },
+    /// Why new series of a target, or of the agent itself, are refused, if any were since the last such fact.
+    SeriesRefused { who: Who<'a>, why: Option<&'a str> },
+    /// What the agent does without because it used too much, if so.
+    OverBudget { why: Option<&'a str> },
     /// Why nothing that is pushed arrives, if so.
     Export { why: Option<&'a str> },
     /// Why the agent's own new certificate is not in use, if so.
@@ -279,10 +291,17 @@ impl Findings {
                 });
                 self.say(&STORE_NOT_WRITING, Who::AGENT, "", claim, now)
             }
-            Fact::SeriesRefused { why } => {
+            Fact::SeriesRefused { who, why } => {
                 let remedy = "Find the label with too many values, or raise the limit on series.";
-                let claim = why.map(|why| Claim::new("new series are refused", why, remedy));
-                self.say(&SERIES_REFUSED, Who::AGENT, "", claim, now)
+                let of = if who.target.is_empty() { String::new() } else { format!(" of {}", who.target) };
+                let claim = why.map(|why| Claim::new(format!("new series{of} are refused"), why, remedy));
+                self.say(&SERIES_REFUSED, who, "", claim, now)
+            }
+            Fact::OverBudget { why } => {
+                let remedy = "Watch less ([sample] skip, interval, series_max_per_row), or raise [sample] cpu_max_cores \
+                              and memory_max. Whether targets answer is still looked at as often.";
+                let claim = why.map(|why| Claim::new("the agent is over its budget and asks less", why, remedy));
+                self.say(&AGENT_OVER_BUDGET, Who::AGENT, "", claim, now)
             }
             Fact::Export { why } => {
                 let remedy =
@@ -528,7 +547,8 @@ fn down(who: Who<'_>, fault: Option<&Fault>) -> Claim {
 
 fn unread(who: Who<'_>, row: &str, unknown: &Unknown) -> Option<Claim> {
     let remedy = match unknown.kind {
-        UnknownKind::NotHere | UnknownKind::Disconnected => return None,
+        // That the agent does without it is a finding about the agent.
+        UnknownKind::NotHere | UnknownKind::Disconnected | UnknownKind::OverBudget => return None,
         UnknownKind::Privilege => "Grant the role what the row needs, as the list of metrics says.",
         UnknownKind::Deadline => "Look what the server is busy with; the row is asked again in every cycle.",
         UnknownKind::TooLarge => "Narrow what the row reads, or look why the server answers that much.",

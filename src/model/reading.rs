@@ -25,6 +25,8 @@ pub enum UnknownKind {
     Disconnected,
     /// The server refused with an error of its own.
     Refused,
+    /// The agent is over its own budget and does without it.
+    OverBudget,
 }
 
 impl UnknownKind {
@@ -39,6 +41,7 @@ impl UnknownKind {
             UnknownKind::Garbled => "garbled",
             UnknownKind::Disconnected => "disconnected",
             UnknownKind::Refused => "refused",
+            UnknownKind::OverBudget => "over_budget",
         }
     }
 }
@@ -80,6 +83,7 @@ impl Cycle {
             target: self.target.clone(),
             tenant: self.tenant.clone(),
             rows: self.rows.clone(),
+            points_dropped: self.points_dropped.clone(),
             fault: self.fault.clone(),
             version: self.version.clone(),
             flavour: self.flavour.clone(),
@@ -105,8 +109,8 @@ pub struct Cycle {
     pub needs_credentials: bool,
     /// The target left the configuration: these points only end its series.
     pub removed: bool,
-    /// Points dropped because a row or the store had reached its cap.
-    pub points_dropped: u64,
+    /// Points dropped because a row or the store had reached its cap, by row; only rows that lost any.
+    pub points_dropped: Vec<(&'static str, u64)>,
     /// Why it is not up.
     pub fault: Option<Fault>,
     pub took: Duration,

@@ -30,8 +30,9 @@ pub const LOOKBACK_MS: i64 = 5 * 60 * 1000;
 
 /// The giver of identities. The store implements it for `sample` and `export`.
 pub trait Series: Send + Sync {
-    /// The id of a label set, made on first sight; `None` where a cap on series is reached (the store counts it).
-    fn id(&self, labels: &Labels) -> Option<SeriesId>;
+    /// The id of a label set, made on first sight if there is still room for so many others as `spare` after it; else
+    /// `None`, which the store counts. Whoever may have the last one leaves 0.
+    fn id(&self, labels: &Labels, spare: usize) -> Option<SeriesId>;
 
     /// The labels behind an id. An unknown id gives the empty set.
     fn labels(&self, id: SeriesId) -> Labels;

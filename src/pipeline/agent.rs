@@ -28,8 +28,10 @@ use crate::pipeline::own::Own;
 use crate::pipeline::serving::{self, Wires};
 use crate::pipeline::statements::Reader;
 use crate::pipeline::storing::{self, Storing};
+use crate::sample::census::Census;
 use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
 use crate::sample::discovery;
+use crate::sample::governor::Used;
 use crate::sample::own;
 use crate::sample::sampler::Sampler;
 use crate::serve::commands::{self, Asked};
@@ -40,6 +42,7 @@ use crate::sys::clock::Clock;
 use crate::sys::log;
 use crate::sys::process::{self, Signals, Wish};
 use crate::sys::task::{self, Handle};
+use crate::sys::usage;
 
 /// Cycles that may wait for the store. Beyond it whole cycles are dropped and counted.
 const CYCLES_WAITING_MAX: usize = 256;
@@ -129,7 +132,8 @@ impl Agent {
         let alerting =
             Arc::new(Alerting::new(configuration.alert.clone(), state.clone(), &configuration.external_url()));
         let row_series_max = configuration.sample.series_max_per_row;
-        let sampler = Sampler::new(store.clone(), clock.clone(), cycles, row_series_max);
+        let census = Arc::new(Census::new(configuration.sample.budget));
+        let sampler = Sampler::new(store.clone(), clock.clone(), cycles, row_series_max, census);
         let unheard = Arc::new(AtomicU64::new(0));
         let mirror = Arc::new(Mirror::new(&store, &clock, &own, &alerting, &sampler, &unheard));
         let board = Arc::new(Noticeboard::new(Box::new({
@@ -252,6 +256,7 @@ impl Agent {
                 _ = look_after.tick() => {
                     log::sweep();
                     self.look_after();
+                    self.govern();
                     if self.judging.is_finished() || self.sending.is_finished() || self.changing.is_finished() {
                         // Watching without judging or telling would look like peace; and what was changed must be undone.
                         let what = "the judging, the telling or the acting has ended by a fault of ours";
@@ -340,6 +345,18 @@ impl Agent {
         }
     }
 
+    /// Holds what the agent uses against its budget; over it, targets are asked less.
+    fn govern(&self) {
+        let (cpu, memory_bytes) = usage::spent();
+        let census = self.sampler.census();
+        if let Some(standing) = census.observe(self.clock.now().since_start, Used { cpu, memory_bytes }) {
+            match standing.complaint() {
+                Some(why) => tracing::warn!("the agent is over its budget and asks less: {why}"),
+                None => tracing::info!("the agent is within its budget and asks everything again"),
+            }
+        }
+    }
+
     /// Builds and checks everything, then swaps; what is invalid changes nothing and becomes a finding.
     async fn reload(&mut self) {
         tell_manager(&process::reloading());
@@ -393,6 +410,7 @@ impl Agent {
             self.exporting.configure(&new);
         }
         self.acting.reload(acting::settings(&new));
+        self.sampler.census().set_budget(new.sample.budget);
         self.configuration = new;
         self.sampler.try_logins_again();
         let targets = self.targets();

@@ -73,8 +73,10 @@ pub struct Judging {
     rules: Arc<Rules>,
     catalogue: Arc<Catalogue>,
     capped_before: u64,
-    /// What was last said of refused series, and until when it stands (monotonic).
+    /// What was last said of series that the store refused, and until when it stands (monotonic).
     refused: Option<(String, Duration)>,
+    /// How many points a row last lost, and until when that is told: by target and row.
+    rows_refused: BTreeMap<String, BTreeMap<&'static str, (u64, Duration)>>,
     /// When the loop last went round, in milliseconds since the start: the watchdog looks at it.
     pub last_round_ms: Arc<AtomicU64>,
     /// Rules have a thread of their own: they wait behind nothing that may hang.
@@ -131,6 +133,7 @@ impl Judging {
             catalogue,
             capped_before: 0,
             refused: None,
+            rows_refused: BTreeMap::new(),
             last_round_ms: Arc::default(),
             computing: Worker::start("rules")
                 .map_err(|error| Fault::new("agent-04", format!("no thread for the rules: {error}")))?,
@@ -200,6 +203,10 @@ impl Judging {
 
     fn cycle(&mut self, cycle: &Cycle, now: Moment) -> Vec<Transition> {
         let Some((labels, discovered)) = self.targets.get(&*cycle.target) else { return Vec::new() };
+        let lost = cycle.points_dropped.iter().map(|(row, count)| (*row, (*count, now.since_start + REFUSED_STANDS)));
+        if !cycle.points_dropped.is_empty() {
+            self.rows_refused.entry(cycle.target.to_string()).or_default().extend(lost);
+        }
         let who = who(labels, *discovered);
         // A server that was only found and lets nobody in is nobody's problem.
         let up = cycle.up || cycle.needs_credentials;
@@ -218,6 +225,7 @@ impl Judging {
             unverified.push((labels.clone(), why));
             self.targets.insert(target.identity(), (labels, target.discovered));
         }
+        self.rows_refused.retain(|identity, _| self.targets.contains_key(identity));
         self.tenants = self.roster.0.keys().cloned().collect();
         let mut changes = self.judge().enlist(self.roster.clone(), now);
         changes.extend(self.findings.enlist(&self.roster, now));
@@ -300,10 +308,9 @@ impl Judging {
         };
         let files: Vec<(String, String)> =
             files.into_iter().map(|one| (one.path.display().to_string(), one.why)).collect();
-        let capped = capped.max(self.places.own.points_dropped.get());
         if capped > self.capped_before {
             let lately = capped - self.capped_before;
-            let words = format!("{lately} points of refused series were dropped lately, {capped} in all");
+            let words = format!("[store] series_max is nearly reached: {lately} were refused lately, {capped} in all");
             self.refused = Some((words, now.since_start + REFUSED_STANDS));
             self.capped_before = capped;
         }
@@ -311,17 +318,38 @@ impl Judging {
         let why_refused = refused.as_ref().map(|(words, _)| words.as_str());
         let mut changes = self.findings.observe(Fact::Store { why: why.as_deref() }, now);
         changes.extend(self.findings.observe(Fact::StoreDamage { files: &files }, now));
-        changes.extend(self.findings.observe(Fact::SeriesRefused { why: why_refused }, now));
+        changes.extend(self.findings.observe(Fact::SeriesRefused { who: Who::AGENT, why: why_refused }, now));
+        changes.extend(self.refused_rows(now));
         if self.rules.groups.is_empty() {
             self.places.acting.judged(); // findings are all there is
         }
         changes.extend(self.findings.changes(&self.places.acting.troubles(), now));
         changes.extend(self.findings.observe(Fact::Export { why: self.places.exports.complaint().as_deref() }, now));
+        let why = self.places.mirror.budget_complaint();
+        changes.extend(self.findings.observe(Fact::OverBudget { why: why.as_deref() }, now));
         let why = self.places.mirror.certificate_complaint();
         changes.extend(self.findings.observe(Fact::Certificate { why: why.as_deref() }, now));
         self.refused = refused;
         self.tell(changes, &[], now).await;
         self.show(now);
+    }
+
+    /// Which targets have rows that lost points lately.
+    fn refused_rows(&mut self, now: Moment) -> Vec<Transition> {
+        let mut changes = Vec::new();
+        for (identity, (labels, discovered)) in &self.targets {
+            let mut why = None;
+            if let Some(rows) = self.rows_refused.get_mut(identity) {
+                rows.retain(|_, (_, until)| now.since_start < *until);
+                let words = |(row, (count, _)): (&&str, &(u64, Duration))| format!("{count} of '{row}'");
+                let lost: Vec<String> = rows.iter().map(words).collect();
+                why = (!lost.is_empty()).then(|| format!("Points dropped when last read: {}.", lost.join(", ")));
+            }
+            let fact = Fact::SeriesRefused { who: who(labels, *discovered), why: why.as_deref() };
+            changes.extend(self.findings.observe(fact, now));
+        }
+        self.rows_refused.retain(|_, rows| !rows.is_empty());
+        changes
     }
 
     /// Records transitions and events, then shows them. Recording comes first: nothing is told that is not on disk.
@@ -383,7 +411,7 @@ impl Judging {
 
 /// Stores what rules record: recording rules' series, and `ALERTS`.
 fn record(store: &Store, recorded: &[(Labels, f64)], at_ms: i64) {
-    let points: Vec<_> = recorded.iter().filter_map(|(labels, value)| Some((store.id(labels)?, *value))).collect();
+    let points: Vec<_> = recorded.iter().filter_map(|(labels, value)| Some((store.id(labels, 0)?, *value))).collect();
     if !points.is_empty() {
         store.append(&points, at_ms);
     }

@@ -12,6 +12,7 @@ use crate::alert::statistics::Statistics as Alerts;
 use crate::export::statistics::{Counters as ExportCounters, Statistics as Exports};
 use crate::model::status::OwnFamily;
 use crate::pipeline::own::{Figure, Kind, Own};
+use crate::sample::census::{Census, Standing};
 use crate::sample::sampler::Sampler;
 use crate::serve::shared::{Counters, Shared};
 use crate::store::{Health, Statistics, Store};
@@ -27,6 +28,7 @@ pub struct Snapshot {
     exports: Exports,
     used: Usage,
     ahead_ms: i64,
+    standing: Standing,
     cycles_dropped: u64,
     outcomes_unheard: u64,
     /// Serve is built after the board that shows these metrics.
@@ -69,6 +71,10 @@ pub static FIGURES: &[Figure] = &[
     total("watchward_log_repeated_lines_total", "Lines of the log that were counted instead of written: they repeated others.", |_| float(log::held_back())),
     level("watchward_stored_time_ahead_seconds", "How far stored time runs ahead of the wall clock.", |at| at.ahead_ms as f64 / 1000.0),
     total("watchward_sample_dropped_cycles_total", "Whole cycles dropped because the store did not keep up.", |at| float(at.cycles_dropped)),
+    level("watchward_sample_stretch", "How many times less often rows are asked because the agent is over its budget; else 1.", |at| f64::from(at.standing.stretch)),
+    level("watchward_sample_dropped_rows", "Rows of targets that are not asked because the agent is over its budget.", |at| at.standing.rows_dropped as f64),
+    level("watchward_sample_budget_cpu_ratio", "Processor time the agent used over the last window, as a part of its budget.", |at| at.standing.load.cpu_ratio(&at.standing.budget)),
+    level("watchward_sample_budget_memory_ratio", "Memory of its own the agent held over the last window, as a part of its budget.", |at| at.standing.load.memory_ratio(&at.standing.budget)),
     total("watchward_judge_unheard_outcomes_total", "Outcomes of cycles that judge had no room for.", |at| float(at.outcomes_unheard)),
     level("watchward_store_series", "Series in the store's index.", |at| at.store.series as f64),
     level("watchward_store_disk_bytes", "What the history takes on disk.", |at| float(at.store.bytes_on_disk)),
@@ -132,6 +138,7 @@ pub struct Mirror {
     alerting: Arc<Alerting>,
     exports: Arc<ExportCounters>,
     cycles_dropped: Arc<AtomicU64>,
+    census: Arc<Census>,
     unheard: Arc<AtomicU64>,
     shared: OnceLock<Arc<Shared>>,
     acting: OnceLock<Arc<Acting>>,
@@ -153,6 +160,7 @@ impl Mirror {
             alerting: alerting.clone(),
             exports: Arc::default(),
             cycles_dropped: sampler.dropped.clone(),
+            census: sampler.census().clone(),
             unheard: unheard.clone(),
             shared: OnceLock::new(),
             acting: OnceLock::new(),
@@ -167,6 +175,11 @@ impl Mirror {
     pub fn certificate_complaint(&self) -> Option<String> {
         let fault = self.shared.get()?.identity.as_ref()?.complaint()?;
         Some(fault.what)
+    }
+
+    /// What the agent does without because it used too much, if so.
+    pub fn budget_complaint(&self) -> Option<String> {
+        self.census.standing().complaint()
     }
 
     pub fn attach_acting(&self, acting: Arc<Acting>) {
@@ -197,6 +210,7 @@ impl Mirror {
             exports: self.exports.read(now.since_start),
             used: usage::own(),
             ahead_ms: self.clock.ahead_ms(),
+            standing: self.census.standing(),
             cycles_dropped: self.cycles_dropped.load(Ordering::Relaxed),
             outcomes_unheard: self.unheard.load(Ordering::Relaxed),
             shared: self.shared.get().cloned(),

@@ -94,7 +94,7 @@ impl Storing {
         self.own.cycles.with_label_values(&[up]).inc();
         self.own.cycle_seconds.observe(cycle.took.as_secs_f64());
         self.own.cycle_late_seconds.observe(cycle.late.as_secs_f64());
-        self.own.points_dropped.inc_by(cycle.points_dropped);
+        self.own.points_dropped.inc_by(cycle.points_dropped.iter().map(|(_, count)| count).sum());
         for unknown in cycle.rows.iter().filter_map(|row| row.result.as_ref().err()) {
             self.own.rows_unknown.with_label_values(&[unknown.kind.word()]).inc();
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::model::filter::{Choice, Filter, Glob};
 use crate::model::schema::{Key, Kind, Table};
+use crate::sample::governor::Budget;
 
 pub const KEYS: &[Key] = &[
     Key::new(
@@ -30,6 +31,25 @@ pub const KEYS: &[Key] = &[
         Kind::Whole { min: 1, max: 1_000_000 },
         "20000",
         "The most series that one row of a target's table may have. What comes beyond is dropped and counted.",
+    ),
+    Key::new(
+        "cpu_max_cores",
+        Kind::Number { min: 0.001, max: 64.0 },
+        "0.5",
+        "The processor time the agent may use, as a part of one core. Over it, rows are asked less often, and then the \
+         least important ones not at all, until it is within it again.",
+    ),
+    Key::new(
+        "memory_max",
+        Kind::Bytes,
+        "\"256MiB\"",
+        "The memory that the agent may hold as its own; over it, it does the same.",
+    ),
+    Key::new(
+        "budget_window",
+        Kind::Duration { min: "5s", max: "1h" },
+        "\"1m\"",
+        "Over how long both are measured. Each step to less takes one such window, each step back at least five.",
     ),
     Key::new(
         "discovery_interval",
@@ -124,12 +144,13 @@ const METRIC: &[Key] = &[
 ];
 
 /// `[sample]`, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub interval: Duration,
     pub deadline: Duration,
     pub sessions_max: usize,
     pub series_max_per_row: usize,
+    pub budget: Budget,
     pub discovery_interval: Duration,
     /// Which rows are read of targets that do not say it themselves.
     pub choice: Choice,
@@ -144,6 +165,11 @@ impl Config {
             deadline: table.duration("deadline"),
             sessions_max: count("sessions_max"),
             series_max_per_row: count("series_max_per_row"),
+            budget: Budget {
+                cpu_cores: table.number("cpu_max_cores"),
+                memory_bytes: table.bytes("memory_max"),
+                window: table.duration("budget_window"),
+            },
             discovery_interval: table.duration("discovery_interval"),
             choice: choice(table, &Choice::default()),
             filter: filter(table, &Filter::default()),

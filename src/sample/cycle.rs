@@ -14,7 +14,9 @@ use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
 use crate::model::row::{Family, Metric, MetricKind};
 use crate::model::series::{Series, SeriesId, is_stale};
 use crate::model::target::Target;
-use crate::sample::ids::Ids;
+use crate::sample::census::Census;
+use crate::sample::governor::{Orders, Weight};
+use crate::sample::ids::{Ids, Share};
 use crate::sample::link::{Held, Link, Report};
 use crate::sample::members::{Cluster, Members, Turn};
 use crate::sample::own;
@@ -34,6 +36,10 @@ static STATE: Metric = Metric::gauge(
     "watchward_target_state",
     "1 in the state that the label names: needs_credentials, where a server was found and wants a login nobody gave.",
 );
+static DROPPED: Metric = Metric::counter(
+    "watchward_sample_refused_points_total",
+    "Points of the row that were dropped because it or the store had all the series it may have.",
+);
 static ROW_SUCCESS: Family = Family::new(
     MetricKind::Gauge,
     "",
@@ -48,10 +54,16 @@ static ROW_SECONDS: Family = Family::new(
 );
 
 /// The metrics that every target has beside its engine's rows.
-pub static COMMON: [&Metric; 5] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE, &STATE];
+pub static COMMON: [&Metric; 6] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE, &STATE, &DROPPED];
 
 /// The families that every target has beside its engine's rows.
 pub static COMMON_FAMILIES: [&Family; 2] = [&ROW_SUCCESS, &ROW_SECONDS];
+
+/// What stands for a row where the agent itself speaks of the target.
+const OWN_WORDS: &str = "target";
+
+/// How many times what it has an optional row leaves for others; an ordinary one leaves as much again.
+const OPTIONAL_LEAVES: usize = 8;
 
 /// The state of one watched target between its cycles.
 pub struct Watched {
@@ -74,14 +86,44 @@ pub struct Watched {
     members: Arc<Mutex<Members>>,
     /// The server has other parts than in the cycle before: what is read in each of them is asked.
     has_other_parts: bool,
+    census: Arc<Census>,
+    /// What the cycle under way does without.
+    orders: Arc<Orders>,
 }
 
 #[derive(Clone, Default)]
 struct RowState {
-    /// When it last succeeded (monotonic).
-    read_at: Option<Duration>,
+    /// When it last succeeded (monotonic), and in how many cycles it was then to be read again.
+    read_at: Option<(Duration, u32)>,
+    /// How many series it then had.
+    series: usize,
+    /// Its points that were dropped, in all.
+    dropped: u64,
+    /// The agent did without it until now: it is due.
+    is_owed: bool,
     /// Which of its things are the busiest. Outlasts an outage, so that what the others have in common does not jump.
     top: Top,
+}
+
+/// When a row is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// Once in so many cycles.
+    Every(u32),
+    /// At once: the agent did without it until now.
+    Now,
+    /// Not at all: the agent is over its budget.
+    Dropped,
+}
+
+impl Pace {
+    fn is_due(self, at: usize, cycle_of_session: u64) -> bool {
+        match self {
+            Pace::Every(cycles) => is_due(cycles, at, cycle_of_session),
+            Pace::Now => true,
+            Pace::Dropped => false,
+        }
+    }
 }
 
 /// What came of the work before the deadline.
@@ -100,21 +142,26 @@ impl Watched {
         series: Arc<dyn Series>,
         row_series_max: usize,
         reloads: Arc<AtomicU64>,
+        census: Arc<Census>,
     ) -> Watched {
         let own = target.queries.iter().map(|query| own::row(engine, query, target.interval));
         let table: Arc<[&Row]> =
             engine.rows().iter().filter(|row| target.choice.reads(row.name, row.optional)).chain(own).collect();
         let base = base_labels(engine, &target);
-        let cap = |row: &&Row| if row.series_max == 0 { row_series_max } else { row.series_max.min(row_series_max) };
-        // Behind the rows stands what the agent itself says of the target.
-        let caps: Vec<usize> = table.iter().map(cap).chain([row_series_max]).collect();
+        let share = |row: &&Row| Share {
+            series_max: if row.series_max == 0 { row_series_max } else { row.series_max.min(row_series_max) },
+            leaves: if row.optional { OPTIONAL_LEAVES } else { 1 },
+        };
+        // Behind the rows stands what the agent itself says of the target, which may have the last series there is.
+        let own_words = Share { series_max: row_series_max, leaves: 0 };
+        let shares: Vec<Share> = table.iter().map(share).chain([own_words]).collect();
         let rows = vec![RowState::default(); table.len()];
         Watched {
             engine,
             identity: target.identity().into(),
             tenant: target.tenant.as_str().into(),
             link: Link::new(engine, target.clone(), reloads),
-            ids: Ids::new(series, base, caps, target.filter.clone()),
+            ids: Ids::new(series, base, shares, target.filter.clone()),
             table,
             rows,
             cycle_of_session: 0,
@@ -123,6 +170,8 @@ impl Watched {
             after_down: false,
             members: Arc::default(),
             has_other_parts: false,
+            orders: Arc::default(),
+            census,
             target,
         }
     }
@@ -138,6 +187,7 @@ impl Watched {
         let watch = Stopwatch::start();
         let began = clock.now();
         let mut points = Vec::with_capacity(self.ids.len() + 8);
+        self.orders = self.census.orders();
         let deadline = self.target.deadline.min(self.target.interval);
         let outcome = self.work(began.since_start, deadline, &watch, &mut points).await;
         if !outcome.up {
@@ -149,6 +199,7 @@ impl Watched {
             self.collector_status.clear();
             self.leave_cluster();
         }
+        self.census.report(&self.identity, self.weights());
         let took = watch.elapsed();
         if outcome.needs_credentials {
             self.describe_state("needs_credentials", &mut points);
@@ -186,6 +237,15 @@ impl Watched {
         late: Duration,
         removed: bool,
     ) -> Cycle {
+        let dropped: Vec<(usize, u64)> = self.ids.take_dropped().collect();
+        // A row is told of in the cycle that read it, and counted among its series from the next one on.
+        for (at, count) in &dropped {
+            if let Some(row) = self.rows.get_mut(*at) {
+                row.dropped += count;
+            }
+        }
+        let name = |at: usize| self.table.get(at).map_or(OWN_WORDS, |row| row.name);
+        let dropped = dropped.into_iter().map(|(at, count)| (name(at), count)).collect();
         Cycle {
             target: self.identity.clone(),
             tenant: self.tenant.clone(),
@@ -195,7 +255,7 @@ impl Watched {
             up: outcome.up,
             needs_credentials: outcome.needs_credentials,
             removed,
-            points_dropped: std::mem::take(&mut self.ids.dropped),
+            points_dropped: dropped,
             fault: outcome.fault,
             took,
             late,
@@ -219,14 +279,16 @@ impl Watched {
         let parts = self.facts.parts.clone();
         let turn: Arc<OnceLock<Turn>> = Arc::default();
         let take_turn = self.take_turn(now, turn.clone());
+        let paces: Vec<Pace> = (0..capacity).map(|at| self.pace(at)).collect();
         let due = move |facts: &Facts, is_fresh: bool| {
             let turn = take_turn(facts);
             let cycle = if is_fresh || asks_all { 0 } else { cycle_of_session };
             let has_other_parts = facts.parts != parts;
             let asks = |(at, row): &(usize, &'static Row)| {
-                let is_due = is_due(row.every, *at, cycle)
-                    || has_other_parts && !row.each.is_empty()
-                    || row.of_cluster && turn == Turn::Begins;
+                let pace = paces[*at];
+                let is_due = pace.is_due(*at, cycle)
+                    || has_other_parts && !row.each.is_empty() && pace != Pace::Dropped
+                    || row.of_cluster && turn == Turn::Begins && pace != Pace::Dropped;
                 let is_ours = !row.of_cluster || turn != Turn::Others;
                 is_due && is_ours && row.exists(facts) && row.lacks(facts).is_none()
             };
@@ -311,6 +373,35 @@ impl Watched {
         self.link.note(Err(fault), now)
     }
 
+    /// In how many cycles a row is to be read once.
+    fn every(&self, at: usize) -> u32 {
+        self.table[at].every.max(1).saturating_mul(self.orders.stretch)
+    }
+
+    /// Whether a row is read, and when.
+    fn pace(&self, at: usize) -> Pace {
+        if self.orders.drops(&self.identity, self.table[at].name) {
+            Pace::Dropped
+        } else if self.rows[at].is_owed {
+            Pace::Now
+        } else {
+            Pace::Every(self.every(at))
+        }
+    }
+
+    /// What the rows weigh that are read, or were until the agent had to do without them.
+    fn weights(&self) -> Vec<Weight> {
+        let rows = self.table.iter().zip(&self.rows).filter(|(_, state)| state.series > 0);
+        let weight = |(row, state): (&&'static Row, &RowState)| Weight {
+            target: self.identity.clone(),
+            row: row.name,
+            optional: row.optional,
+            every: row.every,
+            series: state.series,
+        };
+        rows.map(weight).collect()
+    }
+
     /// Rows that are not asked in this cycle: repeated while young enough, ended when too old, unknown where the server
     /// lacks what they need.
     fn between(
@@ -329,9 +420,6 @@ impl Watched {
                 self.ids.end_row(at, points);
                 continue;
             }
-            if row.of_cluster && turn == Turn::Begins && row.lacks(&self.facts).is_none() {
-                continue; // asked, whenever it would be due
-            }
             if let Some(unknown) = row.lacks(&self.facts) {
                 self.ids.end_row(at, points);
                 let name = row.name;
@@ -339,11 +427,26 @@ impl Watched {
                 readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
                 continue;
             }
-            if is_due(row.every, at, self.cycle_of_session) || self.has_other_parts && !row.each.is_empty() {
+            let pace = self.pace(at);
+            if pace == Pace::Dropped {
+                self.ids.end_row(at, points);
+                self.rows[at] = RowState { read_at: None, is_owed: true, ..std::mem::take(&mut self.rows[at]) };
+                self.collector_status.retain(|(known, ..)| *known != at);
+                let why = Unknown::new(UnknownKind::OverBudget, "the agent is over its own budget and does without it");
+                let row_id = RowId(u16::try_from(at).unwrap_or(u16::MAX));
+                readings.push(RowReading { row: row_id, name: row.name, took: Duration::ZERO, result: Err(why) });
+                continue;
+            }
+            let is_asked = self.has_other_parts && !row.each.is_empty() || row.of_cluster && turn == Turn::Begins;
+            if is_asked || pace.is_due(at, self.cycle_of_session) {
+                self.rows[at].is_owed = false;
                 continue;
             }
             match self.rows[at].read_at {
-                Some(read_at) if now - read_at < repeats_until(row.every, self.target.interval) => {
+                // Its pace may have changed since: what it was read for still holds.
+                Some((read_at, every))
+                    if now - read_at < repeats_until(every.max(self.every(at)), self.target.interval) =>
+                {
                     self.ids.repeat(at, points);
                 }
                 _ => self.ids.end_row(at, points),
@@ -385,7 +488,10 @@ impl Watched {
                 })
             }
         };
-        self.rows[at].read_at = result.is_ok().then_some(now);
+        self.rows[at].read_at = result.is_ok().then_some((now, self.every(at)));
+        if result.is_ok() {
+            self.rows[at].series = self.ids.series_of(at);
+        }
         // What the other parts brought stands.
         let result = result.and_then(|()| lacking.map_or(Ok(()), Err));
         self.collector_status.retain(|(known, ..)| *known != at);
@@ -398,6 +504,8 @@ impl Watched {
         let up = f64::from(u8::from(outcome.up));
         let (engine, table) = (self.engine, self.table.clone());
         let status = std::mem::take(&mut self.collector_status);
+        let dropped = table.iter().zip(&self.rows).map(|(row, state)| (row.name, state.dropped));
+        let dropped: Vec<(&str, u64)> = dropped.filter(|(_, dropped)| *dropped > 0).collect();
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         let samples = points.len() as f64;
         let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
@@ -406,6 +514,10 @@ impl Watched {
             emit.metric(&CYCLE_SECONDS, &[], took.as_secs_f64());
             emit.metric(&CYCLE_SAMPLES, &[], samples);
             emit.metric(&CYCLE_LATE, &[], late.as_secs_f64());
+            for (row, dropped) in &dropped {
+                #[allow(clippy::cast_precision_loss)] // far below 2^53
+                emit.metric(&DROPPED, &[("collector", *row)], *dropped as f64);
+            }
             for (at, success, took) in &status {
                 let labels = [("collector", table[*at].name)];
                 emit.family(&ROW_SUCCESS, engine.card().prefix, &labels, f64::from(u8::from(*success)));

@@ -11,6 +11,16 @@ use crate::model::labels::{Labels, NAME};
 use crate::model::row::{Family, Metric};
 use crate::model::series::{STALE, Series, SeriesId};
 
+/// What a row may have of all series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// The most series it may have.
+    pub series_max: usize,
+    /// It may have another one only while the store has room for this many times what it has. So, as room runs out, the
+    /// rows that matter least are refused first, and those with many series before those with few.
+    pub leaves: usize,
+}
+
 /// What a target's rows last gave.
 pub struct Ids {
     series: Arc<dyn Series>,
@@ -19,12 +29,11 @@ pub struct Ids {
     known: HashMap<u128, Known>,
     hashers: (RandomState, RandomState),
     rows: Vec<RowPoints>,
-    /// The most series of each row.
-    caps: Vec<usize>,
+    shares: Vec<Share>,
     filter: Filter,
     round: u64,
-    /// Points dropped because a row or the store had reached its cap.
-    pub dropped: u64,
+    /// Points of each row that were dropped because it or the store had reached its cap, since they were last taken.
+    dropped: Vec<u64>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,18 +50,18 @@ struct RowPoints {
 }
 
 impl Ids {
-    /// `caps` has the most series of each row, and so the number of rows.
-    pub fn new(series: Arc<dyn Series>, base: Vec<(String, String)>, caps: Vec<usize>, filter: Filter) -> Ids {
+    /// `shares` has what each row may have, and so the number of rows.
+    pub fn new(series: Arc<dyn Series>, base: Vec<(String, String)>, shares: Vec<Share>, filter: Filter) -> Ids {
         Ids {
             series,
             base,
             known: HashMap::new(),
             hashers: (RandomState::new(), RandomState::new()),
-            rows: vec![RowPoints::default(); caps.len()],
-            caps,
+            rows: vec![RowPoints::default(); shares.len()],
+            dropped: vec![0; shares.len()],
+            shares,
             filter,
             round: 0,
-            dropped: 0,
         }
     }
 
@@ -107,6 +116,16 @@ impl Ids {
         }
     }
 
+    /// Points dropped since this was last asked, by row; only rows that have any.
+    pub fn take_dropped(&mut self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        self.dropped.iter_mut().map(std::mem::take).enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// How many series a row has now.
+    pub fn series_of(&self, row: usize) -> usize {
+        self.rows[row].points.len()
+    }
+
     /// How many series the rows have now.
     pub fn len(&self) -> usize {
         self.rows.iter().map(|row| row.points.len()).sum()
@@ -149,13 +168,13 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     fn is_full(&self) -> bool {
-        self.points.len() >= self.ids.caps[self.row]
+        self.points.len() >= self.ids.shares[self.row].series_max
     }
 
     fn keep(&mut self, id: Option<SeriesId>, value: f64) {
         let Some(id) = id else { return };
         if self.is_full() {
-            self.ids.dropped += 1;
+            self.ids.dropped[self.row] += 1;
         } else {
             self.points.push((id, value));
         }
@@ -177,16 +196,17 @@ impl Collector<'_> {
             return;
         }
         if self.is_full() {
-            self.ids.dropped += 1;
+            self.ids.dropped[self.row] += 1;
             return;
         }
         let labels = self.ids.full_labels(&name(), labels);
-        match self.ids.series.id(&labels) {
+        let spare = self.ids.shares[self.row].leaves.saturating_mul(self.points.len());
+        match self.ids.series.id(&labels, spare) {
             Some(id) => {
                 self.ids.known.insert(key, Known { id: Some(id), row: self.row, round });
                 self.points.push((id, value));
             }
-            None => self.ids.dropped += 1,
+            None => self.ids.dropped[self.row] += 1,
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod ids;
 pub mod top;
 pub mod members;
 pub mod own;
+pub mod governor;
+pub mod census;
 pub mod cycle;
 pub mod discovery;
 pub mod sampler;

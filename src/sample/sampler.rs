@@ -11,6 +11,7 @@ use crate::engines;
 use crate::model::reading::Cycle;
 use crate::model::series::Series;
 use crate::model::target::Target;
+use crate::sample::census::Census;
 use crate::sample::cycle::{Watched, identity_labels};
 use crate::sample::ids::Ids;
 use crate::sample::members::Members;
@@ -40,6 +41,7 @@ pub struct Sampler {
     clock: Arc<Clock>,
     cycles: mpsc::Sender<Cycle>,
     row_series_max: usize,
+    census: Arc<Census>,
     running: BTreeMap<String, Running>,
     /// Who asks for which cluster.
     members: Arc<Mutex<Members>>,
@@ -55,11 +57,12 @@ impl Sampler {
         clock: Arc<Clock>,
         cycles: mpsc::Sender<Cycle>,
         row_series_max: usize,
+        census: Arc<Census>,
     ) -> Sampler {
         let running = BTreeMap::new();
         let members = Arc::default();
         let (reloads, dropped) = (Arc::default(), Arc::default());
-        Sampler { series, clock, cycles, row_series_max, running, members, reloads, dropped }
+        Sampler { series, clock, cycles, row_series_max, census, running, members, reloads, dropped }
     }
 
     /// Makes the watched set equal to `targets`: new ones begin, changed ones begin anew, missing ones end.
@@ -82,6 +85,7 @@ impl Sampler {
                 }
             }
         }
+        self.census.retain(|identity| wanted.contains_key(identity));
         for (identity, target) in wanted {
             if !self.running.contains_key(&identity) {
                 let ids = handed.remove(&identity);
@@ -93,8 +97,8 @@ impl Sampler {
     fn begin(&mut self, identity: String, target: Arc<Target>, ids: Option<Ids>) {
         let Some(engine) = engines::find(&target.engine) else { return };
         let (order, orders) = watch::channel(Order::Watch);
-        let (series, reloads) = (self.series.clone(), self.reloads.clone());
-        let watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads);
+        let (series, reloads, census) = (self.series.clone(), self.reloads.clone(), self.census.clone());
+        let watched = Watched::new(engine, target.clone(), series, self.row_series_max, reloads, census);
         let mut watched = watched.among(self.members.clone());
         if let Some(ids) = ids {
             watched.take_over(ids);
@@ -110,6 +114,11 @@ impl Sampler {
     /// what they depend on.
     pub fn try_logins_again(&self) {
         self.reloads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the targets' rows weigh, and what they do without.
+    pub fn census(&self) -> &Arc<Census> {
+        &self.census
     }
 
     /// The targets that are watched now.

@@ -366,7 +366,7 @@ impl Store {
 }
 
 impl Series for Store {
-    fn id(&self, labels: &Labels) -> Option<SeriesId> {
+    fn id(&self, labels: &Labels, spare: usize) -> Option<SeriesId> {
         if let Some(id) = read(&self.head).index.id(labels) {
             return Some(id);
         }
@@ -376,7 +376,8 @@ impl Series for Store {
             return Some(id);
         }
         let now_ms = head.newest_ms().max(Some(self.now_ms.load(Ordering::Relaxed))).unwrap_or_default();
-        let created = if head.series_count() < self.config.series_max { head.create(labels, now_ms) } else { None };
+        let has_room = head.series_count().saturating_add(spare) < self.config.series_max;
+        let created = if has_room { head.create(labels, now_ms) } else { None };
         drop(head);
         let Some(id) = created else {
             self.counters.capped.fetch_add(1, Ordering::Relaxed);

@@ -23,6 +23,7 @@ mod main_job;
 mod exposition;
 mod copied_rules;
 mod bad_input;
+mod budget;
 mod faulty;
 mod trust;
 mod weather;

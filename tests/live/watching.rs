@@ -8,6 +8,7 @@ use watchward::model::labels::Labels;
 use watchward::model::reading::{Cycle, UnknownKind};
 use watchward::model::series::{Series, SeriesId, is_stale};
 use watchward::model::target::Target;
+use watchward::sample::census::Census;
 use watchward::sample::cycle::Watched;
 use watchward::sys::clock::Clock;
 
@@ -18,7 +19,7 @@ use crate::servers::engine;
 struct Given(Mutex<(BTreeMap<Labels, SeriesId>, Vec<Labels>)>);
 
 impl Series for Given {
-    fn id(&self, labels: &Labels) -> Option<SeriesId> {
+    fn id(&self, labels: &Labels, _spare: usize) -> Option<SeriesId> {
         let mut known = self.0.lock().unwrap();
         let next = SeriesId(u32::try_from(known.1.len()).unwrap());
         let id = *known.0.entry(labels.clone()).or_insert(next);
@@ -68,7 +69,14 @@ impl Watching {
     pub fn begin(target: Target) -> Watching {
         let series = Arc::new(Given::default());
         let engine = engine(&target.engine);
-        let watched = Watched::new(engine, Arc::new(target), series.clone(), 20_000, Arc::default());
+        let watched = Watched::new(
+            engine,
+            Arc::new(target),
+            series.clone(),
+            20_000,
+            Arc::default(),
+            Arc::new(Census::unbounded()),
+        );
         Watching { watched, series, clock: Clock::begin(None) }
     }
 

@@ -229,11 +229,14 @@ fn ten_thousand_values_of_one_label_are_capped_counted_and_told_once() {
     wait("points are dropped, and counted", SOON, || agent.metric("watchward_sample_dropped_points_total") >= 20_000.0);
     let of_row = agent.query("count({target=\"wide\",__name__=~\"redis_db_.*\"})")[0];
     assert!((1000.0..=2000.0).contains(&of_row), "{of_row} series of a row that may have 2000");
-    wait("it is told", SOON, || sink.count("firing SeriesRefused ") == 1);
+    wait("it is told", SOON, || sink.count("firing SeriesRefused wide") == 1);
     let seen = agent.metric("watchward_sample_dropped_points_total");
     wait("more are dropped", SOON, || agent.metric("watchward_sample_dropped_points_total") > seen);
-    assert_eq!(sink.count("resolved SeriesRefused "), 0, "{:?}", sink.alerts());
-    assert_eq!(sink.count("firing SeriesRefused "), 1, "{:?}", sink.alerts());
+    assert_eq!(sink.count("resolved SeriesRefused wide"), 0, "{:?}", sink.alerts());
+    assert_eq!(sink.count("firing SeriesRefused wide"), 1, "{:?}", sink.alerts());
+    assert_eq!(sink.count("firing SeriesRefused "), 0, "the store itself has room: {:?}", sink.alerts());
+    let lost = agent.query("watchward_sample_refused_points_total{target=\"wide\"}");
+    assert!(lost.len() == 1 && lost[0] >= 20_000.0, "of one row: {lost:?}");
     assert_eq!(agent.target("wide")["up"], true);
     assert_eq!(agent.query("min(min_over_time(up[10s]))"), [1.0], "nobody is affected");
     assert!(peak_mib(&agent) < 150, "{} MiB at its peak", peak_mib(&agent));

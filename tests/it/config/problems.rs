@@ -100,7 +100,8 @@ fn an_unknown_key_is_told_with_the_nearest_known_one() {
         (
             "[sample]\nxyzzy = 1",
             "2:1: unknown key 'xyzzy' in [sample] [config-03] | hint: Known here: interval, deadline, sessions_max, \
-             series_max_per_row, discovery_interval, collect, skip, include, exclude.",
+             series_max_per_row, cpu_max_cores, memory_max, budget_window, discovery_interval, collect, skip, include, \
+             exclude.",
         ),
         (
             "[[target]]\nname = \"a\"\nengine = \"host\"\npassword = \"x\"",
@@ -211,7 +212,8 @@ fn a_value_of_any_length_is_told_in_a_few_words() {
             "agent.toml:4:12: deadline is '…', not a duration [config-05] \
              | hint: Write a number and a unit, like \"15s\", \"1h30m\" or \"7d\".",
             "agent.toml:5:1: unknown key '…' in [sample] [config-03] | hint: Known here: interval, deadline, sessions_max, \
-             series_max_per_row, discovery_interval, collect, skip, include, exclude.",
+             series_max_per_row, cpu_max_cores, memory_max, budget_window, discovery_interval, collect, skip, include, \
+             exclude.",
         ],
     );
 }

@@ -108,7 +108,7 @@ fn what_changes_something_or_is_several_statements_is_not_asked() {
     check_ask(
         "host",
         "anything",
-        "engine 'host' has nothing that could be asked [engine-02] | hint: Queries are for the engines that are servers.",
+        "engine 'host' has nothing that could be asked [engine-04] | hint: Queries are for the engines that are servers.",
     );
 }
 

@@ -38,7 +38,7 @@ pub const FAULTY: SeriesId = SeriesId(999_999);
 pub struct Table(Mutex<Vec<Labels>>);
 
 impl Series for Table {
-    fn id(&self, labels: &Labels) -> Option<SeriesId> {
+    fn id(&self, labels: &Labels, _spare: usize) -> Option<SeriesId> {
         let mut all = self.0.lock().expect("whole");
         let at = all.iter().position(|one| one == labels).unwrap_or_else(|| {
             all.push(labels.clone());
@@ -57,7 +57,7 @@ impl Table {
     /// The id of a series of the target `cache`, with further labels.
     pub fn series(&self, name: &str, labels: &[(&str, &str)]) -> SeriesId {
         let own = [("__name__", name), ("tenant", "acme"), ("target", "cache"), ("instance", "db1:6379"), ("job", "x")];
-        self.id(&Labels::new(own.iter().chain(labels).copied())).expect("room")
+        self.id(&Labels::new(own.iter().chain(labels).copied()), 0).expect("room")
     }
 }
 
@@ -125,7 +125,7 @@ pub fn cycle(target: &str, at_ms: i64, points: Points) -> Cycle {
         up: true,
         needs_credentials: false,
         removed: false,
-        points_dropped: 0,
+        points_dropped: Vec::new(),
         fault: None,
         took: Duration::ZERO,
         late: Duration::ZERO,

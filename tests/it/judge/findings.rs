@@ -233,10 +233,32 @@ fn what_is_seen_from_time_to_time_lasts_fifteen_minutes_longer() {
     let mut all = Vec::new();
     for second in (0..=3_600_u64).step_by(5) {
         let why = (second <= 600 && second % 60 == 0).then_some("1 series was refused lately");
-        all.extend(findings.observe(Fact::SeriesRefused { why }, moment(second)));
+        all.extend(findings.observe(Fact::SeriesRefused { who: Who::AGENT, why }, moment(second)));
     }
     assert_eq!(told(&all), ["SeriesRefused firing (condition holds)", "SeriesRefused resolved (condition ceased)"]);
     assert_eq!((all[1].at_ms - all[0].at_ms) / 1000, 600 + 5 + 15 * 60);
+}
+
+#[test]
+fn series_that_are_refused_are_told_of_the_target_that_has_too_many() {
+    let mut findings = findings();
+    let of_row = Fact::SeriesRefused { who: ORDERS, why: Some("Points dropped when last read: 12 of 'tables'.") };
+    findings.observe(of_row, moment(0));
+    findings.observe(Fact::SeriesRefused { who: Who::AGENT, why: None }, moment(0));
+    let standing = findings.standing(&Scope::from_anonymous("*"));
+    let seen: Vec<_> = standing.iter().map(|one| (&*one.tenant, &*one.target, &*one.evidence)).collect();
+    assert_eq!(seen, [("acme", "orders", "Points dropped when last read: 12 of 'tables'.")]);
+}
+
+#[test]
+fn an_agent_over_its_budget_says_so_until_it_asks_everything_again() {
+    let mut findings = findings();
+    let mut all = Vec::new();
+    for (second, why) in [(0, None), (5, Some("2 times")), (10, Some("4 times")), (15, None)] {
+        all.extend(findings.observe(Fact::OverBudget { why }, moment(second)));
+    }
+    let ended = "AgentOverBudget resolved (the agent is within its budget and asks everything again)";
+    assert_eq!(told(&all), ["AgentOverBudget firing (condition holds)", ended]);
 }
 
 /// A restart neither repeats a finding nor loses its end.

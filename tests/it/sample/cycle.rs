@@ -14,7 +14,9 @@ use watchward::model::reading::{Cycle, Unknown, UnknownKind};
 use watchward::model::row::Metric;
 use watchward::model::series::{Series, is_stale};
 use watchward::model::target::Target;
+use watchward::sample::census::Census;
 use watchward::sample::cycle::Watched;
+use watchward::sample::governor::{Budget, Used};
 use watchward::sample::members::Members;
 use watchward::sys::clock::{Clock, Stopwatch};
 
@@ -195,6 +197,7 @@ pub struct Stage {
     series: Arc<Given>,
     watched: Watched,
     clock: Clock,
+    census: Arc<Census>,
     /// How often the configuration was read anew.
     pub reloads: Arc<AtomicU64>,
 }
@@ -210,8 +213,10 @@ impl Stage {
         let engine: &'static Fake = Box::leak(Box::new(Fake { script: script.clone(), release: release.clone() }));
         let series = Given::new(1000);
         let reloads: Arc<AtomicU64> = Arc::default();
-        let watched = Watched::new(engine, Arc::new(target), series.clone(), 100, reloads.clone());
-        Stage { script, release, series, watched, clock: Clock::begin(None), reloads }
+        let window = Duration::from_secs(60);
+        let census = Arc::new(Census::new(Budget { cpu_cores: 0.5, memory_bytes: 1 << 30, window }));
+        let watched = Watched::new(engine, Arc::new(target), series.clone(), 100, reloads.clone(), census.clone());
+        Stage { script, release, series, watched, clock: Clock::begin(None), census, reloads }
     }
 
     /// A member of a cluster among others.
@@ -229,6 +234,14 @@ impl Stage {
     pub async fn cycle(&mut self) -> Cycle {
         self.script.lock().unwrap().asked.clear();
         self.watched.cycle(&self.clock, Duration::ZERO).await
+    }
+
+    /// Uses so much for so long that the agent does without more and more, `steps` times.
+    fn overspend(&self, steps: u32) {
+        for look in 0..=12 * steps + 1 {
+            let now = Duration::from_secs(5) * look;
+            self.census.observe(now, Used { cpu: now, memory_bytes: 0 });
+        }
     }
 
     /// The next probe finds the session broken.
@@ -460,4 +473,48 @@ async fn what_is_read_in_each_part_is_due_when_the_parts_change_and_may_lack_som
     let cycle = stage.cycle().await;
     let points = stage.points(&cycle);
     assert!(points.contains(&"slowa stale".to_string()) && points.contains(&"slowb 1".to_string()), "{points:?}");
+}
+
+/// How often each of these rows is asked in so many cycles, where each must have its points throughout.
+async fn asked_in(stage: &mut Stage, cycles: usize) -> (usize, usize) {
+    let (mut fast, mut slow) = (0, 0);
+    for _ in 0..cycles {
+        let cycle = stage.cycle().await;
+        assert_eq!(stage.points(&cycle), ["fake_up 1", "fasta 1", "slowa 1", "up 1"]);
+        fast += usize::from(stage.asked().contains(&"fast"));
+        slow += usize::from(stage.asked().contains(&"slow"));
+    }
+    (fast, slow)
+}
+
+#[tokio::test]
+async fn over_the_budget_rows_are_asked_less_often_and_their_values_stand_meanwhile() {
+    let mut stage = Stage::new();
+    assert_eq!(asked_in(&mut stage, 13).await, (13, 5));
+    stage.overspend(2);
+    assert_eq!(stage.census.orders().stretch, 4);
+    assert_eq!(asked_in(&mut stage, 24).await, (6, 2), "the target itself is probed in each of them");
+    stage.census.set_budget(Budget { cpu_cores: 0.6, ..stage.census.standing().budget });
+    assert_eq!(asked_in(&mut stage, 12).await, (12, 4), "and no value was ended on the way back");
+}
+
+#[tokio::test]
+async fn a_row_that_is_done_without_ends_is_unknown_with_the_reason_and_is_asked_as_soon_as_it_may() {
+    let mut stage = Stage::new();
+    stage.cycle().await;
+    stage.overspend(7);
+    let cycle = stage.cycle().await;
+    let words = stage.points(&cycle);
+    assert_eq!(words[..2], ["fake_up 1", "fasta stale"], "three quarters of what the rows weigh: {words:?}");
+    let why: Vec<_> = cycle.rows.iter().filter_map(|row| Some((row.name, row.result.clone().err()?.kind))).collect();
+    assert!(why.contains(&("fast", UnknownKind::OverBudget)), "{why:?}");
+    for _ in 0..30 {
+        let cycle = stage.cycle().await;
+        assert!(cycle.up && !stage.asked().contains(&"fast"));
+        assert!(!stage.points(&cycle).contains(&"fasta 1".to_string()));
+    }
+    stage.census.set_budget(Budget { cpu_cores: 0.6, ..stage.census.standing().budget });
+    let back = stage.cycle().await;
+    assert!(stage.asked().contains(&"fast"));
+    assert!(stage.points(&back).contains(&"fasta 1".to_string()));
 }

@@ -8,7 +8,7 @@ use watchward::model::filter::{Filter, Glob};
 use watchward::model::labels::Labels;
 use watchward::model::row::{Family, Metric, MetricKind};
 use watchward::model::series::{Series, SeriesId, is_stale};
-use watchward::sample::ids::Ids;
+use watchward::sample::ids::{Ids, Share};
 
 static METRIC: Metric = Metric::gauge("db_keys", "Keys.");
 static FAMILY: Family = Family::new(MetricKind::Gauge, "settings_", "_bytes", "A setting.");
@@ -30,11 +30,11 @@ impl Given {
 }
 
 impl Series for Given {
-    fn id(&self, labels: &Labels) -> Option<SeriesId> {
+    fn id(&self, labels: &Labels, spare: usize) -> Option<SeriesId> {
         let mut known = self.known.lock().unwrap();
         known.1 += 1;
         let next = SeriesId(u32::try_from(known.0.len()).unwrap());
-        if !known.0.contains_key(labels) && known.0.len() >= self.cap {
+        if !known.0.contains_key(labels) && known.0.len() + spare >= self.cap {
             return None;
         }
         Some(*known.0.entry(labels.clone()).or_insert(next))
@@ -48,14 +48,21 @@ impl Series for Given {
 
 fn ids(series: &Arc<Given>) -> Ids {
     let base = vec![("target".to_string(), "cache".to_string()), ("job".to_string(), "kv".to_string())];
-    Ids::new(series.clone(), base, vec![3, 3], Filter::default())
+    Ids::new(series.clone(), base, vec![Share { series_max: 3, leaves: 1 }; 2], Filter::default())
 }
 
 fn read(ids: &mut Ids, row: usize, dbs: &[(&str, f64)]) -> Vec<(SeriesId, f64)> {
+    read_of(ids, row, 0, dbs)
+}
+
+/// The points of a row with one more label, so that rows have series of their own.
+fn read_of(ids: &mut Ids, row: usize, of: usize, dbs: &[(&str, f64)]) -> Vec<(SeriesId, f64)> {
     let mut out = Vec::new();
+    let of = of.to_string();
+    let labels = |db| if of == "0" { vec![("db", db)] } else { vec![("db", db), ("of", &*of)] };
     let fill = |emit: &mut dyn Emit| -> Result<(), ()> {
         for (db, value) in dbs {
-            emit.metric(&METRIC, &[("db", db)], *value);
+            emit.metric(&METRIC, &labels(*db), *value);
         }
         Ok(())
     };
@@ -111,12 +118,31 @@ fn a_row_s_cap_and_the_store_s_cap_drop_and_count() {
     let series = Given::new(100);
     let mut capped_by_row = ids(&series);
     assert_eq!(read(&mut capped_by_row, 0, &[("a", 1.0), ("b", 1.0), ("c", 1.0), ("d", 1.0)]).len(), 3);
-    assert_eq!(capped_by_row.dropped, 1);
+    assert_eq!(capped_by_row.take_dropped().collect::<Vec<_>>(), [(0, 1)]);
+    assert_eq!(capped_by_row.take_dropped().count(), 0, "each is told once");
 
     let series = Given::new(1);
     let mut capped_by_store = ids(&series);
     assert_eq!(read(&mut capped_by_store, 0, &[("a", 1.0), ("b", 1.0)]).len(), 1);
-    assert_eq!(capped_by_store.dropped, 1);
+    assert_eq!(capped_by_store.take_dropped().collect::<Vec<_>>(), [(0, 1)]);
+}
+
+/// Three rows that each have as many things as there is room for altogether: what the agent says of the target, an
+/// ordinary row and an optional one.
+#[test]
+fn as_the_store_fills_the_rows_that_matter_least_are_refused_first() {
+    let series = Given::new(60);
+    let share = |leaves| Share { series_max: 1000, leaves };
+    let mut ids = Ids::new(series.clone(), Vec::new(), vec![share(8), share(1), share(0)], Filter::default());
+    let things: Vec<String> = (0..60).map(|thing| thing.to_string()).collect();
+    let things: Vec<(&str, f64)> = things.iter().map(|thing| (&**thing, 1.0)).collect();
+    let mut has = |row: usize, wants: usize| read_of(&mut ids, row, row, &things[..wants]).len();
+    assert_eq!(has(0, 60), 7, "with 7 it would have to leave 56 of the 53 that are left");
+    assert_eq!(has(1, 60), 27, "half of those 53, in whole ones");
+    assert_eq!(has(2, 20), 20, "it leaves nothing, and is refused nothing");
+    assert_eq!(has(0, 60), 7, "what is there stays");
+    let dropped: Vec<(usize, u64)> = ids.take_dropped().collect();
+    assert_eq!(dropped, [(0, 106), (1, 33)]);
 }
 
 #[test]
@@ -149,10 +175,10 @@ fn what_the_filter_leaves_out_is_no_series_and_is_not_looked_at_again() {
         include: [("db".to_string(), vec![Glob::new("o*"), Glob::new("a")])].into(),
         exclude: [("db".to_string(), vec![Glob::new("*_old")])].into(),
     };
-    let mut ids = Ids::new(series.clone(), Vec::new(), vec![2], filter);
+    let mut ids = Ids::new(series.clone(), Vec::new(), vec![Share { series_max: 2, leaves: 1 }], filter);
     for _ in 0..3 {
         let all = [("a", 1.0), ("b", 1.0), ("orders", 1.0), ("orders_old", 1.0)];
         assert_eq!(text(&series, &read(&mut ids, 0, &all)), ["a 1", "orders 1"]);
     }
-    assert_eq!((series.asked(), ids.dropped), (2, 0), "what is left out takes no room below the cap");
+    assert_eq!((series.asked(), ids.take_dropped().count()), (2, 0), "what is left out takes no room below the cap");
 }

@@ -3,6 +3,7 @@
 mod cycle;
 mod credentials;
 mod discovery;
+mod governor;
 pub mod ids;
 mod members;
 mod schedule;

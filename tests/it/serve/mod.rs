@@ -337,7 +337,7 @@ fn fill(store: &Store, now_ms: i64) {
                 ("datname", extra),
             ]);
             #[allow(clippy::cast_precision_loss)]
-            points.push((store.id(&labels).unwrap(), value + at as f64));
+            points.push((store.id(&labels, 0).unwrap(), value + at as f64));
         }
     }
     assert_eq!(store.append(&points, now_ms).accepted, points.len());

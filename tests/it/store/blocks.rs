@@ -154,7 +154,7 @@ fn ids_of_series_that_left_are_not_given_again_after_a_restart() {
     assert_eq!((store.statistics().series, store.labels(leaves).is_empty()), (1, true));
     drop(store);
     let (store, _) = Store::open(config, START_MS + 10 * HOUR_MS).unwrap();
-    assert_eq!(store.id(&labels("new")), Some(SeriesId(leaves.0 + 1)));
+    assert_eq!(store.id(&labels("new"), 0), Some(SeriesId(leaves.0 + 1)));
 }
 
 #[test]

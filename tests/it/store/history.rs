@@ -116,14 +116,14 @@ fn check(deeds: &[Deed]) {
                 let taken = points.iter().filter(|(series, bits)| model.append(*series, now_ms, *bits)).count();
                 let points: Vec<_> = points
                     .iter()
-                    .map(|(series, bits)| (store.id(&labels(&name(*series))).unwrap(), f64::from_bits(*bits)))
+                    .map(|(series, bits)| (store.id(&labels(&name(*series)), 0).unwrap(), f64::from_bits(*bits)))
                     .collect();
                 let outcome = store.append(&points, now_ms);
                 assert_eq!((outcome.accepted, outcome.dropped), (taken, points.len() - taken));
             }
             Deed::Late { back_ms, series } => {
                 let taken = model.append(*series, now_ms - back_ms, 7);
-                let id = store.id(&labels(&name(*series))).unwrap();
+                let id = store.id(&labels(&name(*series)), 0).unwrap();
                 assert_eq!(store.append(&[(id, f64::from_bits(7))], now_ms - back_ms).accepted, usize::from(taken));
             }
             Deed::Maintain => store.maintain(now_ms),

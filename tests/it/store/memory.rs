@@ -94,7 +94,7 @@ fn id(store: &Store, series: u64) -> SeriesId {
     let (name, value) = (series % 700, series / 700);
     let text =
         format!("engine_group_{name}_total{{instance=db1:5432,job=engine,target=orders,mode=m{value},device=d{name}}}");
-    store.id(&labels(&text).with("tenant", "default")).unwrap()
+    store.id(&labels(&text).with("tenant", "default"), 0).unwrap()
 }
 
 #[test]

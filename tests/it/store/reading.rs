@@ -16,7 +16,7 @@ fn a_tenant_sees_its_own_series_and_no_others() {
     let folder = Folder::new();
     let (store, _) = folder.open();
     let texts = ["up{tenant=acme,target=a}", "up{tenant=globex,target=a}", "up{target=none}", "down{tenant=acme}"];
-    let points: Vec<_> = texts.iter().map(|text| (store.id(&labels(text)).unwrap(), 1.0)).collect();
+    let points: Vec<_> = texts.iter().map(|text| (store.id(&labels(text), 0).unwrap(), 1.0)).collect();
     store.append(&points, START_MS);
 
     let all_matchers: [&[Matcher]; 4] = [
@@ -157,10 +157,21 @@ fn beyond_the_cap_no_series_comes_in_and_each_refusal_is_counted() {
     let folder = Folder::new();
     let config = Config { series_max: 3, ..folder.config() };
     let (store, _) = Store::open(config, START_MS).unwrap();
-    let given: Vec<bool> = (0..5).map(|one| store.id(&labels(&format!("x{{n={one}}}"))).is_some()).collect();
+    let given: Vec<bool> = (0..5).map(|one| store.id(&labels(&format!("x{{n={one}}}")), 0).is_some()).collect();
     assert_eq!(given, [true, true, true, false, false]);
-    assert!(store.id(&labels("x{n=1}")).is_some(), "known ones stay known");
+    assert!(store.id(&labels("x{n=1}"), 0).is_some(), "known ones stay known");
     assert_eq!((store.statistics().capped, store.statistics().series), (2, 3));
+}
+
+#[test]
+fn who_leaves_room_for_others_is_refused_before_they_are() {
+    let folder = Folder::new();
+    let config = Config { series_max: 3, ..folder.config() };
+    let (store, _) = Store::open(config, START_MS).unwrap();
+    let given =
+        [2, 2, 1, 1, 0, 0].map(|spare| store.id(&labels(&format!("x{{n={}}}", store.statistics().series)), spare));
+    assert_eq!(given.map(|id| id.is_some()), [true, false, true, false, true, false]);
+    assert_eq!(store.statistics().capped, 3);
 }
 
 #[test]

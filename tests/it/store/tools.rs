@@ -105,7 +105,7 @@ pub fn labels(text: &str) -> Labels {
 
 /// The id of a series of tenant `t`.
 pub fn series(store: &Store, text: &str) -> SeriesId {
-    store.id(&labels(text).with("tenant", "t")).unwrap()
+    store.id(&labels(text).with("tenant", "t"), 0).unwrap()
 }
 
 pub fn select(store: &Arc<Store>, scope: &Scope, matchers: &[Matcher]) -> Result<Vec<SeriesSamples>, String> {

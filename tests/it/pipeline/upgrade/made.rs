@@ -185,7 +185,7 @@ async fn make(state_dir: &Path, schema: usize) {
 
 fn make_store(config: &Config) {
     let (store, _) = Store::open(config.clone(), START_MS).unwrap();
-    let ids: Vec<SeriesId> = all().map(|series| store.id(&labels(series)).unwrap()).collect();
+    let ids: Vec<SeriesId> = all().map(|series| store.id(&labels(series), 0).unwrap()).collect();
     let samples: Vec<Vec<(i64, f64)>> = all().map(samples).collect();
     for cycle in 0..usize::try_from(CYCLES).unwrap() {
         let at_ms = samples[0][cycle].0;

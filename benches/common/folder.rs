@@ -3,18 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Outcome;
+use crate::common::Outcome;
 
 pub struct Folder {
     path: PathBuf,
+    bench: &'static str,
     keep: bool,
 }
 
 impl Folder {
-    pub fn make(keep: bool) -> Outcome<Folder> {
-        let path = std::env::temp_dir().join(format!("watchward-footprint-{}", std::process::id()));
+    pub fn make(bench: &'static str, keep: bool) -> Outcome<Folder> {
+        let path = std::env::temp_dir().join(format!("watchward-{bench}-{}", std::process::id()));
         fs::create_dir_all(&path).map_err(|error| format!("no folder {}: {error}", path.display()))?;
-        Ok(Folder { path, keep })
+        Ok(Folder { path, bench, keep })
     }
 
     pub fn path(&self) -> &Path {
@@ -38,7 +39,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if self.keep {
-            eprintln!("footprint: kept {}", self.path.display());
+            eprintln!("{}: kept {}", self.bench, self.path.display());
         } else {
             let _ = fs::remove_dir_all(&self.path); // a folder of /tmp, if it must stay
         }

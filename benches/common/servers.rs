@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::Outcome;
+use crate::common::Outcome;
 
 /// One `[[target]]` of agent.toml.
 #[derive(Clone, Debug, PartialEq, Eq)]

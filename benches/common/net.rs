@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::Outcome;
+use crate::common::Outcome;
 
 /// How much history is really there.
 pub const SAMPLES_OF_A_DAY: &str = "sum(count_over_time(node_load1[1d]))";

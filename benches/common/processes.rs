@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::Outcome;
-use crate::folder::Folder;
+use crate::common::Outcome;
+use crate::common::folder::Folder;
 
 /// /proc/PID/stat counts in hundredths of a second on every Linux architecture that Debian has (USER_HZ).
 const TICK: Duration = Duration::from_millis(10);
