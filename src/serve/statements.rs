@@ -23,7 +23,7 @@ pub async fn get(
     let tenant = parameters.remove("tenant");
     let (Some(target), Some(id)) = (parameters.remove("target"), parameters.remove("id")) else {
         let fault = Fault::new("serve-37", "target and id are both needed")
-            .hint("The id is the label queryid of the statement's series: ?target=NAME&id=ID.");
+            .hint("The id is the label queryid or query_hash of the statement's series: ?target=NAME&id=ID.");
         return reply::fault(StatusCode::BAD_REQUEST, &fault);
     };
     commands::answer(&shared, caller, Command::Statement(Wanted { target, tenant, id })).await

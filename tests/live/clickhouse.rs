@@ -140,6 +140,18 @@ async fn the_log_is_counted_by_kind_and_user_and_by_kind_of_text_without_the_age
         |(series, value): (&String, &f64)| series.starts_with("clickhouse_statement_calls_total") && *value == 5.0;
     assert!(statements.all.iter().any(|(series, value)| five((series, value))), "{}", statements.text());
     assert!(!statements.text().contains("planted"));
+
+    let (series, _) = statements.all.iter().find(|(series, value)| five((series, value))).expect("it is there");
+    let id = series.split('"').nth(1).expect("its hash");
+    let text = session.statement(id).await.unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(text.as_deref(), Some("SELECT count() FROM default.visit WHERE page = ? AND id > ?"));
+    assert_eq!(session.statement("17").await, Ok(None), "nobody asked that");
+    let fault = session.statement("1 OR 1").await.expect_err("no id");
+    assert_eq!(
+        fault.to_string(),
+        "'1 OR 1' is no id of a statement [clickhouse-05]\n\
+         hint: It is a whole number: the label query_hash of the statement's series."
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! A session with ClickHouse: one kept HTTP connection, a query a request, and errors in the server's words.
 
+pub mod statement;
 pub mod tally;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,9 +9,10 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::Value;
 
+use crate::engines::clickhouse::monitor::log;
 use crate::engines::clickhouse::session::tally::{SINCE, Tally, UNTIL};
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Table, Task, Version,
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, STATEMENT_CHARS_MAX, Session, Table, Task, Version,
 };
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
@@ -71,6 +73,7 @@ pub struct ClickHouseSession {
     user: String,
     password: Option<Secret>,
     database: String,
+    deadline: Duration,
     /// Whether the user's profile lets a query bring settings; a profile with `readonly = 1` does not.
     may_set: bool,
     facts: Facts,
@@ -100,6 +103,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         user: target.url.user.clone(),
         password: access.password.clone(),
         database: target.url.path.clone(),
+        deadline: target.deadline,
         may_set: true,
         facts: Facts::default(),
         now: 0,
@@ -216,6 +220,36 @@ impl ClickHouseSession {
         read(&response.map_err(Failure::Lost)?)
     }
 
+    /// The text of a statement by its hash, as the log of today and yesterday has it.
+    async fn text(&mut self, id: &str) -> Result<Option<String>, Fault> {
+        if id.is_empty() || id.len() > 20 || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Fault::new("clickhouse-05", format!("'{id}' is no id of a statement"))
+                .hint("It is a whole number: the label query_hash of the statement's series."));
+        }
+        if !self.facts.capabilities.contains("system.query_log.query_duration_ms") {
+            let what = format!("{} shows no log of queries", self.server);
+            return Err(Fault::new("clickhouse-06", what)
+                .hint("Is query_log in its configuration, and may the agent's login read system.query_log?"));
+        }
+        let hash = log::hash(&self.facts);
+        let query = format!(
+            "SELECT substring(query, 1, {TEXT_CHARS_MAX}) AS text FROM system.query_log \
+             WHERE event_date >= today() - 1 AND {hash} = '{id}' LIMIT 1"
+        );
+        match self.table(&query, self.deadline).await {
+            Ok(table) => {
+                let text = table.rows.first().and_then(|row| row.first()?.as_deref());
+                Ok(text.map(|text| statement::normalised(text, STATEMENT_CHARS_MAX)))
+            }
+            Err(Failure::Said(code @ 497, said)) => {
+                Err(Fault::new("clickhouse-07", "the agent's login may not read the texts of queries")
+                    .detail(format!("The server said: {said} (code {code})."))
+                    .hint("GRANT SELECT(query) ON system.query_log TO it. Nothing else needs that."))
+            }
+            Err(failure) => Err(self.fault(failure)),
+        }
+    }
+
     fn fault(&self, failure: Failure) -> Fault {
         let server = &self.server;
         let words = |code: u32, said: &str| format!("The server said: {said} (code {code}).");
@@ -273,7 +307,14 @@ impl Session for ClickHouseSession {
     fn is_broken(&self) -> bool {
         self.is_broken
     }
+
+    fn statement<'a>(&'a mut self, id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(self.text(id))
+    }
 }
+
+/// How much of a statement's text is read. Comments and literals are taken out of it, so it is more than is shown.
+const TEXT_CHARS_MAX: usize = 20_000;
 
 /// The HTTP client's code for an exchange that broke. The server closes a connection that was idle for some seconds; it
 /// may do so at the very moment of a request, which is then worth a second try. Nothing that is asked here changes

@@ -33,6 +33,9 @@ pub const OPENSEARCH: &str = "opensearch";
 pub const X_PACK: &str = "x-pack";
 pub const STREAMS: &str = "data streams";
 
+/// Who a node says it is.
+const ROOT: &str = "/?filter_path=cluster_name,cluster_uuid,version.number,version.distribution,version.build_flavor";
+
 /// An open session.
 pub struct ElasticsearchSession {
     client: Client,
@@ -95,7 +98,7 @@ enum Failure {
 impl ElasticsearchSession {
     /// Asks the node who it is.
     async fn look(&mut self) -> Result<(), Fault> {
-        let root = match self.get("/").await {
+        let root = match self.get(ROOT).await {
             Ok(root) => root,
             Err(failure) => {
                 self.is_broken = true;

@@ -68,6 +68,44 @@ fn the_current_engine_answers_the_same_queries() {
     }
 }
 
+/// Also what has never occurred: a rule on its growth would miss the first time.
+#[test]
+fn the_copied_rules_have_their_data_from_the_current_engine() {
+    let names = [
+        ("metrics", "ClickHouseMetrics_", &["TCPConnection", "InterserverConnection", "ZooKeeperSession"][..]),
+        (
+            "events",
+            "ClickHouseProfileEvents_",
+            &[
+                "RejectedInserts",
+                "DelayedInserts",
+                "ZooKeeperHardwareExceptions",
+                "NetworkSendBytes",
+                "NetworkReceiveBytes",
+                "DistributedRejectedInserts",
+            ],
+        ),
+        (
+            "errors",
+            "ClickHouseErrorMetric_",
+            &[
+                "ALL_REPLICAS_ARE_STALE",
+                "ALL_REPLICAS_LOST",
+                "NO_AVAILABLE_REPLICA",
+                "TOO_FEW_LIVE_REPLICAS",
+                "AUTHENTICATION_FAILED",
+                "RESOURCE_ACCESS_DENIED",
+            ],
+        ),
+    ];
+    for (row, prefix, parts) in names {
+        let points = check("26", (26, 9), row);
+        for part in parts {
+            assert!(points.value(&format!("{prefix}{part}")) >= 0.0);
+        }
+    }
+}
+
 #[test]
 fn tables_have_their_parts_rows_and_bytes() {
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use watchward::engines::clickhouse::ClickHouse;
 use watchward::engines::clickhouse::session::known;
+use watchward::engines::clickhouse::session::statement::normalised;
 use watchward::engines::clickhouse::session::tally::{THINGS_MAX, Tally};
 use watchward::engines::contract::{Answer, Facts, Table};
 
@@ -170,4 +171,25 @@ fn dictionaries_and_backups_of_the_current_engine() {
     for without_any in ["async_inserts", "distribution_queue", "histograms"] {
         assert_eq!(of(without_any).text(), "");
     }
+}
+
+#[test]
+fn a_text_is_shown_without_what_people_wrote_into_it() {
+    let story = [
+        (
+            "SELECT * FROM t WHERE name = 'Ann' AND id IN (1, 22, 3.5e-7)",
+            "SELECT * FROM t WHERE name = ? AND id IN (?, ?, ?)",
+        ),
+        (r"SELECT 'it\'s planted' , 'two''s planted'", "SELECT ? , ?"),
+        ("SELECT a -- planted 'quote\nFROM `odd 1` /* planted */ , \"b 2\"", "SELECT a FROM `odd 1` , \"b 2\""),
+        ("SELECT $$ planted ' $$, $doc$ planted $$ $doc$, $1", "SELECT ?, ?, $?"),
+        ("CREATE USER u IDENTIFIED BY 'planted", "CREATE USER u IDENTIFIED BY ?"),
+        ("SELECT c1, toDate('2020-01-01'), 0xFF, x2y", "SELECT c1, toDate(?), ?, x2y"),
+        ("  SELECT\n\t1 ", "SELECT ?"),
+        ("SELECT é, 'ü' FROM größe", "SELECT é, ? FROM größe"),
+    ];
+    for (text, expected) in story {
+        assert_eq!(normalised(text, 2000), expected);
+    }
+    assert_eq!(normalised("SELECT abc", 5), "SELE…");
 }

@@ -35,6 +35,45 @@ fn every_threshold_is_an_expression_on_metrics_of_its_engine() {
     }
 }
 
+/// Copied rules: each metric that they name is read without being asked for, or the manual says why it may be missing.
+#[test]
+fn the_copied_rules_of_clickhouse_and_elasticsearch_have_their_metrics_and_labels() {
+    let manuals = [
+        ("clickhouse", include_str!("../../../docs/clickhouse.md"), &["job"][..]),
+        ("elasticsearch", include_str!("../../../docs/elasticsearch.md"), &["area", "color", "es_data_node"]),
+    ];
+    for (word, manual, labels) in manuals {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/alert-rules");
+        let file = folder.join(format!("{word}.yml"));
+        let Ok(rules) = std::fs::read_to_string(&file) else {
+            println!("skipped: {} is absent", file.display());
+            continue;
+        };
+        let engine = find(word).expect("an engine");
+        let expressions: Vec<&str> = rules.lines().filter(|line| line.trim_start().starts_with("expr:")).collect();
+        assert!(expressions.len() > 10, "{word}");
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let begins = |name: &&str| name.starts_with("ClickHouse") || name.starts_with("elasticsearch_");
+        let names: BTreeSet<&str> =
+            expressions.iter().flat_map(|line| line.split(move |c| !is_word(c))).filter(begins).collect();
+        for name in names {
+            let rows = || engine.rows().iter().filter(|row| !row.optional);
+            let is_metric = rows().any(|row| row.metrics.iter().any(|metric| metric.name == name));
+            let is_of_family = rows().any(|row| row.families.iter().any(|family| name.starts_with(family.prefix)));
+            assert!(is_metric || is_of_family, "{name} is not read");
+            let prefix = name.split_inclusive('_').take(2).collect::<String>();
+            let listed = manual.contains(&format!("`{name}`")) || manual.contains(&format!("`{prefix}*`"));
+            println!("{name}: read{}", if listed { ", and listed where it may be missing" } else { "" });
+        }
+        let named: BTreeSet<&str> = expressions
+            .iter()
+            .flat_map(|line| line.match_indices("=\"").map(|(at, _)| &line[..at]))
+            .filter_map(|before| before.rsplit(|c| !is_word(c)).next())
+            .collect();
+        assert_eq!(named, labels.iter().copied().collect(), "{word}");
+    }
+}
+
 #[test]
 fn a_listening_default_port_is_a_target_on_loopback() {
     for (word, port) in ENGINES {

@@ -61,13 +61,18 @@ pub fn durations(facts: &Facts) -> String {
     )
 }
 
-/// Counts by kind of text. Where the server does not work that out, it takes literals and numbers out here.
-pub fn statements(facts: &Facts) -> String {
-    let hash = if facts.capabilities.contains("system.query_log.normalized_query_hash") {
+/// What tells kinds of text apart. Where the server does not work that out, it takes literals and numbers out here.
+pub fn hash(facts: &Facts) -> &'static str {
+    if facts.capabilities.contains("system.query_log.normalized_query_hash") {
         "toString(normalized_query_hash)"
     } else {
         "toString(cityHash64(replaceRegexpAll(replaceRegexpAll(query, '\\'[^\\']*\\'', '?'), '[0-9]+', '?')))"
-    };
+    }
+}
+
+/// Counts by kind of text.
+pub fn statements(facts: &Facts) -> String {
+    let hash = hash(facts);
     format!(
         "SELECT {hash} AS query_hash, count() AS calls, sum(query_duration_ms) / 1000 AS seconds, \
          sum(read_rows) AS read_rows, sum(read_bytes) AS read_bytes, countIf(toInt8(type) > 2) AS failures {} \
