@@ -301,6 +301,44 @@ async fn faults_tell_what_the_server_said() {
     );
 }
 
+/// Why there is no text of a statement.
+async fn no_text(answers: Answers) -> String {
+    let server = HttpAnswers::start(answers).await;
+    let mut session = open(&server).await.expect("a session");
+    let fault = session.statement("4711").await.expect_err("no text");
+    fault.to_string().replace(&server.port.to_string(), "PORT")
+}
+
+#[tokio::test]
+async fn texts_that_cannot_be_read_are_told_with_what_would_let_them() {
+    let without_log: Answers = |asked| match asked.body.contains("FROM system.columns") {
+        true => table("name", "[]"),
+        false => healthy(asked),
+    };
+    assert_eq!(
+        no_text(without_log).await,
+        "127.0.0.1:PORT shows no log of queries [clickhouse-06]\n\
+         hint: Is query_log in its configuration, and may the agent's login read system.query_log?"
+    );
+    let without_right: Answers = |asked| match asked.body.contains("FROM system.query_log") {
+        true => (500, "Code: 497. DB::Exception: watchward: Not enough privileges. (ACCESS_DENIED)".to_string()),
+        false => healthy(asked),
+    };
+    assert_eq!(
+        no_text(without_right).await,
+        "the agent's login may not read the texts of queries [clickhouse-07]\n\
+         detail: The server said: watchward: Not enough privileges. (ACCESS_DENIED) (code 497).\n\
+         hint: GRANT SELECT(query) ON system.query_log TO it. Nothing else needs that."
+    );
+    let with_text: Answers = |asked| match asked.body.contains("FROM system.query_log") {
+        true => table("text", r#"[["SELECT 'planted' FROM t -- planted"]]"#),
+        false => healthy(asked),
+    };
+    let server = HttpAnswers::start(with_text).await;
+    let mut session = open(&server).await.expect("a session");
+    assert_eq!(session.statement("4711").await.expect("a text").as_deref(), Some("SELECT ? FROM t"));
+}
+
 #[tokio::test]
 async fn a_connection_closed_at_the_moment_of_a_request_is_no_server_that_is_down() {
     let server = HttpAnswers::start(healthy).await;
