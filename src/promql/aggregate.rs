@@ -137,8 +137,11 @@ fn chosen(
             here.clear();
             here.extend(group.members.iter().filter(|at| !is_stale(inner[**at].values[step])));
             if let Some(order) = order {
-                // Stable: of equal values the first stays, as in Prometheus.
-                here.sort_by(|a, b| order(inner[*a].values[step], inner[*b].values[step]));
+                // Of equal values the first by its labels stays, whatever was found first: at one time or over a range.
+                here.sort_by(|a, b| {
+                    let (a, b) = (&inner[*a], &inner[*b]);
+                    order(a.values[step], b.values[step]).then_with(|| a.labels.cmp(&b.labels))
+                });
             }
             here.iter().skip(*keep).for_each(|at| inner[*at].values[step] = STALE);
             here.truncate(*keep);

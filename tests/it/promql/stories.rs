@@ -324,3 +324,16 @@ fn an_expression_tells_its_selectors_its_reach_and_its_kind() {
     assert_eq!(kind("abs(x)[5m:]"), ValueKind::Matrix);
     assert_eq!(kind("\"a\""), ValueKind::Text);
 }
+
+/// Whichever was found first: over a range that is the one that began first, at one time the first by its labels.
+#[test]
+fn of_equal_values_the_first_by_its_labels_is_chosen_at_one_time_and_over_a_range() {
+    let series = &["x{a=\"2\"} 1 1 1", "x{a=\"1\"} _ _ 1"];
+    check(series, "topk(1, x)", "2m", "x{a=\"1\"} 1");
+    check(series, "bottomk(1, x)", "2m", "x{a=\"1\"} 1");
+    let mut table = Table::default();
+    table.load(60_000, series);
+    let parsed = promql::parse("topk(1, max without (b) (x))").unwrap_or_else(|error| panic!("{error}"));
+    let range = promql::range(&parsed, &table, 0, 120_000, 60_000, &Limits::default()).expect("an answer");
+    assert_eq!(shown(&promql::Value::Matrix(range)), "{a=\"1\"} 1@120; {a=\"2\"} 1@0 1@60");
+}
