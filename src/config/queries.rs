@@ -40,8 +40,7 @@ pub fn read(tables: &[&Table], tenants: &[Tenant], report: &mut Report, targets:
             tenant: tenant.to_string(),
             engine: engine.word().to_string(),
             targets: table.texts("targets").into_iter().map(Glob::new).collect(),
-            // A comment at its end must not swallow what the session writes behind it.
-            ask: format!("{}\n", table.text("ask").trim().trim_end_matches(';')),
+            ask: asked(engine, table.text("ask")),
             since: version("since", table.text("since"), table.origin("since"), (0, 0), report),
             before: version("before", table.text("before"), table.origin("before"), NEWEST, report),
             interval: table.duration("interval"),
@@ -159,4 +158,10 @@ fn version(key: &str, text: &str, origin: Option<&Origin>, otherwise: Version, r
             otherwise
         }
     }
+}
+
+/// The text as it is asked: behind SQL the session writes more, which a comment at its end must not swallow.
+fn asked(engine: &dyn Engine, text: &str) -> String {
+    let text = text.trim();
+    if engine.has_tables() { format!("{}\n", text.trim_end_matches(';')) } else { text.to_string() }
 }
