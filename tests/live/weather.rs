@@ -223,7 +223,9 @@ fn ten_thousand_values_of_one_label_are_capped_counted_and_told_once() {
         "[[target]]\nname = \"wide\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\ninterval = \"12s\"\n",
         redis.1
     );
-    let agent = Agent::begin(&folder, &[EVERY_SECOND, &sink.config(), &good(), &wide].concat());
+    let capped = EVERY_SECOND.replacen("[sample]", "[sample]\nseries_max_per_row = 2000", 1);
+    assert_ne!(capped, EVERY_SECOND);
+    let agent = Agent::begin(&folder, &[capped, sink.config(), good(), wide].concat());
     agent.wait_up("wide", true, SOON);
     GOOD.iter().for_each(|name| drop(agent.wait_up(name, true, SOON)));
     wait("points are dropped, and counted", SOON, || agent.metric("watchward_sample_dropped_points_total") >= 20_000.0);
