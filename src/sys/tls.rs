@@ -111,9 +111,11 @@ pub fn client_config(wish: &Wish) -> Result<Arc<ClientConfig>, Fault> {
         Some((certificate, key)) => {
             let chain = certificates(certificate)?;
             let key = PrivateKeyDer::from_pem_file(key).map_err(|error| unreadable("private key", key, &error))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| Fault::new("tls-02", format!("the client certificate cannot be used: {error}")))?
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                let file = certificate.display();
+                Fault::new("tls-02", format!("the client certificate in {file} cannot be used: {error}"))
+                    .hint("Is the key the one that was made for it?")
+            })?
         }
     };
     Ok(Arc::new(config))

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use watchward::model::fault::Fault;
 use watchward::sys::net::{Address, dial};
-use watchward::sys::tls::{Trust, Wish, install_provider, secure};
+use watchward::sys::tls::{Trust, Wish, client_config, install_provider, secure};
 
 /// A server with a certificate for `name` that ends in `year`, and the file of its authority.
 struct Server {
@@ -159,4 +159,27 @@ async fn files_that_hold_no_certificate_are_named() {
     let fault = hello(&good, missing).await.unwrap_err();
     assert!(fault.what.starts_with("cannot read the certificates in /nowhere/ca.pem: "), "{}", fault.what);
     assert_eq!(fault.hint, "Is it a PEM file, and may the agent's user read it?");
+}
+
+#[test]
+fn a_client_certificate_whose_key_is_another_s_is_told_with_its_file() {
+    install_provider();
+    let file = |name: &str, text: String| {
+        let path = std::env::temp_dir().join(format!("watchward-tls-{}-{name}.pem", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (own, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let certificate = CertificateParams::new(vec!["agent".to_string()]).unwrap().self_signed(&own).unwrap();
+    let identity = (file("certificate", certificate.pem()), file("key", other.serialize_pem()));
+    let wish = Wish { trust: Trust::Anybody, identity: Some(identity.clone()), ..Wish::default() };
+    let fault = client_config(&wish).expect_err("another's key");
+    for path in [&identity.0, &identity.1] {
+        let _ = std::fs::remove_file(path);
+    }
+    assert_eq!(
+        fault.to_string().replace(&identity.0.display().to_string(), "agent.pem"),
+        "the client certificate in agent.pem cannot be used: keys may not be consistent: KeyMismatch [tls-02]\n\
+         hint: Is the key the one that was made for it?"
+    );
 }
