@@ -449,7 +449,6 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "systemd",
         every: 4,
-        optional: true,
         only: &["systemd"],
         ask: Ask::Text("@units run/dbus/ system_bus_socket"),
         take: Take::Own(system::units),
