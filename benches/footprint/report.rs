@@ -13,6 +13,9 @@ use crate::theirs::Stack;
 const PSS_RATIO_MAX: f64 = 0.5;
 /// Our processor time per 1,000 series, as a part of theirs.
 const CPU_RATIO_MAX: f64 = 1.0;
+/// Row A: what the agent may hold, and its processor time as a part of the sum of theirs.
+const ROW_A_PSS_MIB: f64 = 30.0;
+const ROW_A_CPU_SHARE: f64 = 0.6;
 /// Row B: what the agent may hold at 2,200 series, and how far from them its series may be.
 const ROW_B_PSS_MIB: f64 = 40.0;
 const ROW_B_SERIES: std::ops::RangeInclusive<f64> = 1_980.0..=2_420.0;
@@ -151,6 +154,13 @@ fn figures(text: &mut String, row: &Row) {
         let what = format!("CPU per 1,000 series is {} of theirs; at most {CPU_RATIO_MAX}", cpu.text(2));
         say(cpu.median <= CPU_RATIO_MAX, what);
     }
+    let pss = Spread::of(row.blocks.iter().map(|block| kib(block.ours.end.pss_kib) / MIB));
+    if row.name == 'A' {
+        say(pss.median <= ROW_A_PSS_MIB, format!("PSS is {} MiB; at most {ROW_A_PSS_MIB}", pss.text(1)));
+        let share = Spread::of(row.blocks.iter().map(|block| block.ours.cores / block.their_cores()));
+        let what = format!("CPU is {} of the sum of theirs; at most {ROW_A_CPU_SHARE}", share.text(2));
+        say(share.median <= ROW_A_CPU_SHARE, what);
+    }
     if let Some((theirs, missing)) = &row.names {
         let lacks = match missing.len() {
             0 => "none".to_string(),
@@ -162,7 +172,6 @@ fn figures(text: &mut String, row: &Row) {
         );
     }
     if row.name == 'B' {
-        let pss = Spread::of(row.blocks.iter().map(|block| kib(block.ours.end.pss_kib) / MIB));
         say(ROW_B_SERIES.contains(&row.series), format!("{} series; 2,200 give or take a tenth", row.series));
         say(pss.median <= ROW_B_PSS_MIB, format!("PSS is {} MiB; at most {ROW_B_PSS_MIB}", pss.text(1)));
     }
