@@ -74,7 +74,8 @@ async fn each_postgresql_is_read_by_the_login_that_is_printed_for_it() {
 #[tokio::test]
 async fn each_redis_and_its_sentinel_are_read_by_the_login_that_is_printed_for_them() {
     for (text, program) in redis_versions() {
-        let (major, minor) = text.split_once('.').expect("major and minor");
+        let number = text.strip_prefix("valkey-").unwrap_or(&text);
+        let (major, minor) = number.split_once('.').expect("major and minor");
         let version = (major.parse().expect("a number"), minor.parse().expect("a number"));
         let server = Redis::begin(&program, &[]);
         assert_eq!(server.cli(&["SET", "private", "1"]), "OK");
