@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use watchward::engines::contract::Version;
 use watchward::model::target::{Target, Url};
 
 use crate::agent::{free_port, wait};
@@ -24,6 +25,13 @@ pub fn postgresql_versions() -> Vec<(u32, PathBuf)> {
 /// The versions of Redis, with their programs.
 pub fn redis_versions() -> Vec<(String, PathBuf)> {
     programs("WW_REDIS_SERVERS")
+}
+
+/// A version of Redis or Valkey as it is called here: `7.0`, `valkey-9.1`.
+pub fn version_of(name: &str) -> Version {
+    let number = name.strip_prefix("valkey-").unwrap_or(name);
+    let (major, minor) = number.split_once('.').expect("major and minor");
+    (major.parse().expect("a number"), minor.parse().expect("a number"))
 }
 
 fn programs(key: &str) -> Vec<(String, PathBuf)> {
