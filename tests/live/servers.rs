@@ -117,7 +117,7 @@ fn record(engine: &str, facts: &Facts, row: &Row, answer: &Answer) {
     let Some(folder) = environment::variable("WATCHWARD_RECORD") else { return };
     let (major, minor) = facts.version;
     let version = if major < 10 { format!("{major}.{minor}") } else { major.to_string() };
-    let role = if facts.role == "primary" { String::new() } else { format!("-{}", facts.role) };
+    let role = if matches!(facts.role.as_str(), "" | "primary") { String::new() } else { format!("-{}", facts.role) };
     let flavour = if facts.flavour.is_empty() { String::new() } else { format!("{}-", facts.flavour) };
     let folder = PathBuf::from(folder).join(engine).join(format!("{flavour}{version}{role}"));
     files::make_folder(&folder, 0o755).expect("the folder of the recording");

@@ -62,7 +62,11 @@ fn a_row_is_there_where_its_thing_is() {
 
 #[test]
 fn an_index_has_its_documents_its_size_and_its_work() {
-    for (folder, cluster) in [("7.17", "elasticsearch-test"), ("opensearch-2.19", "opensearch-test")] {
+    for (folder, cluster) in [
+        ("7.17", "elasticsearch-test"),
+        ("opensearch-2.19", "opensearch-test"),
+        ("opensearch-3.3", "opensearch-3-test"),
+    ] {
         let points = recorded(folder, "indices");
         let value =
             |name: &str| points.value(&format!(r#"elasticsearch_{name}{{cluster="{cluster}",index="products"}}"#));
@@ -77,7 +81,7 @@ fn an_index_has_its_documents_its_size_and_its_work() {
 
 #[test]
 fn settings_and_fields_of_an_index() {
-    for folder in ["7.17", "opensearch-2.19"] {
+    for folder in ["7.17", "opensearch-2.19", "opensearch-3.3"] {
         let settings = recorded(folder, "index_settings");
         let limit =
             |index: &str| settings.value(&format!(r#"elasticsearch_indices_settings_total_fields{{index="{index}"}}"#));

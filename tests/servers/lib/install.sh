@@ -28,17 +28,27 @@ mongodb_servers() { # every version with its program; the replica set's comes fi
   echo "$all"
 }
 
-search_jars() { # elasticsearch|opensearch: where its jars are kept
+search_version() { # elasticsearch|opensearch|opensearch-3
   case $1 in
-    elasticsearch) echo "$CACHE/elasticsearch-7.17.28" ;;
-    opensearch) echo "$CACHE/opensearch-2.19.1" ;;
+    elasticsearch) echo 7.17.28 ;;
+    opensearch) echo 2.19.1 ;;
+    opensearch-3) echo 3.3.0 ;;
   esac
+}
+
+search_jars() { # the same names: where its jars are kept
+  echo "$CACHE/${1%-3}-$(search_version "$1")"
+}
+
+runs() { # NAME: it is one of those that are started here
+  [[ " ${SERVERS[*]} " == *" $1 "* ]]
 }
 
 all_jars() { # everything that Maven brings
   local word
   for word in "${PG_SINGLES[@]}"; do [[ -d $CACHE/postgresql-${word#*=} ]] || return 1; done
-  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]]
+  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]] || return 1
+  ! runs opensearch-3 || [[ -d $(search_jars opensearch-3) ]]
 }
 
 missing_packages() { # asks for the files that are used, not for package names: what works is what counts
@@ -223,6 +233,19 @@ copy_jars() { # FOLDER GROUP:ARTIFACT:VERSION…: them and what they depend on
   rm -rf "$pom"
 }
 
+fetch_opensearch() { # NAME LOG4J [MORE…]
+  local name=$1 log4j=$2 version new
+  version=$(search_version "$1")
+  [[ ! -d $(search_jars "$name") ]] || return 0
+  say "downloading OpenSearch $version"
+  new=$(mktemp -d "$CACHE/.new.XXXXXX")
+  copy_jars "$new/lib" "org.opensearch:opensearch:$version" "org.opensearch:opensearch-plugin-classloader:$version" \
+    "org.apache.logging.log4j:log4j-core:$log4j" "${@:3}"
+  copy_jars "$new/transport-netty4" "org.opensearch.plugin:transport-netty4-client:$version"
+  chmod 0755 "$new"
+  mv -T "$new" "$(search_jars "$name")"
+}
+
 fetch_jars() {
   local new
   if [[ ! -d $(search_jars elasticsearch) ]]; then
@@ -233,15 +256,9 @@ fetch_jars() {
     chmod 0755 "$new"
     mv -T "$new" "$(search_jars elasticsearch)"
   fi
-  if [[ ! -d $(search_jars opensearch) ]]; then
-    say "downloading OpenSearch"
-    new=$(mktemp -d "$CACHE/.new.XXXXXX")
-    copy_jars "$new/lib" org.opensearch:opensearch:2.19.1 org.opensearch:opensearch-plugin-classloader:2.19.1 \
-      org.apache.logging.log4j:log4j-core:2.21.0
-    copy_jars "$new/transport-netty4" org.opensearch.plugin:transport-netty4-client:2.19.1
-    chmod 0755 "$new"
-    mv -T "$new" "$(search_jars opensearch)"
-  fi
+  fetch_opensearch opensearch 2.21.0
+  # From 3 on the main class needs this agent's words, though it runs without the agent.
+  ! runs opensearch-3 || fetch_opensearch opensearch-3 2.21.0 "org.opensearch:opensearch-agent-bootstrap:$(search_version opensearch-3)"
   rm -rf "$CACHE/.maven"
 }
 
