@@ -34,6 +34,11 @@ pub fn version_of(name: &str) -> Version {
     (major.parse().expect("a number"), minor.parse().expect("a number"))
 }
 
+/// The versions of MongoDB, with their programs.
+pub fn mongodb_versions() -> Vec<(String, PathBuf)> {
+    programs("WW_MONGODB_SERVERS")
+}
+
 fn programs(key: &str) -> Vec<(String, PathBuf)> {
     let servers = servers();
     let pairs = servers.value(key).split(',').filter_map(|pair| pair.split_once('='));
@@ -380,15 +385,17 @@ pub struct Mongod {
 }
 
 impl Mongod {
-    pub fn begin() -> Mongod {
+    /// A server alone; `arguments` are the server's own.
+    pub fn begin(program: &Path, arguments: &[&str]) -> Mongod {
         let folder = folder_of("redis");
         let port = free_port();
-        let child = as_user("redis", Path::new(servers().value("WW_MONGOD")))
+        let child = as_user("redis", program)
             .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25"])
             .args(["--setParameter", "diagnosticDataCollectionEnabled=false", "--unixSocketPrefix"])
             .arg(&folder)
             .arg("--dbpath")
             .arg(&folder)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
