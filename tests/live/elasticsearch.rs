@@ -1,4 +1,4 @@
-//! Elasticsearch 7.17 and OpenSearch 2.19, behind TLS and basic authentication that let only reading through.
+//! Elasticsearch 7.17, OpenSearch 2.19 and 3.3, behind TLS and basic authentication that let only reading through.
 
 use std::process::Command;
 use std::time::Duration;
@@ -64,6 +64,23 @@ async fn every_row_of_elasticsearch_is_read_through_tls() {
     check("ELASTICSEARCH", "elasticsearch-test", "elasticsearch-1", "", (7, 17)).await;
 }
 
+/// Whether the machine can run OpenSearch 3, which wants a newer Java than Debian 12 has.
+fn has_opensearch_3() -> bool {
+    let servers = servers();
+    let has = servers.value("WW_SERVERS").split(',').any(|name| name == "opensearch-3");
+    if !has {
+        println!("SKIPPED: no OpenSearch 3 here, for there is no Java of version 21 or newer under /usr/lib/jvm");
+    }
+    has
+}
+
+#[tokio::test]
+async fn every_row_of_opensearch_3_is_read_through_tls() {
+    if has_opensearch_3() {
+        check("OPENSEARCH_3", "opensearch-3-test", "opensearch-3-1", "opensearch", (3, 3)).await;
+    }
+}
+
 #[tokio::test]
 async fn every_row_of_opensearch_is_read_through_tls() {
     check("OPENSEARCH", "opensearch-test", "opensearch-1", "opensearch", (2, 19)).await;
@@ -97,6 +114,13 @@ async fn see_an_index_come_and_go(name: &str, cluster: &str) {
 #[tokio::test]
 async fn an_index_of_elasticsearch_is_seen_when_it_is_there_and_no_more_when_it_is_dropped() {
     see_an_index_come_and_go("ELASTICSEARCH", "elasticsearch-test").await;
+}
+
+#[tokio::test]
+async fn an_index_of_opensearch_3_is_seen_when_it_is_there_and_no_more_when_it_is_dropped() {
+    if has_opensearch_3() {
+        see_an_index_come_and_go("OPENSEARCH_3", "opensearch-3-test").await;
+    }
 }
 
 #[tokio::test]

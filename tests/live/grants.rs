@@ -9,7 +9,7 @@ use watchward::model::target::Url;
 
 use crate::agent::Folder;
 use crate::servers::{Readings, engine, open, read_all, target, unknowns};
-use crate::single::{Postgresql, Redis, postgresql_versions, redis_versions};
+use crate::single::{Postgresql, Redis, postgresql_versions, redis_versions, version_of};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_watchward");
 const WATCHER: &str = "planted-watching-password";
@@ -74,8 +74,7 @@ async fn each_postgresql_is_read_by_the_login_that_is_printed_for_it() {
 #[tokio::test]
 async fn each_redis_and_its_sentinel_are_read_by_the_login_that_is_printed_for_them() {
     for (text, program) in redis_versions() {
-        let (major, minor) = text.split_once('.').expect("major and minor");
-        let version = (major.parse().expect("a number"), minor.parse().expect("a number"));
+        let version = version_of(&text);
         let server = Redis::begin(&program, &[]);
         assert_eq!(server.cli(&["SET", "private", "1"]), "OK");
         assert_eq!(server.cli(&["CONFIG", "SET", "requirepass", "typed-by-a-person"]), "OK");

@@ -37,6 +37,7 @@ mod grants;
 mod watching;
 mod databases;
 mod versions;
+mod versions_redis;
 mod truth_postgresql;
 mod set;
 mod set_faults;

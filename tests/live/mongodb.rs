@@ -1,5 +1,7 @@
 //! MongoDB: a replica set of three, read as the monitoring user.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use mongodb::Client;
@@ -14,7 +16,7 @@ use watchward::sys::task;
 
 use crate::points::Points;
 use crate::servers::{Readings, Servers, all_read, engine, open, read_all, servers, target, unknowns};
-use crate::single::Mongod;
+use crate::single::{Mongod, mongodb_versions, version_of};
 
 fn watched(servers: &Servers, number: u8, user: &str, password: &str) -> Target {
     let url = Url {
@@ -357,12 +359,17 @@ async fn a_secondary_that_stands_still_lags_and_then_is_not_well_and_never_reads
 
 #[tokio::test]
 async fn a_server_alone_is_read_and_a_cycle_costs_it_few_requests() {
+    for (version, program) in mongodb_versions() {
+        read_alone(&version, &program).await;
+    }
+}
+
+async fn read_alone(version: &str, program: &Path) {
     const CYCLES: u32 = 12;
-    servers();
-    let server = Mongod::begin();
+    let server = Mongod::begin(program, &[]);
     let url = Url { scheme: "mongodb".to_string(), host: "127.0.0.1".to_string(), port: server.port, ..Url::default() };
     let (mut session, readings) = read(&target("mongodb", url, "")).await;
-    assert_eq!(session.facts().role, "standalone");
+    assert_eq!((session.facts().version, session.facts().role.as_str()), (version_of(version), "standalone"));
     let unread: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
     assert_eq!(unread, [("replica_set", UnknownKind::NotHere)], "{:?}", unknowns(&readings));
     let requests = async |session: &mut dyn Session| {
@@ -383,6 +390,75 @@ async fn a_server_alone_is_read_and_a_cycle_costs_it_few_requests() {
     }
     // The second look is two requests of its own: hello and serverStatus, which counts itself.
     let asked = requests(&mut *session).await - before - 2.0;
-    println!("MongoDB 6.0: {asked} requests in {CYCLES} cycles, {:.2} a cycle", asked / f64::from(CYCLES));
+    println!("MongoDB {version}: {asked} requests in {CYCLES} cycles, {:.2} a cycle", asked / f64::from(CYCLES));
     assert!(asked <= f64::from(CYCLES) * 4.0 + 6.0, "{asked}");
+}
+
+/// Something for each row to see: a collection, an index, and what the profiler keeps of their use.
+async fn work(client: &Client) {
+    let shop = client.database("shop");
+    let began = Stopwatch::start();
+    let orders: Vec<_> = (0..200).map(|number| doc! { "_id": number, "customer": number % 7 }).collect();
+    while let Err(error) = shop.collection::<mongodb::bson::Document>("orders").insert_many(&orders).await {
+        assert!(began.elapsed() < Duration::from_secs(60), "no primary within a minute: {error}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let keys = doc! { "createIndexes": "orders", "indexes": [ { "key": { "customer": 1 }, "name": "customer_1" } ] };
+    shop.run_command(keys).await.expect("an index");
+    shop.run_command(doc! { "profile": 2 }).await.expect("the profiler");
+}
+
+#[tokio::test]
+async fn every_row_of_every_version_is_read_as_a_set_of_one() {
+    servers();
+    for (version, program) in mongodb_versions() {
+        let server = Mongod::begin(&program, &["--replSet", "docs"]);
+        let url = format!("mongodb://127.0.0.1:{}/?directConnection=true", server.port);
+        let client = Client::with_options(ClientOptions::parse(&url).await.expect("options")).expect("a client");
+        let member = format!("127.0.0.1:{}", server.port);
+        let config = doc! { "_id": "docs", "version": 1, "members": [{ "_id": 0, "host": member }] };
+        client.database("admin").run_command(doc! { "replSetInitiate": config }).await.expect("a set");
+        work(&client).await;
+        let at =
+            Url { scheme: "mongodb".to_string(), host: "127.0.0.1".to_string(), port: server.port, ..Url::default() };
+        let target = target("mongodb", at, "");
+        let mut session = open(&target).await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
+        read_all(engine("mongodb"), &mut *session).await;
+        client
+            .database("shop")
+            .run_command(doc! { "find": "orders", "filter": { "customer": 3 } })
+            .await
+            .expect("found");
+        session.probe().await.unwrap_or_else(|fault| panic!("{version}: {fault}"));
+        let readings = read_all(engine("mongodb"), &mut *session).await;
+        all_read(&readings);
+        assert_eq!((session.facts().version, session.facts().role.as_str()), (version_of(&version), "primary"));
+        let points = |row: &str| readings[row].as_ref().expect("read");
+        let names: BTreeSet<&str> =
+            points("server_status").all.keys().map(|s| s.split('{').next().unwrap_or("")).collect();
+        println!("MongoDB {version}: {} rows, {} names of serverStatus", readings.len(), names.len());
+        let labels = r#"cl_role="shardsvr",rs_nm="docs""#;
+        let value = |row: &str, name: &str| points(row).value(name);
+        let status = client.database("admin").run_command(doc! { "serverStatus": 1 }).await.expect("status");
+        let cache = status.get_document("wiredTiger").and_then(|tree| tree.get_document("cache")).expect("a cache");
+        let most =
+            cache.get("maximum bytes configured").and_then(|most| most.as_i64().or(most.as_i32().map(i64::from)));
+        let told = value("server_status", &format!("mongodb_ss_wt_cache_maximum_bytes_configured{{{labels}}}"));
+        assert_eq!(Some(told as i64), most, "{version}");
+        let tickets = "mongodb_ss_wt_concurrentTransactions_totalTickets";
+        let read_tickets = value("server_status", &format!(r#"{tickets}{{{labels},txn_rw_type="read"}}"#));
+        assert!(read_tickets > 0.0, "{version}: {read_tickets}");
+        // What the profiler keeps of the reading itself is in it too.
+        let objects = value("databases", r#"mongodb_dbstats_objects{database="shop"}"#);
+        assert!((200.0..=200.0 + profiled(&client).await).contains(&objects), "{version}: {objects}");
+        assert!(points("query_shapes").text().contains(r#"collection="orders""#), "{}", points("query_shapes").text());
+        assert!(points("indexes").text().contains(r#"key_name="customer_1""#), "{version}");
+    }
+}
+
+/// How many documents the profiler keeps.
+async fn profiled(client: &Client) -> f64 {
+    let shop = client.database("shop");
+    let answer = shop.run_command(doc! { "count": "system.profile" }).await.expect("counted");
+    f64::from(answer.get_i32("n").expect("a number"))
 }

@@ -112,13 +112,14 @@ pub async fn read_all(engine: &dyn Engine, session: &mut dyn Session) -> Reading
     readings
 }
 
-/// Keeps an answer as `<folder>/<engine>/<version>[-<role>]/<row>.json`.
+/// Keeps an answer as `<folder>/<engine>/[<flavour>-]<version>[-<role>]/<row>.json`.
 fn record(engine: &str, facts: &Facts, row: &Row, answer: &Answer) {
     let Some(folder) = environment::variable("WATCHWARD_RECORD") else { return };
     let (major, minor) = facts.version;
     let version = if major < 10 { format!("{major}.{minor}") } else { major.to_string() };
-    let role = if facts.role == "primary" { String::new() } else { format!("-{}", facts.role) };
-    let folder = PathBuf::from(folder).join(engine).join(format!("{version}{role}"));
+    let role = if matches!(facts.role.as_str(), "" | "primary") { String::new() } else { format!("-{}", facts.role) };
+    let flavour = if facts.flavour.is_empty() { String::new() } else { format!("{}-", facts.flavour) };
+    let folder = PathBuf::from(folder).join(engine).join(format!("{flavour}{version}{role}"));
     files::make_folder(&folder, 0o755).expect("the folder of the recording");
     let file = folder.join(format!("{}.json", row.name));
     files::write_atomic(&file, to_fixture(answer).as_bytes(), 0o644).expect("the recording");

@@ -213,6 +213,11 @@ async fn every_setting(server: &Postgresql) {
 }
 
 #[tokio::test]
+async fn postgresql_12_is_changed_and_put_back_byte_for_byte() {
+    matrix(12).await;
+}
+
+#[tokio::test]
 async fn postgresql_13_is_changed_and_put_back_byte_for_byte() {
     matrix(13).await;
 }

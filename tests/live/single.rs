@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use watchward::engines::contract::Version;
 use watchward::model::target::{Target, Url};
 
 use crate::agent::{free_port, wait};
@@ -24,6 +25,18 @@ pub fn postgresql_versions() -> Vec<(u32, PathBuf)> {
 /// The versions of Redis, with their programs.
 pub fn redis_versions() -> Vec<(String, PathBuf)> {
     programs("WW_REDIS_SERVERS")
+}
+
+/// A version of Redis or Valkey as it is called here: `7.0`, `valkey-9.1`.
+pub fn version_of(name: &str) -> Version {
+    let number = name.strip_prefix("valkey-").unwrap_or(name);
+    let (major, minor) = number.split_once('.').expect("major and minor");
+    (major.parse().expect("a number"), minor.parse().expect("a number"))
+}
+
+/// The versions of MongoDB, with their programs.
+pub fn mongodb_versions() -> Vec<(String, PathBuf)> {
+    programs("WW_MONGODB_SERVERS")
 }
 
 fn programs(key: &str) -> Vec<(String, PathBuf)> {
@@ -372,15 +385,17 @@ pub struct Mongod {
 }
 
 impl Mongod {
-    pub fn begin() -> Mongod {
+    /// A server alone; `arguments` are the server's own.
+    pub fn begin(program: &Path, arguments: &[&str]) -> Mongod {
         let folder = folder_of("redis");
         let port = free_port();
-        let child = as_user("redis", Path::new(servers().value("WW_MONGOD")))
+        let child = as_user("redis", program)
             .args(["--port", &port.to_string(), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25"])
             .args(["--setParameter", "diagnosticDataCollectionEnabled=false", "--unixSocketPrefix"])
             .arg(&folder)
             .arg("--dbpath")
             .arg(&folder)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();

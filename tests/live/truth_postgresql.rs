@@ -133,7 +133,7 @@ async fn behind_pgbouncer_all_is_read_and_nobody_else_notices() {
 
 #[tokio::test]
 async fn a_statements_text_has_no_literal_even_where_the_server_keeps_them() {
-    for version in [13, 18] {
+    for version in [12, 13, 18] {
         let server = begin(version, &["-c", "shared_preload_libraries=pg_stat_statements"]);
         server.psql("CREATE EXTENSION pg_stat_statements");
         let target = server.watched();

@@ -225,7 +225,7 @@ async fn streams_and_slow_commands_of_redis_8_2() {
 #[tokio::test]
 async fn a_cycle_is_five_commands_or_less() {
     const CYCLES: u32 = 12;
-    for version in ["7.0", "8.2"] {
+    for version in ["7.0", "8.2", "valkey-9.1"] {
         let server = begin(version, &[]);
         let mut session = open(&watched(&server)).await.expect("a session");
         let count = |server: &Redis| {

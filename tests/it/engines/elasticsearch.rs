@@ -71,6 +71,53 @@ fn a_node_carries_the_exporters_labels_and_seconds() {
     assert!((60.0..10_000.0).contains(&uptime_s), "{uptime_s} are milliseconds");
 }
 
+/// Each server with its folder of recorded answers.
+const RECORDED: [&str; 5] = ["7.17", "8.15", "9.1", "opensearch-2.19", "opensearch-3.3"];
+
+/// What dashboards and alerts go by, of which every server must have all.
+const STARRED: &[(&str, &str)] = &[
+    ("cluster_health", "status number_of_nodes number_of_data_nodes unassigned_shards relocating_shards"),
+    ("cluster_health", "initializing_shards delayed_unassigned_shards active_shards active_primary_shards"),
+    ("cluster_health", "number_of_pending_tasks task_max_waiting_in_queue_millis"),
+    (
+        "node_stats",
+        "jvm_memory_used_bytes jvm_memory_max_bytes jvm_memory_pool_used_bytes jvm_gc_collection_seconds_sum",
+    ),
+    ("node_stats", "jvm_gc_collection_seconds_count filesystem_data_available_bytes filesystem_data_size_bytes"),
+    ("node_stats", "indices_indexing_index_total indices_indexing_index_time_seconds_total"),
+    ("node_stats", "indices_search_query_total indices_search_query_time_seconds indices_search_fetch_total"),
+    ("node_stats", "indices_search_fetch_time_seconds thread_pool_queue_count thread_pool_rejected_count"),
+    ("node_stats", "thread_pool_active_count indexing_pressure_current_all_in_bytes indexing_pressure_limit_in_bytes"),
+    ("node_stats", "breakers_tripped breakers_estimated_size_bytes breakers_limit_size_bytes"),
+    (
+        "cluster_settings",
+        "clustersettings_allocation_watermark_low_bytes clustersettings_allocation_watermark_high_bytes",
+    ),
+    ("cluster_settings", "clustersettings_allocation_watermark_flood_stage_bytes"),
+    ("snapshots", "snapshot_stats_number_of_snapshots snapshot_stats_latest_snapshot_timestamp_seconds"),
+    ("indices", "indices_docs_primary indices_store_size_bytes_primary indices_store_size_bytes_total"),
+    ("cluster_info", "clusterinfo_version_info"),
+    ("node_shards", "node_shards_total"),
+];
+
+#[test]
+fn every_version_has_every_name_that_dashboards_and_alerts_go_by() {
+    for folder in RECORDED {
+        for (row, names) in STARRED {
+            let points = check(folder, row);
+            for name in names.split(' ') {
+                let name = if *row == "cluster_health" { format!("cluster_health_{name}") } else { name.to_string() };
+                let name = format!("elasticsearch_{name}");
+                let has = points.all.keys().any(|series| series.split('{').next() == Some(name.as_str()));
+                assert!(has, "{folder} {row} has no {name}: {}", points.text());
+            }
+        }
+        for row in ["read_only_indices", "index_settings", "index_mappings", "tasks"] {
+            check(folder, row);
+        }
+    }
+}
+
 #[test]
 fn a_cluster_manager_of_opensearch_is_a_master_node() {
     let node = check("opensearch-2.19", "node_stats");
@@ -103,7 +150,7 @@ fn watermarks_are_ratios_or_bytes_and_what_is_set_goes_before_defaults() {
 
 #[test]
 fn indices_that_the_flood_stage_closed_are_counted() {
-    for folder in ["7.17", "opensearch-2.19"] {
+    for folder in ["7.17", "8.15", "9.1", "opensearch-2.19"] {
         let series = "elasticsearch_indices_settings_stats_read_only_indices";
         assert_eq!(check(folder, "read_only_indices").value(series), 1.0);
         assert_eq!(of("read_only_indices", &Answer::Json(json!({}))).value(series), 0.0);

@@ -1,6 +1,6 @@
 //! Rows of Elasticsearch and OpenSearch that are read only where asked for or where there is such a thing.
 //!
-//! Lifecycle management, the health report and data streams with data in them are not on the servers of the tests: their
+//! Lifecycle management and data streams with data in them are not on the servers of the tests: their
 //! answers are put together here by what the manuals of the servers say of them.
 
 use std::time::Duration;
@@ -62,7 +62,13 @@ fn a_row_is_there_where_its_thing_is() {
 
 #[test]
 fn an_index_has_its_documents_its_size_and_its_work() {
-    for (folder, cluster) in [("7.17", "elasticsearch-test"), ("opensearch-2.19", "opensearch-test")] {
+    for (folder, cluster) in [
+        ("7.17", "elasticsearch-test"),
+        ("8.15", "elasticsearch-test"),
+        ("9.1", "elasticsearch-test"),
+        ("opensearch-2.19", "opensearch-test"),
+        ("opensearch-3.3", "opensearch-3-test"),
+    ] {
         let points = recorded(folder, "indices");
         let value =
             |name: &str| points.value(&format!(r#"elasticsearch_{name}{{cluster="{cluster}",index="products"}}"#));
@@ -77,7 +83,7 @@ fn an_index_has_its_documents_its_size_and_its_work() {
 
 #[test]
 fn settings_and_fields_of_an_index() {
-    for folder in ["7.17", "opensearch-2.19"] {
+    for folder in ["7.17", "8.15", "9.1", "opensearch-2.19", "opensearch-3.3"] {
         let settings = recorded(folder, "index_settings");
         let limit =
             |index: &str| settings.value(&format!(r#"elasticsearch_indices_settings_total_fields{{index="{index}"}}"#));
@@ -194,6 +200,24 @@ fn the_health_report_has_a_colour_for_each_indicator() {
             r#"elasticsearch_health_report_status{cluster="c",color="yellow"} 1"#,
         ],
     );
+}
+
+#[test]
+fn the_health_report_of_8_and_9_is_read() {
+    for folder in ["8.15", "9.1"] {
+        let report = recorded(folder, "health_report");
+        let has = |name: &str, color: &str| {
+            let labels = format!(r#"{{cluster="elasticsearch-test",color="{color}"}}"#);
+            report.value(&format!("elasticsearch_health_report_{name}{labels}")) == 1.0
+        };
+        for name in ["status", "disk_status", "master_is_stable_status", "shards_capacity_status"] {
+            let colours = ["green", "yellow", "red"].map(|color| has(name, color));
+            assert_eq!(colours.iter().filter(|is_so| **is_so).count(), 1, "{folder}: {name}: {colours:?}");
+        }
+        assert!(has("master_is_stable_status", "green"), "{folder}");
+        let repositories = r#"elasticsearch_health_report_total_repositories{cluster="elasticsearch-test"}"#;
+        assert_eq!(report.value(repositories), 1.0, "{folder}");
+    }
 }
 
 /// A managed service, which lets nobody through to some of its paths.

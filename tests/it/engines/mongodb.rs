@@ -31,7 +31,78 @@ fn of(name: &str, answer: &Answer, role: &str) -> Result<Points, Unknown> {
 }
 
 fn check(name: &str) -> Points {
-    of(name, &from_fixture(&format!("mongodb/6.0-primary/{name}.json")), "primary").expect("points")
+    recorded("6.0-primary", name)
+}
+
+fn recorded(folder: &str, name: &str) -> Points {
+    let answer = from_fixture(&format!("mongodb/{folder}/{name}.json"));
+    of(name, &answer, "primary").unwrap_or_else(|unknown| panic!("{folder} {name}: {unknown:?}"))
+}
+
+/// Each version with its folder; 7.0 and 8.0 are put together by hand.
+const VERSIONS: [&str; 4] = ["5.0", "6.0-primary", "7.0", "8.0"];
+
+/// What dashboards and alerts go by, of which every version must have all.
+const STARRED: &[(&str, &str)] = &[
+    ("server_status", "mongodb_ss_uptime mongodb_mongod_instance_uptime_seconds mongodb_ss_connections"),
+    ("server_status", "mongodb_ss_opcounters mongodb_op_counters_total mongodb_ss_opLatencies_latency"),
+    ("server_status", "mongodb_ss_opLatencies_ops mongodb_mongod_op_latencies_latency_total"),
+    ("server_status", "mongodb_mongod_op_latencies_ops_total mongodb_ss_globalLock_currentQueue"),
+    ("server_status", "mongodb_ss_globalLock_activeClients_readers mongodb_ss_globalLock_activeClients_writers"),
+    ("server_status", "mongodb_ss_globalLock_activeClients_total mongodb_ss_wt_concurrentTransactions_out"),
+    ("server_status", "mongodb_ss_wt_concurrentTransactions_available"),
+    ("server_status", "mongodb_ss_wt_concurrentTransactions_totalTickets"),
+    ("server_status", "mongodb_ss_wt_cache_bytes_currently_in_the_cache mongodb_ss_wt_cache_maximum_bytes_configured"),
+    ("server_status", "mongodb_ss_wt_cache_tracked_dirty_bytes_in_the_cache"),
+    ("server_status", "mongodb_ss_wt_cache_pages_evicted_by_application_threads"),
+    ("server_status", "mongodb_ss_mem_resident mongodb_ss_network_bytesIn mongodb_ss_network_bytesOut"),
+    (
+        "server_status",
+        "mongodb_ss_network_numRequests mongodb_ss_metrics_cursor_open mongodb_ss_metrics_cursor_timedOut",
+    ),
+    ("server_status", "mongodb_ss_metrics_document mongodb_ss_metrics_queryExecutor_scanned"),
+    ("server_status", "mongodb_ss_metrics_queryExecutor_scannedObjects mongodb_ss_metrics_operation_scanAndOrder"),
+    (
+        "server_status",
+        "mongodb_ss_metrics_operation_writeConflicts mongodb_ss_asserts mongodb_ss_extra_info_page_faults",
+    ),
+    ("server_status", "mongodb_ss_metrics_repl_buffer_sizeBytes"),
+    ("server_status", "mongodb_mongod_replset_oplog_head_timestamp mongodb_mongod_replset_oplog_tail_timestamp"),
+    ("replica_set", "mongodb_rs_members_state mongodb_rs_members_health mongodb_rs_members_optimeDate"),
+    (
+        "databases",
+        "mongodb_dbstats_dataSize mongodb_dbstats_storageSize mongodb_dbstats_indexSize mongodb_dbstats_objects",
+    ),
+    ("operations", "mongodb_longest_operation_seconds"),
+    ("features", "mongodb_fcv_featureCompatibilityVersion"),
+];
+
+#[test]
+fn every_version_has_every_name_that_dashboards_and_alerts_go_by() {
+    for folder in VERSIONS {
+        for (row, names) in STARRED {
+            let points = recorded(folder, row);
+            for name in names.split(' ') {
+                let has = points.all.keys().any(|series| series.split('{').next() == Some(name));
+                assert!(has, "{folder} {row} has no {name}: {}", points.text());
+            }
+        }
+        for row in MONGODB.rows().iter().filter(|row| row.exists(&facts("primary"))) {
+            recorded(folder, row.name);
+        }
+    }
+}
+
+#[test]
+fn what_8_0_calls_otherwise_has_the_names_of_old() {
+    let labels = r#"cl_role="shardsvr",rs_nm="docs""#;
+    for (folder, tickets, buffered) in [("6.0-primary", 128.0, 0.0), ("7.0", 10.0, 0.0), ("8.0", 10.0, 2048.0)] {
+        let status = recorded(folder, "server_status");
+        let total = format!(r#"mongodb_ss_wt_concurrentTransactions_totalTickets{{{labels},txn_rw_type="write"}}"#);
+        assert_eq!(status.value(&total), tickets, "{folder}");
+        let buffer = format!("mongodb_ss_metrics_repl_buffer_sizeBytes{{{labels}}}");
+        assert_eq!(status.value(&buffer), buffered, "{folder}");
+    }
 }
 
 #[test]
@@ -61,7 +132,7 @@ fn server_status_has_the_exporters_names_and_labels() {
 }
 
 #[test]
-fn tickets_are_found_where_7_0_keeps_them() {
+fn tickets_are_found_where_8_0_keeps_them() {
     let status = json!({ "queues": { "execution": { "read": { "out": 2, "available": 10, "totalTickets": 12 } } } });
     let points = of("server_status", &Answer::Json(status), "standalone").expect("points");
     let series = r#"mongodb_ss_wt_concurrentTransactions_out{cl_role="mongod",txn_rw_type="read"}"#;

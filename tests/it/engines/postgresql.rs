@@ -1,4 +1,4 @@
-//! PostgreSQL: recorded answers of six versions, what sslmode demands, and what people are told when a login fails.
+//! PostgreSQL: recorded answers of seven versions, what sslmode demands, and what people are told when a login fails.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use watchward::sys::{task, tls};
 
 use crate::engines::points::{Points, from_fixture, row};
 
-const RECORDED: [(&str, u32); 7] =
-    [("13", 13), ("14", 14), ("15", 15), ("15-replica", 15), ("16", 16), ("17", 17), ("18", 18)];
+const RECORDED: [(&str, u32); 8] =
+    [("12", 12), ("13", 13), ("14", 14), ("15", 15), ("15-replica", 15), ("16", 16), ("17", 17), ("18", 18)];
 
 fn engine() -> &'static dyn Engine {
     engines::find("postgresql").expect("registered")

@@ -1,4 +1,4 @@
-//! Redis: recorded answers of a primary, a replica, a Sentinel, a cluster node and a newer version; discovery.
+//! Redis: recorded answers of a primary, a replica, a Sentinel, a cluster node, other versions and Valkey; discovery.
 
 use watchward::engines;
 use watchward::engines::contract::{Access, Answer, Engine, Facts};
@@ -10,12 +10,15 @@ use watchward::model::target::{SecretSource, Target, Url};
 
 use crate::engines::points::{Points, from_fixture, row};
 
-const RECORDED: [(&str, (u32, u32), &[&str]); 5] = [
+const RECORDED: [(&str, (u32, u32), &[&str]); 8] = [
+    ("6.2", (6, 2), &["data"]),
     ("7.0", (7, 0), &["data"]),
     ("7.0-replica", (7, 0), &["data"]),
     ("7.0-cluster", (7, 0), &["data", "cluster"]),
     ("7.0-sentinel", (7, 0), &["sentinel"]),
     ("8.2", (8, 2), &["data"]),
+    ("valkey-8.0", (8, 0), &["data"]),
+    ("valkey-9.1", (9, 1), &["data"]),
 ];
 
 fn engine() -> &'static dyn Engine {
@@ -24,7 +27,8 @@ fn engine() -> &'static dyn Engine {
 
 fn server(folder: &str) -> Facts {
     let (_, version, capabilities) = RECORDED.iter().find(|(name, ..)| *name == folder).expect("recorded");
-    Facts { version: *version, capabilities: capabilities.iter().copied().collect(), ..Facts::default() }
+    let flavour = if folder.starts_with("valkey") { "valkey" } else { "" }.to_string();
+    Facts { version: *version, flavour, capabilities: capabilities.iter().copied().collect(), ..Facts::default() }
 }
 
 fn recorded(folder: &str, name: &str) -> Points {
@@ -76,6 +80,29 @@ fn info_gives_plain_fields_labelled_lines_and_what_the_server_is() {
     assert_eq!(replica.value("redis_master_link_up{master_host=\"127.0.0.1\",master_port=\"16379\"}"), 1.0);
     let followed = "redis_slave_info{master_host=\"127.0.0.1\",master_port=\"16379\",read_only=\"1\"}";
     assert_eq!(replica.value(followed), 1.0);
+}
+
+#[test]
+fn every_version_is_known_by_its_own_info_and_says_what_each_has() {
+    let check = |folder: &str, expected: &str| {
+        let Answer::Text(text) = from_fixture(&format!("redis/{folder}/info.json")) else { panic!("{folder}") };
+        let facts = facts(&Info::of(&text));
+        let expects = server(folder);
+        assert_eq!((facts.version, &facts.flavour), (expects.version, &expects.flavour), "{folder}");
+        assert_eq!(facts.version_text, expected, "{folder}");
+        let points = recorded(folder, "info");
+        for name in ["redis_memory_used_bytes", "redis_commands_processed_total", "redis_db_keys{db=\"db0\"}"] {
+            assert!(points.value(name) > 0.0, "{folder}: {name}");
+        }
+        let said = points.text();
+        let line = said.lines().find(|line| line.starts_with("redis_instance_info{")).expect("what it is");
+        assert_eq!(line.contains("valkey_version="), !expects.flavour.is_empty(), "{folder}: {line}");
+    };
+    check("6.2", "6.2.14");
+    check("7.0", "7.0.15");
+    check("8.2", "8.2.3");
+    check("valkey-8.0", "8.0.1");
+    check("valkey-9.1", "9.1.2");
 }
 
 #[test]

@@ -34,6 +34,20 @@ SERVERS=(postgresql-primary postgresql-standby redis-primary redis-replica redis
   redis-sentinel-3 mongodb-1 mongodb-2 mongodb-3 clickhouse elasticsearch elasticsearch-proxy opensearch
   opensearch-proxy prometheus alertmanager)
 
+java_at_least() { # VERSION: the oldest Java of the machine that is at least this one, by what it says of itself
+  local file version found=''
+  for file in /usr/lib/jvm/*/release; do
+    [[ -x ${file%/release}/bin/java ]] || continue
+    version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$file")
+    [[ -n $version ]] && ((version >= $1)) || continue
+    if [[ -z $found ]] || ((version < ${found%% *})); then found="$version ${file%/release}/bin/java"; fi
+  done
+  [[ -n $found ]] && echo "${found#* }"
+}
+
+# OpenSearch 3 wants a Java that Debian 12 does not have: where there is none, that server is left out, and up says so.
+if java_at_least 21 >/dev/null; then SERVERS+=(opensearch-3 opensearch-3-proxy); fi
+
 # A second clone on the same machine can run its own set: all ports move by this number.
 PORT_SHIFT=${WATCHWARD_SERVERS_PORT_SHIFT:-0}
 [[ -n $FOREIGN || ! -f $STATE/port-shift ]] || PORT_SHIFT=$(<"$STATE/port-shift")
@@ -64,6 +78,9 @@ port_of() { # NAME: the port that clients use
     opensearch) base=19201 ;;
     elasticsearch-transport) base=19300 ;;
     opensearch-transport) base=19301 ;;
+    opensearch-3) base=19202 ;;
+    opensearch-3-transport) base=19302 ;;
+    opensearch-3-proxy) base=19245 ;;
     elasticsearch-proxy) base=19243 ;;
     opensearch-proxy) base=19244 ;;
     prometheus) base=19090 ;;
@@ -80,7 +97,7 @@ ports_of() { # NAME: every port that this server listens on
   port_of "$1"
   case $1 in
     clickhouse) port_of clickhouse-tcp ;;
-    elasticsearch | opensearch) port_of "$1-transport" ;;
+    elasticsearch | opensearch | opensearch-3) port_of "$1-transport" ;;
   esac
 }
 

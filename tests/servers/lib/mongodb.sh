@@ -15,7 +15,7 @@ mongodb_setup() {
 
 mongodb_launch() {
   # Without the last parameter a primary keeps serving for 15 s after SIGTERM, and every stop would take that long.
-  spawn "$1" "$CACHE/mongod-6.0.5" --replSet docs --bind_ip 127.0.0.1 --port "$(port_of "$1")" \
+  spawn "$1" "$MONGOD" --replSet docs --bind_ip 127.0.0.1 --port "$(port_of "$1")" \
     --dbpath "$DATA/$1/data" --keyFile "$DATA/$1/keyfile" --unixSocketPrefix "$DATA/$1" \
     --tlsMode allowTLS --tlsCertificateKeyFile "$DATA/$1/server-both.pem" --tlsCAFile "$DATA/$1/ca.pem" \
     --tlsAllowConnectionsWithoutCertificates \

@@ -28,10 +28,10 @@ write_env() {
       "WW_REDIS_ADMIN_USER=admin" "WW_REDIS_ADMIN_PASSWORD_FILE=$SECRETS/redis-admin" \
       "WW_REDIS_MONITOR_PASSWORD_FILE=$SECRETS/redis-monitor" "WW_REDIS_MASTER_NAME=cache" \
       "WW_REDIS_CLI=/usr/bin/redis-cli" "WW_REDIS_SERVER=/usr/bin/redis-server" \
-      "WW_REDIS_SERVERS=7.0=/usr/bin/redis-server,8.2=$REDIS_SINGLE" "WW_ACTION_USER=watchward_act" \
+      "WW_REDIS_SERVERS=$(redis_servers)" "WW_ACTION_USER=watchward_act" \
       "WW_PG_ACTION_PASSWORD_FILE=$SECRETS/pg-action" "WW_REDIS_ACTION_PASSWORD_FILE=$SECRETS/redis-action" \
       "WW_MONGODB_REPLICA_SET=docs" "WW_MONGODB_ADMIN_USER=admin" "WW_MONGODB_ADMIN_PASSWORD_FILE=$SECRETS/mongodb-admin" \
-      "WW_MONGODB_MONITOR_PASSWORD_FILE=$SECRETS/mongodb-monitor" "WW_MONGOD=$CACHE/mongod-6.0.5" \
+      "WW_MONGODB_MONITOR_PASSWORD_FILE=$SECRETS/mongodb-monitor" "WW_MONGOD=$MONGOD" "WW_MONGODB_SERVERS=$(mongodb_servers)" \
       "WW_PYTHON=$CACHE/venv/bin/python" "WW_COLLECTOR=$COLLECTOR" "WW_OPENMETRICS_PARSER=$OPENMETRICS_PARSER" \
       "WW_CLICKHOUSE_TCP_PORT=$(port_of clickhouse-tcp)" "WW_CLICKHOUSE_ADMIN_USER=admin" \
       "WW_CLICKHOUSE_ADMIN_PASSWORD_FILE=$SECRETS/clickhouse-admin" \
@@ -39,6 +39,7 @@ write_env() {
       "WW_ELASTICSEARCH_MONITOR_PASSWORD_FILE=$SECRETS/elasticsearch-monitor" \
       "WW_ELASTICSEARCH_REPO=$DATA/elasticsearch/repo" \
       "WW_OPENSEARCH_MONITOR_PASSWORD_FILE=$SECRETS/opensearch-monitor" "WW_OPENSEARCH_REPO=$DATA/opensearch/repo" \
+      "WW_OPENSEARCH_3_MONITOR_PASSWORD_FILE=$SECRETS/opensearch-3-monitor" \
       "WW_PROMETHEUS_SD_DIR=$STATE/prometheus-sd" "WW_PROMETHEUS=/usr/bin/prometheus" "WW_PROMTOOL=/usr/bin/promtool" "WW_AMTOOL=/usr/bin/amtool"
   } >"$STATE/.env"
   mv "$STATE/.env" "$STATE/env"

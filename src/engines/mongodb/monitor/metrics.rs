@@ -73,7 +73,7 @@ pub static SERVER_STATUS: &[Metric] = &[
         .unit("{client}")
         .otel("mongodb.active.writes")
         .from("globalLock.activeClients.writers"),
-    // Where the tickets stand changed in 7.0: a server has one of the two paths.
+    // Where the tickets stand changed in 8.0: a server has one of the two paths.
     Metric::gauge("mongodb_ss_wt_concurrentTransactions_out", "Storage engine tickets in use, by kind.")
         .strict("mongodb_wiredtiger_tickets_used")
         .unit("{ticket}")
@@ -199,6 +199,11 @@ pub static SERVER_STATUS: &[Metric] = &[
         .strict("mongodb_replication_buffer_bytes")
         .unit("By")
         .from("metrics.repl.buffer.sizeBytes"),
+    // 8.0 writes and applies in two steps, each with a buffer of its own; this is what the older one was.
+    Metric::gauge("mongodb_ss_metrics_repl_buffer_sizeBytes", "Bytes fetched from the sync source, not yet applied.")
+        .strict("mongodb_replication_buffer_bytes")
+        .unit("By")
+        .from("metrics.repl.buffer.apply.sizeBytes"),
     Metric::counter("mongodb_ss_metrics_repl_apply_ops", "Replicated operations applied.")
         .unit("{operation}")
         .strict("mongodb_replication_applied_operations_total")
