@@ -114,6 +114,14 @@ pub const TARGET: &[Key] = &[
         "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
     ),
     Key::new(
+        "resolver",
+        Kind::Text,
+        "",
+        "For a url whose scheme ends with +srv: the name server that is asked for the seed list and its members, as address or \
+         address:port. Without it, those of /etc/resolv.conf.",
+    )
+    .example("\"10.0.0.2:53\""),
+    Key::new(
         "collect",
         Kind::Texts,
         "",

@@ -45,6 +45,13 @@ pub struct Login {
     pub password: SecretSource,
 }
 
+/// Keys of a target that only some engines take; an engine checks its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The name server that is asked for what a URL stands for; empty for the system's.
+    pub resolver: String,
+}
+
 /// One watched thing. Its identity is tenant/name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -73,6 +80,8 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// For the host: where proc/ and sys/ are.
     pub root: PathBuf,
+    /// What only some engines take.
+    pub options: Options,
     /// Which rows of its engine's table are read.
     pub choice: Choice,
     /// Which of its databases, tables, indices and so on are watched.

@@ -17,6 +17,10 @@ mod postgresql;
 mod redis;
 mod truth_redis;
 mod mongodb;
+mod mongodb_seed_list;
+#[allow(dead_code)]
+#[path = "../it/engines/dns.rs"]
+mod dns;
 mod clickhouse;
 mod elasticsearch;
 mod main_job;

@@ -6,7 +6,7 @@ use watchward::engines::redis::monitor::info::Info;
 use watchward::engines::redis::monitor::slowlog::without_arguments;
 use watchward::engines::redis::session::facts;
 use watchward::model::filter::{Choice, Filter};
-use watchward::model::target::{SecretSource, Target, Url};
+use watchward::model::target::{Options, SecretSource, Target, Url};
 
 use crate::engines::points::{Points, from_fixture, row};
 
@@ -314,6 +314,7 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        options: Options::default(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),
