@@ -122,6 +122,25 @@ pub const TARGET: &[Key] = &[
     )
     .example("\"10.0.0.2:53\""),
     Key::new(
+        "check_keys",
+        Kind::Texts,
+        "",
+        "For servers of keys: patterns of those whose sizes are read, as in db0=queue:*. \
+         Of the first hundred that a bounded walk finds; naming them asks for the row keys.",
+    )
+    .example("[\"db0=queue:*\"]"),
+    Key::new("check_single_keys", Kind::Texts, "", "The same for keys by their whole names, without a walk.")
+        .example("[\"db0=queue:mail\"]"),
+    Key::new("count_keys", Kind::Texts, "", "The same for patterns whose keys are counted.")
+        .example("[\"db0=session:*\"]"),
+    Key::new(
+        "check_streams",
+        Kind::Texts,
+        "",
+        "Patterns of the streams that the row streams reads, and naming them asks for it. Without it, all of database 0.",
+    )
+    .example("[\"db0=orders:*\"]"),
+    Key::new(
         "collect",
         Kind::Texts,
         "",

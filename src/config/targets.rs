@@ -142,7 +142,13 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.job = table.text("job").to_string();
     target.labels = table.map("labels");
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
-    target.options = Options { resolver: table.text("resolver").to_string() };
+    target.options = Options {
+        resolver: table.text("resolver").to_string(),
+        check_keys: table.texts("check_keys"),
+        check_single_keys: table.texts("check_single_keys"),
+        count_keys: table.texts("count_keys"),
+        check_streams: table.texts("check_streams"),
+    };
     target.choice = sample::choice(table, &around.sample.choice);
     target.filter = sample::filter(table, &around.sample.filter);
     target.thresholds = table.numbers("thresholds");
@@ -193,6 +199,7 @@ fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Ta
     if let Err(fault) = engine.fits(target) {
         return report.problem(origin, fault);
     }
+    target.choice.collect.extend(engine.collects(target).into_iter().map(Glob::new));
     if let Some(password) = parsed.password {
         if target.password != SecretSource::None {
             let fault = Fault::new("config-10", "url holds a password, and a password is named beside it as well");
@@ -324,7 +331,7 @@ fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
 }
 
 /// Keys that only some engines take.
-const OPTIONS: &[&str] = &["resolver"];
+const OPTIONS: &[&str] = &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams"];
 
 fn check_options(table: &Table, engine: &dyn Engine, report: &mut Report) {
     for key in OPTIONS.iter().filter(|key| !engine.options().contains(key)) {

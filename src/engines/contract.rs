@@ -387,6 +387,11 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
+    /// Optional rows that a target's options ask for by being there.
+    fn collects(&self, _target: &Target) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The value of the label `instance`, as the exporter's users have it: `host:port`.
     fn instance(&self, target: &Target) -> String {
         host_and_port(target, self.card())

@@ -50,6 +50,14 @@ pub struct Login {
 pub struct Options {
     /// The name server that is asked for what a URL stands for; empty for the system's.
     pub resolver: String,
+    /// Keys of a server whose sizes are read, by pattern; each as `db0=user:*`.
+    pub check_keys: Vec<String>,
+    /// Keys whose sizes are read, by their whole names.
+    pub check_single_keys: Vec<String>,
+    /// Patterns whose keys are counted.
+    pub count_keys: Vec<String>,
+    /// Patterns of the streams that are read; empty for all of the first database.
+    pub check_streams: Vec<String>,
 }
 
 /// One watched thing. Its identity is tenant/name.

@@ -15,6 +15,7 @@ mod sink;
 mod agent;
 mod postgresql;
 mod redis;
+mod redis_keys;
 mod truth_redis;
 mod mongodb;
 mod mongodb_seed_list;

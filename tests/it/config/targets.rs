@@ -316,3 +316,29 @@ fn a_seed_list_is_a_url_and_only_it_takes_a_resolver() {
         ],
     );
 }
+
+#[test]
+fn keys_are_named_with_their_databases_and_ask_for_their_row() {
+    let target =
+        |more: &str| format!("[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1\"\n{more}\n");
+    let loaded = sound(&target("count_keys = [\"db1=user:*\", \"plain\", \"a=b\"]"));
+    assert!(loaded.configuration.targets[0].choice.reads("keys", true));
+    assert!(!loaded.configuration.targets[0].choice.reads("streams", true));
+    let loaded = sound(&target("check_streams = [\"orders:*\"]"));
+    assert!(loaded.configuration.targets[0].choice.reads("streams", true));
+    check(
+        &target("check_keys = [\"user:*\", \"dbx=user:*\"]"),
+        &["agent.toml:4:7: check_keys has 'dbx=user:*' [redis-43] \
+           | hint: Write it like db0=user:*, the database's number before '='."],
+    );
+    check(
+        &target("check_single_keys = [\"db0=\"]"),
+        &["agent.toml:4:7: check_single_keys has 'db0=' [redis-43] \
+           | hint: Write it like db0=user:*, the database's number before '='."],
+    );
+    let many = vec!["\"a\""; 101].join(", ");
+    check(
+        &target(&format!("check_streams = [{many}]")),
+        &["agent.toml:4:7: check_streams has 101 entries [redis-43] | hint: At most 100."],
+    );
+}
