@@ -6,7 +6,8 @@ use watchward::engines::contract::Session;
 use watchward::model::target::{Target, Url};
 
 use crate::dns::{NameServer, Zone};
-use crate::servers::{Readings, Servers, all_read, engine, open, read_all, servers, target};
+use crate::mongodb::all_read_but_pbm;
+use crate::servers::{Readings, Servers, engine, open, read_all, servers, target};
 
 const LIST: &str = "_mongodb._tcp.docs.example.org";
 
@@ -60,7 +61,7 @@ async fn the_primary_is_read_and_when_it_is_gone_another_member() {
     let names = NameServer::start(Some(zone(&servers))).await;
     let target = watched(&servers, &names, &[("tls", "false")]);
     let (mut session, readings) = read(&target).await;
-    all_read(&readings);
+    all_read_but_pbm(&readings);
     assert_eq!(session.facts().role, "primary");
     let first = member_read(&readings);
     let number = (1..=3).find(|number| servers.port(&format!("WW_MONGODB_{number}_PORT")) == first).expect("a member");
@@ -83,7 +84,7 @@ async fn the_primary_is_read_and_when_it_is_gone_another_member() {
     assert!(probed && is_broken, "a session whose member is gone is opened anew");
     let (port, role, readings) = second.unwrap_or_else(|fault| panic!("{fault}"));
     assert!(port != first && ["primary", "secondary"].contains(&role.as_str()), "{port} as {role}");
-    all_read(&readings);
+    all_read_but_pbm(&readings);
 }
 
 #[tokio::test]

@@ -42,6 +42,9 @@ const EACH_DATABASE: &str = "{database}";
 /// The same for every collection of every database; the answers come as a list.
 const EACH_COLLECTION: &str = "{collection}";
 
+/// Stands for the name under which the members of its set know the server.
+const OWN_NAME: &str = "{own_name}";
+
 /// Stand for the time of the last reading, and for now, by the server's clock, in milliseconds.
 const SINCE: &str = "{since}";
 const UNTIL: &str = "{until}";
@@ -66,8 +69,9 @@ pub struct MongoSession {
     is_of_list: bool,
     /// Databases and collections that are left out are not asked either.
     filter: Filter,
-    /// The server's clock at the last hello, in milliseconds.
+    /// The server's clock at the last hello, in milliseconds, and its own name.
     clock_ms: i64,
+    own_name: String,
     /// What the profilers have shown, and up to when they were read.
     shapes: Shapes,
     shapes_until_ms: i64,
@@ -122,6 +126,7 @@ async fn open(target: &Target, access: &Access, address: Address) -> Result<Mong
         is_of_list: false,
         filter: target.filter.clone(),
         clock_ms: 0,
+        own_name: String::new(),
         shapes: Shapes::default(),
         shapes_until_ms: 0,
     };
@@ -210,6 +215,7 @@ impl MongoSession {
             self.facts.capabilities.insert("a replica set");
         }
         self.facts.capabilities.insert(if self.facts.role == "mongos" { "mongos" } else { "data of its own" });
+        self.own_name = hello.get_str("me").unwrap_or_default().to_string();
         self.clock_ms = hello.get_datetime("localTime").map_or(0, |moment| moment.timestamp_millis());
         Ok(())
     }
@@ -247,6 +253,7 @@ impl MongoSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        let text = text.replace(OWN_NAME, &escaped(&self.own_name));
         if let Some(busiest) = things::busiest(row) {
             return self.many(row, busiest, &text, budget).await.map(Answer::Table);
         }

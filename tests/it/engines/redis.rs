@@ -51,7 +51,11 @@ fn every_answer_of_every_kind_of_server_is_understood_and_gives_each_series_once
                 assert!(row.metrics.iter().any(|metric| metric.name == name), "{folder} {}: {name}", row.name);
             }
             // A latency event is rare; everything else says something.
-            assert!(!points.all.is_empty() || ["latency", "streams", "keys"].contains(&row.name), "{folder} {}", row.name);
+            assert!(
+                !points.all.is_empty() || ["latency", "streams", "keys"].contains(&row.name),
+                "{folder} {}",
+                row.name
+            );
         }
     }
 }
