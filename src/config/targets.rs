@@ -148,6 +148,7 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
         check_single_keys: table.texts("check_single_keys"),
         count_keys: table.texts("count_keys"),
         check_streams: table.texts("check_streams"),
+        keeper: table.text("keeper").to_string(),
     };
     target.choice = sample::choice(table, &around.sample.choice);
     target.filter = sample::filter(table, &around.sample.filter);
@@ -331,7 +332,7 @@ fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
 }
 
 /// Keys that only some engines take.
-const OPTIONS: &[&str] = &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams"];
+const OPTIONS: &[&str] = &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams", "keeper"];
 
 fn check_options(table: &Table, engine: &dyn Engine, report: &mut Report) {
     for key in OPTIONS.iter().filter(|key| !engine.options().contains(key)) {

@@ -58,6 +58,8 @@ pub struct Options {
     pub count_keys: Vec<String>,
     /// Patterns of the streams that are read; empty for all of the first database.
     pub check_streams: Vec<String>,
+    /// The server that keeps a cluster in step, as `host:port`; empty where none is asked.
+    pub keeper: String,
 }
 
 /// One watched thing. Its identity is tenant/name.

@@ -23,6 +23,7 @@ mod mongodb_seed_list;
 #[path = "../it/engines/dns.rs"]
 mod dns;
 mod clickhouse;
+mod zookeeper;
 mod elasticsearch;
 mod main_job;
 mod exposition;

@@ -342,3 +342,16 @@ fn keys_are_named_with_their_databases_and_ask_for_their_row() {
         &["agent.toml:4:7: check_streams has 101 entries [redis-43] | hint: At most 100."],
     );
 }
+
+#[test]
+fn a_keeper_is_a_server_and_asks_for_its_row() {
+    let target =
+        |more: &str| format!("[[target]]\nname = \"a\"\nengine = \"clickhouse\"\nurl = \"http://127.0.0.1\"\n{more}\n");
+    assert!(sound(&target("keeper = \"keeper1\"")).configuration.targets[0].choice.reads("keeper", true));
+    assert!(!sound(&target("")).configuration.targets[0].choice.reads("keeper", true));
+    check(
+        &target("keeper = \"keeper1:9181,keeper2:9181\""),
+        &["agent.toml:4:7: keeper is 'keeper1:9181,keeper2:9181', not the address of a server [clickhouse-08] \
+           | hint: Write it like keeper1:9181."],
+    );
+}

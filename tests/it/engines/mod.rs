@@ -19,6 +19,7 @@ mod dns;
 mod mongodb;
 mod mongodb_seed_list;
 mod clickhouse;
+mod clickhouse_keeper;
 mod clickhouse_log;
 mod elasticsearch;
 mod elasticsearch_rows;
