@@ -26,8 +26,9 @@ const TABLES: usize = 100;
 const SESSIONS_MAX: f64 = 6.0;
 /// New sessions for each cycle.
 const NEW_SESSIONS_MAX: f64 = 0.1;
-/// What PostgreSQL works for a cycle.
-const SERVER_MS_MAX: f64 = 110.0;
+/// What PostgreSQL works for a cycle, and MongoDB: its commands run one after the other, so this is their time in all.
+const POSTGRESQL_MS_MAX: f64 = 110.0;
+const MONGODB_MS_MAX: f64 = 20.0;
 
 /// Cycles before anything is counted: the first ones ask every row.
 const CYCLES_TO_SETTLE: f64 = 3.0;
@@ -77,6 +78,8 @@ struct Server {
     what: &'static str,
     /// What has been asked of it since it began. What the asking itself costs is in both spans alike.
     count: fn(&Servers) -> Outcome<Count>,
+    /// The most of its time that a cycle may take, where it counts that.
+    server_ms_max: f64,
 }
 
 /// What a server counts.
@@ -84,7 +87,7 @@ struct Server {
 struct Count {
     /// Statements, commands or requests.
     asked: f64,
-    /// Time it worked on them; only PostgreSQL counts it by user.
+    /// Time it worked on them, of the monitoring user in PostgreSQL and of everybody in MongoDB; zero where it is not told.
     server_ms: f64,
     /// Sessions opened since it began.
     sessions: f64,
@@ -93,9 +96,19 @@ struct Count {
 }
 
 const SERVERS: &[Server] = &[
-    Server { engine: "postgresql", what: "5 databases of 100 tables; pg_stat_statements", count: of_postgresql },
-    Server { engine: "redis", what: "INFO commandstats", count: of_redis },
-    Server { engine: "mongodb", what: "serverStatus.network.numRequests", count: of_mongodb },
+    Server {
+        engine: "postgresql",
+        what: "5 databases of 100 tables; pg_stat_statements",
+        count: of_postgresql,
+        server_ms_max: POSTGRESQL_MS_MAX,
+    },
+    Server { engine: "redis", what: "INFO commandstats", count: of_redis, server_ms_max: 0.0 },
+    Server {
+        engine: "mongodb",
+        what: "serverStatus.network.numRequests and .opLatencies",
+        count: of_mongodb,
+        server_ms_max: MONGODB_MS_MAX,
+    },
 ];
 
 fn of_postgresql(servers: &Servers) -> Outcome<Count> {
@@ -133,14 +146,21 @@ fn of_redis(servers: &Servers) -> Outcome<Count> {
 
 fn of_mongodb(servers: &Servers) -> Outcome<Count> {
     let script = "s=c.admin.command('serverStatus')\n\
-                  print('requests', s['network']['numRequests'])\nprint('sessions', s['connections']['totalCreated'])\n";
+                  print('requests', s['network']['numRequests'])\nprint('sessions', s['connections']['totalCreated'])\n\
+                  print('micros', sum(s['opLatencies'][k]['latency'] for k in ('reads', 'commands')))\n";
     let text = mongodb(servers, script, &[])?;
-    Ok(Count { asked: number(&text, "requests ")?, sessions: number(&text, "sessions ")?, ..Count::default() })
+    Ok(Count {
+        asked: number(&text, "requests ")?,
+        server_ms: number(&text, "micros ")? / 1e3,
+        sessions: number(&text, "sessions ")?,
+        ..Count::default()
+    })
 }
 
 /// What a server counted in the two spans.
 struct Seen {
     engine: &'static str,
+    server_ms_max: f64,
     cycles: f64,
     without: Count,
     with: Count,
@@ -157,7 +177,8 @@ impl Seen {
         let cycles = || agent.metric("watchward_sample_cycles_total{up=\"1\"}");
         let before = cycles()?;
         let (with, most_open) = span(server, servers, time)?;
-        Ok(Seen { engine: server.engine, cycles: cycles()? - before, without, with, most_open })
+        let Server { engine, server_ms_max, .. } = *server;
+        Ok(Seen { engine, server_ms_max, cycles: cycles()? - before, without, with, most_open })
     }
 
     /// What one cycle costs of one of the things that are counted.
@@ -178,8 +199,8 @@ impl Seen {
             say(*most_open <= SESSIONS_MAX, &format!("{most_open} sessions at once; at most {SESSIONS_MAX}"));
         }
         if self.with.server_ms > 0.0 {
-            let ms = self.per_cycle(|count| count.server_ms);
-            say(ms <= SERVER_MS_MAX, &format!("{ms:.1} ms of the server's time per cycle; at most {SERVER_MS_MAX} ms"));
+            let (ms, most) = (self.per_cycle(|count| count.server_ms), self.server_ms_max);
+            say(ms <= most, &format!("{ms:.1} ms of the server's time per cycle; at most {most} ms"));
         }
     }
 }

@@ -114,6 +114,41 @@ pub const TARGET: &[Key] = &[
         "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
     ),
     Key::new(
+        "resolver",
+        Kind::Text,
+        "",
+        "For a url whose scheme ends with +srv: the name server that is asked for the seed list and its members, as address or \
+         address:port. Without it, those of /etc/resolv.conf.",
+    )
+    .example("\"10.0.0.2:53\""),
+    Key::new(
+        "check_keys",
+        Kind::Texts,
+        "",
+        "For servers of keys: patterns of those whose sizes are read, as in db0=queue:*. \
+         Of the first hundred that a bounded walk finds; naming them asks for the row keys.",
+    )
+    .example("[\"db0=queue:*\"]"),
+    Key::new(
+        "keeper",
+        Kind::Text,
+        "",
+        "For a server whose replicas a Keeper or ZooKeeper keeps in step: its address, with port 9181 unless it says \
+         otherwise. Naming it asks for the row keeper.",
+    )
+    .example("\"keeper1:9181\""),
+    Key::new("check_single_keys", Kind::Texts, "", "The same for keys by their whole names, without a walk.")
+        .example("[\"db0=queue:mail\"]"),
+    Key::new("count_keys", Kind::Texts, "", "The same for patterns whose keys are counted.")
+        .example("[\"db0=session:*\"]"),
+    Key::new(
+        "check_streams",
+        Kind::Texts,
+        "",
+        "Patterns of the streams that the row streams reads, and naming them asks for it. Without it, all of database 0.",
+    )
+    .example("[\"db0=orders:*\"]"),
+    Key::new(
         "collect",
         Kind::Texts,
         "",

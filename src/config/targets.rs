@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::config::problem::{Report, shown_name};
 use crate::config::url;
 use crate::config::value::{meant, quoted};
+use crate::engines::ALL;
 use crate::engines::contract::Engine;
 use crate::engines::sight::Found;
 use crate::model::duration;
@@ -14,7 +15,7 @@ use crate::model::fault::Fault;
 use crate::model::filter::Glob;
 use crate::model::nearest::nearest;
 use crate::model::schema::{Origin, Table, Value};
-use crate::model::target::{DEFAULT_TENANT, Login, SecretSource, Target, Url};
+use crate::model::target::{DEFAULT_TENANT, Login, Options, SecretSource, Target, Url};
 use crate::sample::config::{self as sample, Config as Sample};
 use crate::sys::files;
 use crate::sys::tls;
@@ -114,6 +115,7 @@ fn bare(name: &str, tenant: &str, engine: &dyn Engine, around: &Around<'_>) -> T
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
+        options: Options::default(),
         choice: around.sample.choice.clone(),
         filter: around.sample.filter.clone(),
         queries: Vec::new(),
@@ -140,10 +142,19 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.job = table.text("job").to_string();
     target.labels = table.map("labels");
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
+    target.options = Options {
+        resolver: table.text("resolver").to_string(),
+        check_keys: table.texts("check_keys"),
+        check_single_keys: table.texts("check_single_keys"),
+        count_keys: table.texts("count_keys"),
+        check_streams: table.texts("check_streams"),
+        keeper: table.text("keeper").to_string(),
+    };
     target.choice = sample::choice(table, &around.sample.choice);
     target.filter = sample::filter(table, &around.sample.filter);
     target.thresholds = table.numbers("thresholds");
     check_rows(table, engine, report);
+    check_options(table, engine, report);
     check_ca_file(table, report);
     check_action(table, engine, report);
     match (engine.card().schemes.is_empty(), table.origin("url")) {
@@ -186,6 +197,10 @@ fn read_url(table: &Table, origin: &Origin, engine: &dyn Engine, target: &mut Ta
         let hint = format!("It speaks {}.", quoted(engine.card().schemes));
         return report.problem(origin, Fault::new("config-05", what).hint(hint));
     }
+    if let Err(fault) = engine.fits(target) {
+        return report.problem(origin, fault);
+    }
+    target.choice.collect.extend(engine.collects(target).into_iter().map(Glob::new));
     if let Some(password) = parsed.password {
         if target.password != SecretSource::None {
             let fault = Fault::new("config-10", "url holds a password, and a password is named beside it as well");
@@ -313,6 +328,18 @@ fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
                     .problem(origin, unknown(&format!("{noun} of engine '{}'", engine.word()), glob.as_str(), &known));
             }
         }
+    }
+}
+
+/// Keys that only some engines take.
+const OPTIONS: &[&str] = &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams", "keeper"];
+
+fn check_options(table: &Table, engine: &dyn Engine, report: &mut Report) {
+    for key in OPTIONS.iter().filter(|key| !engine.options().contains(key)) {
+        let Some(origin) = table.origin(key).filter(|_| table.has(key)) else { continue };
+        let takers: Vec<&str> = ALL.iter().filter(|one| one.options().contains(key)).map(|one| one.word()).collect();
+        let what = format!("engine '{}' takes no {key}", engine.word());
+        report.problem(origin, Fault::new("config-10", what).hint(format!("It is for {}.", quoted(&takers))));
     }
 }
 

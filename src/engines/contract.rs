@@ -374,11 +374,27 @@ pub trait Engine: Send + Sync {
     /// What is not verified, for the standing finding.
     fn verifies(&self, target: &Target) -> Result<(), String>;
 
+    /// Keys of a target that only some engines take, and this one does: those of `Options`.
+    fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Whether a target's URL and options are ones that this engine can use, as far as that shows without a connection.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn fits(&self, _target: &Target) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// Optional rows that a target's options ask for by being there.
+    fn collects(&self, _target: &Target) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// The value of the label `instance`, as the exporter's users have it: `host:port`.
     fn instance(&self, target: &Target) -> String {
-        let port = if target.url.port == 0 { self.card().default_port } else { target.url.port };
-        let host = if target.url.host.is_empty() { "localhost" } else { target.url.host.as_str() };
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        host_and_port(target, self.card())
     }
 
     /// The script that makes the login that watches, in the server's own tongue: the least privilege that reads every row,
@@ -428,6 +444,13 @@ pub trait Engine: Send + Sync {
                 .hint("See the manual for what `set` can change."))
         })
     }
+}
+
+/// A target's address, with its engine's port where it names none.
+pub fn host_and_port(target: &Target, card: &Card) -> String {
+    let port = if target.url.port == 0 { card.default_port } else { target.url.port };
+    let host = if target.url.host.is_empty() { "localhost" } else { target.url.host.as_str() };
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 /// What reads every row of a table on a server with these facts: the rows' privileges, each once, in the table's order.

@@ -45,6 +45,23 @@ pub struct Login {
     pub password: SecretSource,
 }
 
+/// Keys of a target that only some engines take; an engine checks its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The name server that is asked for what a URL stands for; empty for the system's.
+    pub resolver: String,
+    /// Keys of a server whose sizes are read, by pattern; each as `db0=user:*`.
+    pub check_keys: Vec<String>,
+    /// Keys whose sizes are read, by their whole names.
+    pub check_single_keys: Vec<String>,
+    /// Patterns whose keys are counted.
+    pub count_keys: Vec<String>,
+    /// Patterns of the streams that are read; empty for all of the first database.
+    pub check_streams: Vec<String>,
+    /// The server that keeps a cluster in step, as `host:port`; empty where none is asked.
+    pub keeper: String,
+}
+
 /// One watched thing. Its identity is tenant/name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -73,6 +90,8 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// For the host: where proc/ and sys/ are.
     pub root: PathBuf,
+    /// What only some engines take.
+    pub options: Options,
     /// Which rows of its engine's table are read.
     pub choice: Choice,
     /// Which of its databases, tables, indices and so on are watched.

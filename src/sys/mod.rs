@@ -11,6 +11,7 @@ pub mod http;
 pub mod identity;
 pub mod listen;
 pub mod log;
+pub mod lookup;
 pub mod net;
 pub mod process;
 pub mod random;

@@ -15,9 +15,15 @@ mod sink;
 mod agent;
 mod postgresql;
 mod redis;
+mod redis_keys;
 mod truth_redis;
 mod mongodb;
+mod mongodb_seed_list;
+#[allow(dead_code)]
+#[path = "../it/engines/dns.rs"]
+mod dns;
 mod clickhouse;
+mod zookeeper;
 mod elasticsearch;
 mod main_job;
 mod exposition;

@@ -35,6 +35,14 @@ fn as_monitor(servers: &Servers, number: u8) -> Target {
     watched(servers, number, servers.value("WW_MONITOR_USER"), &password)
 }
 
+/// The role `clusterMonitor` reads every row but the one that reads documents.
+pub fn all_read_but_pbm(readings: &Readings) {
+    let unknown = unknowns(readings);
+    let refused: Vec<_> = unknown.iter().map(|(row, kind, _)| (*row, *kind)).collect();
+    assert_eq!(refused, [("pbm", UnknownKind::Privilege)], "{unknown:#?}");
+    assert!(readings.values().flatten().all(|points| points.twice.is_empty()));
+}
+
 async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
     let mut session = open(target).await.unwrap_or_else(|fault| panic!("{fault}"));
     session.probe().await.unwrap_or_else(|fault| panic!("{fault}"));
@@ -66,7 +74,7 @@ async fn every_row_of_every_member_is_read_with_cluster_monitor() {
     let mut roles = Vec::new();
     for number in 1..=3 {
         let (session, readings) = read(&as_monitor(&servers, number)).await;
-        all_read(&readings);
+        all_read_but_pbm(&readings);
         assert_eq!(session.facts().version, (6, 0));
         roles.push(session.facts().role.clone());
         let points = |row: &str| readings[row].as_ref().expect("points");
@@ -163,7 +171,7 @@ async fn tls_is_spoken_behind_the_drivers_back_and_verified() {
     assert!(watch.elapsed() < Duration::from_secs(2), "told at once, not at the deadline: {:?}", watch.elapsed());
     target.ca_file = Some(servers.value("WW_CA_FILE").into());
     let (_session, readings) = read(&target).await;
-    all_read(&readings);
+    all_read_but_pbm(&readings);
     assert_eq!(engine("mongodb").verifies(&target), Ok(()));
 }
 
@@ -185,7 +193,7 @@ async fn a_row_without_its_privilege_is_unknown_and_the_rest_is_read() {
     // Without the privilege a user lists only databases it may see: there are none.
     assert_eq!(
         refused,
-        [("features", UnknownKind::Privilege), ("operations", UnknownKind::Privilege), ("top", UnknownKind::Privilege)],
+        ["features", "operations", "pbm", "top"].map(|row| (row, UnknownKind::Privilege)),
         "{:?}",
         unknowns(&readings)
     );
@@ -223,7 +231,7 @@ async fn a_restarted_server_breaks_the_session_and_a_new_one_reads_on() {
     assert_eq!(fault.code, "net-01", "{fault}");
     servers.ctl("mongodb-3", "start");
     let (_session, readings) = read(&target).await;
-    all_read(&readings);
+    all_read_but_pbm(&readings);
     unaware.probe().await.unwrap_or_else(|fault| panic!("a connection cut meanwhile is no server down: {fault}"));
 }
 
@@ -461,4 +469,105 @@ async fn profiled(client: &Client) -> f64 {
     let shop = client.database("shop");
     let answer = shop.run_command(doc! { "count": "system.profile" }).await.expect("counted");
     f64::from(answer.get_i32("n").expect("a number"))
+}
+
+/// Documents as Percona Backup for MongoDB writes them, by its source. What is there already of these names is taken away.
+async fn arrange_pbm(admin: &mongodb::Database, host: &str) {
+    use mongodb::bson::{DateTime, Timestamp};
+    for name in ["pbmAgents", "pbmBackups", "pbmConfig", "pbmPITRChunks"] {
+        admin.collection::<mongodb::bson::Document>(name).drop().await.expect("gone");
+    }
+    let now_s = DateTime::now().timestamp_millis() / 1000;
+    let at = |age_s: i64| Timestamp { time: u32::try_from(now_s - age_s).expect("a time"), increment: 1 };
+    let put = async |name: &str, all: Vec<mongodb::bson::Document>| {
+        admin.run_command(doc! { "insert": name, "documents": all }).await.expect("documents");
+    };
+    let storage = doc! { "type": "s3", "s3": { "bucket": "b", "credentials": { "secret-access-key": "planted-key" } } };
+    put("pbmConfig", vec![doc! { "pitr": { "enabled": true }, "storage": storage, "epoch": at(0) }]).await;
+    let agent = |host: &str, state: i32, is_well: bool, age_s: i64| {
+        let well = doc! { "ok": true, "e": "" };
+        let stors = doc! { "ok": is_well, "e": "" };
+        doc! { "n": host, "rs": "docs", "s": state, "str": "", "hdn": false, "psv": false, "arb": false, "v": "2.5.0",
+        "mv": "6.0.5", "pbms": &well, "nodes": &well, "stors": stors, "hb": at(age_s), "e": "" }
+    };
+    put("pbmAgents", vec![agent(host, 1, true, 2), agent("b:1", 2, false, 2), agent("c:1", 2, true, 100)]).await;
+    let backup = |name: &str, status: &str, start_s: i64, last_s: i64| {
+        let set = doc! { "name": "docs", "node": host, "status": status, "size": 10_i64 };
+        doc! { "type": "logical", "opid": "64a", "name": name, "replsets": [set], "size": 4096_i64, "start_ts": start_s,
+        "last_transition_ts": last_s, "status": status, "hb": at(0), "store": { "type": "s3" } }
+    };
+    let backups = vec![
+        backup("2026-01-01T00:00:00Z", "done", 1000, 1090),
+        backup("2026-01-02T00:00:00Z", "running", now_s - 50, now_s),
+    ];
+    put("pbmBackups", backups).await;
+    let chunk =
+        |from_s: i64, until_s: i64| doc! { "rs": "docs", "fname": "f", "start_ts": at(from_s), "end_ts": at(until_s) };
+    put("pbmPITRChunks", vec![chunk(1200, 600), chunk(600, 60)]).await;
+}
+
+#[tokio::test]
+async fn backups_of_pbm_are_read_by_the_role_that_the_grants_comments_make() {
+    let servers = servers();
+    let member = primary(&servers).await;
+    let admin = administrator(&servers, member).await.database("admin");
+    let host = admin.run_command(doc! { "hello": 1 }).await.expect("hello").get_str("me").expect("a name").to_string();
+    // Without the role the row says what it needs.
+    let (_session, readings) = read(&as_monitor(&servers, member)).await;
+    assert_eq!(readings["pbm"].as_ref().err().map(|unknown| unknown.kind), Some(UnknownKind::Privilege));
+    let script = engine("mongodb").grants("backup_reader", Some((6, 0)), "");
+    let role = script.lines().find_map(|line| line.split_once("createRole(")).expect("a role").1;
+    let role: mongodb::bson::Document = serde_json::from_str(role.trim_end_matches(')').trim()).expect("a document");
+    let name = role.get_str("role").expect("a name").to_string();
+    let _ = admin.run_command(doc! { "dropUser": "backup_reader" }).await;
+    let _ = admin.run_command(doc! { "dropRole": &name }).await;
+    let create =
+        doc! { "createRole": &name, "privileges": role.get_array("privileges").expect("all").clone(), "roles": [] };
+    admin.run_command(create).await.expect("the role");
+    let roles = ["clusterMonitor", &name].map(str::to_string).to_vec();
+    let user = doc! { "createUser": "backup_reader", "pwd": "reader-password", "roles": roles };
+    admin.run_command(user).await.expect("the user");
+
+    let target = watched(&servers, member, "backup_reader", "reader-password");
+    let pbm = async || {
+        let (_session, readings) = read(&target).await;
+        readings["pbm"].as_ref().unwrap_or_else(|unknown| panic!("{unknown:?}")).text()
+    };
+    let nothing = pbm().await;
+    arrange_pbm(&admin, &host).await;
+    let text = pbm().await;
+    for name in ["pbmAgents", "pbmBackups", "pbmConfig", "pbmPITRChunks"] {
+        admin.collection::<mongodb::bson::Document>(name).drop().await.expect("gone");
+    }
+    admin.run_command(doc! { "dropUser": "backup_reader" }).await.expect("the user is gone");
+    admin.run_command(doc! { "dropRole": &name }).await.expect("the role is gone");
+
+    assert_eq!(nothing, "mongodb_pbm_cluster_backup_configured 0\n");
+    let value = |series: &str| {
+        let line =
+            text.lines().find_map(|line| line.strip_prefix(series)).unwrap_or_else(|| panic!("{series}: {text}"));
+        line.trim().parse::<f64>().expect("a number")
+    };
+    assert_eq!(value("mongodb_pbm_cluster_backup_configured"), 1.0);
+    assert_eq!(value("mongodb_pbm_cluster_pitr_backup_enabled"), 1.0);
+    let agent = |host: &str, role: &str, own: u8| {
+        value(&format!(r#"mongodb_pbm_agent_status{{host="{host}",replica_set="docs",role="{role}",self="{own}"}}"#))
+    };
+    assert_eq!([agent(&host, "P", 1), agent("b:1", "S", 0), agent("c:1", "S", 0)], [0.0, 1.0, 2.0]);
+    let backup = |metric: &str, name: &str, status: &str| {
+        value(&format!(
+            r#"mongodb_pbm_backup_{metric}{{host="{host}",name="{name}",opid="64a",replica_set="docs",self="1",status="{status}",type="logical"}}"#
+        ))
+    };
+    let (done, running) = ("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
+    assert_eq!(backup("size_bytes", done, "done"), 4096.0);
+    assert_eq!(backup("last_transition_ts", done, "done"), 1090.0);
+    assert_eq!(backup("duration_seconds", done, "done"), 90.0);
+    let running_s = backup("duration_seconds", running, "running");
+    assert!((50.0..110.0).contains(&running_s), "{running_s}");
+    let saved_s = value(r#"mongodb_pbm_pitr_last_chunk_end_timestamp_seconds{replica_set="docs"}"#);
+    let behind_s =
+        f64::from(u32::try_from(mongodb::bson::DateTime::now().timestamp_millis() / 1000).expect("a time")) - saved_s;
+    assert!((60.0..120.0).contains(&behind_s), "{behind_s}");
+    assert!(!text.contains("planted-key"));
 }

@@ -10,7 +10,7 @@ use watchward::model::fault::Fault;
 use watchward::model::filter::{Choice, Filter};
 use watchward::model::reading::{Unknown, UnknownKind};
 use watchward::model::secret::Secret;
-use watchward::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
+use watchward::model::target::{DEFAULT_TENANT, Options, SecretSource, Target, Url};
 use watchward::sys::{environment, files, tls};
 
 use crate::points::{Points, to_fixture};
@@ -69,6 +69,7 @@ pub fn target(word: &str, url: Url, password: &str) -> Target {
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
+        options: Options::default(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

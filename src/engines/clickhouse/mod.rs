@@ -48,6 +48,23 @@ impl Engine for ClickHouse {
         reach::verified(target, session::has_tls(target))
     }
 
+    fn options(&self) -> &'static [&'static str] {
+        &["keeper"]
+    }
+
+    fn fits(&self, target: &Target) -> Result<(), Fault> {
+        let keeper = &target.options.keeper;
+        if keeper.is_empty() || session::keeper::address(keeper).is_some() {
+            return Ok(());
+        }
+        Err(Fault::new("clickhouse-08", format!("keeper is '{keeper}', not the address of a server"))
+            .hint("Write it like keeper1:9181."))
+    }
+
+    fn collects(&self, target: &Target) -> Vec<&'static str> {
+        if target.options.keeper.is_empty() { Vec::new() } else { vec!["keeper"] }
+    }
+
     fn grants(&self, login: &str, version: Option<Version>, kind: &str) -> String {
         grants::script(login, version, kind)
     }

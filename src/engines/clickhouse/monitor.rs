@@ -3,6 +3,7 @@
 //! Names that begin with `ClickHouse` are those of its own Prometheus endpoint, read from the system tables behind it;
 //! those that begin with `clickhouse_` are what that endpoint cannot say: by table, by disk, by query.
 
+pub mod keeper;
 pub mod log;
 
 use std::time::Duration;
@@ -294,6 +295,16 @@ pub static ROWS: &[Row] = &[
                 .unit("{error}")
                 .from("errors"),
         ],
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "keeper",
+        every: 4,
+        optional: true,
+        only: &[keeper::NAMED],
+        ask: Ask::Text(keeper::ASK),
+        take: Take::Own(keeper::take),
+        metrics: keeper::METRICS,
         ..Row::DEFAULT
     },
 ];

@@ -1,5 +1,6 @@
 //! A session with ClickHouse: one kept HTTP connection, a query a request, and errors in the server's words.
 
+pub mod keeper;
 pub mod statement;
 pub mod tally;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::Value;
 
+use crate::engines::clickhouse::monitor::keeper::{ASK, NAMED};
 use crate::engines::clickhouse::monitor::log;
 use crate::engines::clickhouse::session::tally::{SINCE, Tally, UNTIL};
 use crate::engines::contract::{
@@ -19,11 +21,12 @@ use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
 use crate::sys::http::{Client, Response, is_success};
+use crate::sys::net::Address;
 use crate::sys::reach;
 
 /// What the rows ask for beyond the first tables: all that this build looks for.
 pub fn known() -> impl Iterator<Item = &'static str> {
-    COLUMNS.iter().chain(TABLES).copied()
+    COLUMNS.iter().chain(TABLES).copied().chain([NAMED])
 }
 
 /// Columns of system tables that not every version has, or not every user sees; rows may need them, or their tables.
@@ -83,6 +86,8 @@ pub struct ClickHouseSession {
     /// What was counted in logs, by row.
     tallies: BTreeMap<&'static str, Tally>,
     is_broken: bool,
+    /// The Keeper that the target names.
+    keeper: Option<Address>,
 }
 
 /// Whether a target's URL asks for TLS: by `https`, or `secure=true` as ClickHouse's own clients write it.
@@ -110,6 +115,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         probes: 0,
         tallies: BTreeMap::new(),
         is_broken: false,
+        keeper: keeper::address(&target.options.keeper),
     };
     session.learn(target.deadline).await?;
     Ok(Box::new(session))
@@ -172,6 +178,7 @@ impl ClickHouseSession {
         let tables = TABLES.iter().filter(has_table);
         self.facts.capabilities =
             COLUMNS.iter().filter(|column| seen.contains(**column)).chain(tables).copied().collect();
+        self.facts.capabilities.extend(self.keeper.as_ref().map(|_| NAMED));
         if self.may_set {
             let known = format!("SELECT name FROM system.settings WHERE name = '{SHOWS_ZERO}'");
             // Whoever may not look there reads without it.
@@ -187,6 +194,9 @@ impl ClickHouseSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        if let (ASK, Some(keeper)) = (query.as_str(), &self.keeper) {
+            return Ok(keeper::read(keeper, budget).await);
+        }
         let asked = if query.contains(SINCE) {
             self.logged(row.name, &query, budget).await
         } else {

@@ -2,6 +2,7 @@
 
 use crate::engines::contract::{Facts, LATEST, Place, Version, named, privileges};
 use crate::engines::mongodb::monitor::ROWS;
+use crate::engines::mongodb::monitor::pbm::COLLECTIONS;
 
 /// The script. `passwordPrompt()` asks at the terminal, so that no history has the password.
 pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
@@ -10,7 +11,11 @@ pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
         let (role, database) = privilege.split_once('@').unwrap_or((privilege, "admin"));
         format!(r#"{{ "role": "{role}", "db": "{database}" }}"#)
     };
-    let roles: Vec<String> = privileges(ROWS, &facts).into_iter().map(role).collect();
+    // What the usual rows need reads the optional ones too, but for one, which reads documents.
+    let (own, usual): (Vec<&str>, Vec<&str>) =
+        privileges(ROWS, &facts).into_iter().partition(|privilege| privilege.starts_with("pbm"));
+    let roles: Vec<String> = usual.into_iter().map(role).collect();
+    let optional: String = own.into_iter().map(|privilege| reader(login, privilege)).collect();
     format!(
         "// The login with which Watchward watches {}: it reads statistics, and nobody's documents.\n\
          // For mongosh as a user administrator, on the primary. It asks for the new login's password.\n\
@@ -18,9 +23,25 @@ pub fn script(login: &str, version: Option<Version>, _kind: &str) -> String {
            \"user\": \"{login}\",\n  \
            \"pwd\": passwordPrompt(),\n  \
            \"roles\": [{}]\n\
-         }})\n",
+         }})\n{optional}",
         named("MongoDB", version),
         roles.join(", ")
+    )
+}
+
+/// For the row that reads what Percona Backup for MongoDB keeps, in comments: a role of its own.
+fn reader(login: &str, privilege: &str) -> String {
+    let name = privilege.split('@').next().unwrap_or(privilege);
+    let collections = COLLECTIONS.map(|collection| {
+        format!(
+            "{{ \"resource\": {{ \"db\": \"admin\", \"collection\": \"{collection}\" }}, \"actions\": [\"find\"] }}"
+        )
+    });
+    format!(
+        "// For the optional row pbm:\n\
+         // db.getSiblingDB(\"admin\").createRole({{ \"role\": \"{name}\", \"roles\": [], \"privileges\": [{}] }})\n\
+         // db.getSiblingDB(\"admin\").grantRolesToUser(\"{login}\", [\"{name}\"])\n",
+        collections.join(", ")
     )
 }
 

@@ -6,6 +6,7 @@
 
 mod metrics;
 mod optional;
+pub mod pbm;
 pub mod shapes;
 mod takes;
 pub mod things;
@@ -17,6 +18,9 @@ use crate::model::catalogue::{Glance, Threshold};
 
 /// A role and the database it belongs to.
 const CLUSTER_MONITOR: &str = "clusterMonitor@admin";
+
+/// A role that the grants make in their comments: clusterMonitor reads no documents.
+const PBM_READER: &str = "pbmReader@admin";
 
 pub static ROWS: &[Row] = &[
     Row {
@@ -136,6 +140,16 @@ pub static ROWS: &[Row] = &[
         ),
         take: Take::Busiest(busiest(&["database", "collection", "op", "query_hash"], "seconds")),
         metrics: o::SHAPES,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "pbm",
+        every: 12,
+        optional: true,
+        privilege: PBM_READER,
+        ask: Ask::Text(pbm::ASK),
+        take: Take::Own(pbm::take),
+        metrics: &pbm::METRICS,
         ..Row::DEFAULT
     },
     Row {

@@ -1,5 +1,9 @@
 //! A session with a MongoDB server: the driver, led through a relay of our own, and errors in the server's words.
 
+pub mod asked;
+mod hello;
+pub mod seed_list;
+
 use std::time::Duration;
 
 use mongodb::Client;
@@ -18,6 +22,7 @@ use crate::model::fault::Fault;
 use crate::model::filter::Filter;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
+use crate::sys::net::Address;
 use crate::sys::reach;
 use crate::sys::relay::{Framing, Relay, Road};
 
@@ -36,6 +41,9 @@ const EACH_DATABASE: &str = "{database}";
 
 /// The same for every collection of every database; the answers come as a list.
 const EACH_COLLECTION: &str = "{collection}";
+
+/// Stands for the name under which the members of its set know the server.
+const OWN_NAME: &str = "{own_name}";
 
 /// Stand for the time of the last reading, and for now, by the server's clock, in milliseconds.
 const SINCE: &str = "{since}";
@@ -58,28 +66,47 @@ pub struct MongoSession {
     server: String,
     facts: Facts,
     is_broken: bool,
+    is_of_list: bool,
     /// Databases and collections that are left out are not asked either.
     filter: Filter,
-    /// The server's clock at the last hello, in milliseconds.
+    /// The server's clock at the last hello, in milliseconds, and its own name.
     clock_ms: i64,
+    own_name: String,
     /// What the profilers have shown, and up to when they were read.
     shapes: Shapes,
     shapes_until_ms: i64,
 }
 
-/// Whether a target's URL asks for TLS. A file of authorities is such a wish too.
+/// Whether a target's URL asks for TLS. A file of authorities is such a wish too, and so is a seed list that does not
+/// say otherwise.
 pub fn has_tls(target: &Target) -> bool {
-    let asks = |name: &str| target.url.parameters.get(name).is_some_and(|value| value == "true");
-    asks("tls") || asks("ssl") || target.ca_file.is_some()
+    let says = |wanted: &str| {
+        let all = ["tls", "ssl"].map(|name| target.url.parameters.get(name));
+        all.into_iter().flatten().any(|value| value == wanted)
+    };
+    says("true") || target.ca_file.is_some() || seed_list::is_one(&target.url) && !says("false")
 }
 
-/// Connects, authenticates, and learns what the server is.
+/// Connects, authenticates, and learns what the server is. Of a seed list, one member.
 ///
 /// # Errors
-/// `mongodb-01` to `mongodb-05`, and those of the network and TLS.
+/// `mongodb-01` to `mongodb-13`, and those of names, the network and TLS.
 pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session>, Fault> {
-    let address = reach::address(&target.url, 27017);
-    let server = address.text();
+    if !seed_list::is_one(&target.url) {
+        return Ok(Box::new(open(target, access, reach::address(&target.url, 27017)).await?));
+    }
+    let (member, address) = seed_list::member(target).await?;
+    let mut session = open(&member, access, address).await?;
+    session.is_of_list = true;
+    session.facts.capabilities.insert(OF_A_LIST);
+    Ok(Box::new(session))
+}
+
+/// What a session of a seed list's member can tell beside all else: which one it is.
+pub const OF_A_LIST: &str = "a seed list";
+
+async fn open(target: &Target, access: &Access, address: Address) -> Result<MongoSession, Fault> {
+    let server = reach::address(&target.url, 27017).text();
     let relay = Relay::open(Road {
         address,
         tls: has_tls(target).then(|| reach::wish(target)),
@@ -96,8 +123,10 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         server,
         facts: Facts::default(),
         is_broken: false,
+        is_of_list: false,
         filter: target.filter.clone(),
         clock_ms: 0,
+        own_name: String::new(),
         shapes: Shapes::default(),
         shapes_until_ms: 0,
     };
@@ -111,7 +140,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
     };
     session.look().await?;
     session.shapes_until_ms = session.clock_ms;
-    Ok(Box::new(session))
+    Ok(session)
 }
 
 fn options(target: &Target, access: &Access, relay: &Relay) -> Result<ClientOptions, Fault> {
@@ -181,10 +210,12 @@ impl MongoSession {
         };
         self.facts.role = role(&hello).to_string();
         self.facts.capabilities.clear();
+        self.facts.capabilities.extend(Some(OF_A_LIST).filter(|_| self.is_of_list));
         if hello.contains_key("setName") {
             self.facts.capabilities.insert("a replica set");
         }
         self.facts.capabilities.insert(if self.facts.role == "mongos" { "mongos" } else { "data of its own" });
+        self.own_name = hello.get_str("me").unwrap_or_default().to_string();
         self.clock_ms = hello.get_datetime("localTime").map_or(0, |moment| moment.timestamp_millis());
         Ok(())
     }
@@ -222,6 +253,7 @@ impl MongoSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        let text = text.replace(OWN_NAME, &escaped(&self.own_name));
         if let Some(busiest) = things::busiest(row) {
             return self.many(row, busiest, &text, budget).await.map(Answer::Table);
         }
@@ -537,55 +569,4 @@ fn unknown(error: &Error, fault: Option<Fault>) -> Unknown {
         _ => UnknownKind::Disconnected,
     };
     Unknown::new(kind, brief(error))
-}
-
-/// Commands that read.
-const READS: &[&str] = &[
-    "aggregate",
-    "buildInfo",
-    "collStats",
-    "connPoolStats",
-    "count",
-    "dataSize",
-    "dbStats",
-    "distinct",
-    "find",
-    "hello",
-    "hostInfo",
-    "listCollections",
-    "listDatabases",
-    "listIndexes",
-    "ping",
-    "replSetGetStatus",
-    "serverStatus",
-    "top",
-];
-
-/// What within them writes, or runs code on the server.
-const WRITES: &[&str] = &["$out", "$merge", "$where", "$function", "$accumulator"];
-
-/// Whether a command of the user's own may be sent: it is a document whose first key is one of those that only read.
-///
-/// # Errors
-/// `mongodb-40`: it is not.
-pub fn may_ask(ask: &str) -> Result<(), Fault> {
-    let wrong = |what: String| Fault::new("mongodb-40", what).hint(format!("Known are {}.", READS.join(", ")));
-    let command: Document = serde_json::from_str(ask)
-        .map_err(|error| wrong(format!("a query is a command written as JSON, and this is none: {error}")))?;
-    let first = command.keys().find(|key| *key != "$db").map_or("", String::as_str);
-    if !READS.contains(&first) {
-        return Err(wrong(format!("a query is a command that reads, and this one is '{first}'")));
-    }
-    match WRITES.iter().find(|word| has_key(&Bson::Document(command.clone()), word)) {
-        Some(word) => Err(wrong(format!("a query only reads, and this one has '{word}' in it"))),
-        None => Ok(()),
-    }
-}
-
-fn has_key(value: &Bson, wanted: &str) -> bool {
-    match value {
-        Bson::Document(document) => document.iter().any(|(key, inner)| key == wanted || has_key(inner, wanted)),
-        Bson::Array(all) => all.iter().any(|inner| has_key(inner, wanted)),
-        _ => false,
-    }
 }

@@ -57,6 +57,21 @@ impl Engine for Redis {
         }
     }
 
+    fn options(&self) -> &'static [&'static str] {
+        &["check_keys", "check_single_keys", "count_keys", "check_streams"]
+    }
+
+    fn fits(&self, target: &Target) -> Result<(), Fault> {
+        session::keys::check(&target.options)
+    }
+
+    fn collects(&self, target: &Target) -> Vec<&'static str> {
+        let options = &target.options;
+        let names_keys = [&options.check_keys, &options.check_single_keys, &options.count_keys];
+        let keys = names_keys.iter().any(|all| !all.is_empty()).then_some("keys");
+        keys.into_iter().chain((!options.check_streams.is_empty()).then_some("streams")).collect()
+    }
+
     fn instance(&self, target: &Target) -> String {
         let port = if target.url.port == 0 { CARD.default_port } else { target.url.port };
         match target.url.host.as_str() {

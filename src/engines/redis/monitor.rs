@@ -121,11 +121,22 @@ pub static ROWS: &[Row] = &[
         optional: true,
         when: &[When::since((6, 0))],
         only: DATA,
-        // Of all rows this alone reads keys.
-        privilege: "+scan, +xlen, +xinfo|groups, %R~*",
+        // Of all rows this and the next alone read keys.
+        privilege: "+scan, +select, +xlen, +xinfo|groups, %R~*",
         ask: Ask::Text("XINFO GROUPS {stream}"),
         take: Take::Own(o::streams),
         metrics: o::STREAMS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "keys",
+        every: 12,
+        optional: true,
+        only: DATA,
+        privilege: "+scan, +select, +type, +strlen, +llen, +scard, +zcard, +hlen, +xlen, %R~*",
+        ask: Ask::Text("TYPE {key}"),
+        take: Take::Own(o::keys),
+        metrics: &o::KEYS,
         ..Row::DEFAULT
     },
     Row {

@@ -1,7 +1,8 @@
 //! A session: connects, logs in, probes, asks. One connection, one command at a time, only commands that read.
 
+pub mod keys;
+
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::engines::contract::{
 use crate::engines::redis::monitor::info::Info;
 use crate::engines::redis::monitor::slowlog::without_arguments;
 use crate::engines::redis::monitor::{COMMANDS_MEASURED, has_sections};
+use crate::engines::redis::session::keys::Keys;
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Target;
@@ -28,18 +30,11 @@ use crate::sys::tls::{Trust, Wish, secure};
 /// In a command: ask once for each master that this Sentinel watches, its name in this place.
 const EACH_MASTER: &str = "{master}";
 
-/// In a command: ask once for each stream that the server has, its name in this place.
+/// In a command: ask once for each stream that is watched, its name in this place.
 const EACH_STREAM: &str = "{stream}";
 
-/// Where a walk over all keys begins, and says that it has ended.
-const START: &str = "0";
-
-/// The most streams that are asked one by one.
-const STREAMS_MAX: usize = 100;
-
-/// How many steps of a walk over all keys one reading does, and how many keys a step looks at. The next goes on there.
-const STEPS_MAX: usize = 10;
-const STEP_KEYS: &str = "500";
+/// The same for each key that is named.
+const EACH_KEY: &str = "{key}";
 
 /// The most masters of one Sentinel that are asked one by one.
 const MASTERS_MAX: usize = 64;
@@ -53,9 +48,9 @@ pub struct Open {
     masters: Vec<(String, String)>,
     /// What INFO said to the last probe, by the questions that it answers. Each is answered once.
     told: Vec<(&'static str, String)>,
-    /// The streams that were found, and where the walk over all keys goes on.
-    streams: BTreeSet<String>,
-    walk: String,
+    /// Keys and streams that are looked for, and the database that the connection is in.
+    keys: Keys,
+    database: u32,
     /// For faults: where and as whom.
     door: String,
     user: String,
@@ -108,8 +103,8 @@ pub async fn open(engine: &dyn Engine, target: &Target, access: &Access) -> Resu
         facts: Facts::default(),
         masters: Vec::new(),
         told: Vec::new(),
-        streams: BTreeSet::new(),
-        walk: String::new(),
+        keys: Keys::of(&target.options),
+        database: 0,
         door,
         user,
         deadline: target.deadline,
@@ -166,6 +161,9 @@ impl Session for Open {
             }
             if question.contains(EACH_STREAM) {
                 return self.ask_each_stream().await;
+            }
+            if question.contains(EACH_KEY) {
+                return self.ask_each_key().await;
             }
             let value = self.send(&question).await.map_err(|error| self.unknown(&error))?;
             Ok(answer(value))
@@ -278,35 +276,6 @@ impl Open {
                     }
                     all.push(json!({ "name": name, "address": address, "refused": unknown.reason }));
                 }
-            }
-        }
-        Ok(Answer::Json(Json::Array(all)))
-    }
-
-    /// Looks at some more keys for streams, and asks of each that is known. One that is gone is forgotten.
-    async fn ask_each_stream(&mut self) -> Result<Answer, Unknown> {
-        for _ in 0..STEPS_MAX {
-            // One that was broken off begins anew.
-            let walk = Some(std::mem::take(&mut self.walk)).filter(|walk| !walk.is_empty());
-            let walk = walk.unwrap_or_else(|| START.to_string());
-            let words = ["SCAN", &walk, "COUNT", STEP_KEYS, "TYPE", "stream"];
-            let mut found = texts(self.ask_words(&words).await?).into_iter();
-            self.walk = found.next().unwrap_or_else(|| START.to_string());
-            self.streams.extend(found.take(STREAMS_MAX.saturating_sub(self.streams.len())));
-            if self.walk == START {
-                break;
-            }
-        }
-        let mut all = Vec::new();
-        for name in self.streams.clone() {
-            let length = self.ask_words(&["XLEN", &name]).await;
-            let groups = self.ask_words(&["XINFO", "GROUPS", &name]).await;
-            match (length, groups) {
-                (Ok(length), Ok(groups)) => {
-                    all.push(json!({ "name": name, "length": to_json(length), "groups": to_json(groups) }));
-                }
-                (Err(unknown), _) | (_, Err(unknown)) if unknown.kind != UnknownKind::Refused => return Err(unknown),
-                _ => drop(self.streams.remove(&name)),
             }
         }
         Ok(Answer::Json(Json::Array(all)))

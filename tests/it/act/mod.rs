@@ -30,7 +30,7 @@ use watchward::model::policy::{Limits, Mode, Policy, Set, Undo};
 use watchward::model::scope::Scope;
 use watchward::model::span::Trace;
 use watchward::model::status::Event;
-use watchward::model::target::{SecretSource, Target, Url};
+use watchward::model::target::{Options, SecretSource, Target, Url};
 use watchward::model::transition::{Phase, Transition};
 use watchward::state::State;
 use watchward::state::journal::{Begin, Entry};
@@ -319,6 +319,7 @@ pub fn target(name: &str) -> Target {
         job: String::new(),
         labels: BTreeMap::new(),
         root: "/".into(),
+        options: Options::default(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

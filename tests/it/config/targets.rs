@@ -284,3 +284,74 @@ fn a_secret_in_a_parameter_of_a_target_is_refused_also_over_http() {
         ],
     );
 }
+
+#[test]
+fn a_seed_list_is_a_url_and_only_it_takes_a_resolver() {
+    let target = |name: &str, engine: &str, url: &str, more: &str| {
+        format!("[[target]]\nname = \"{name}\"\nengine = \"{engine}\"\nurl = \"{url}\"\n{more}")
+    };
+    let list = "mongodb+srv://watchward@c.example.org/?authSource=admin";
+    let loaded = sound(&target("a", "mongodb", list, "resolver = \"10.0.0.2\"\n"));
+    assert_eq!(loaded.configuration.targets[0].options.resolver, "10.0.0.2");
+    check(
+        &[
+            target("a", "mongodb", "mongodb+srv://c.example.org:27017", ""),
+            target("b", "mongodb", list, "resolver = \"ns.example.org\"\n"),
+            target("c", "mongodb", "mongodb://127.0.0.1", "resolver = \"10.0.0.2\"\n"),
+            target("d", "redis", "redis://127.0.0.1", "resolver = \"10.0.0.2\"\n"),
+            target("e", "mongodb", "mongodb+srv://c.example.org/?tls=false", ""),
+        ]
+        .concat(),
+        &[
+            "agent.toml:4:7: a mongodb+srv url has no port [mongodb-06] \
+             | hint: The domain's records name the ports: leave it out.",
+            "agent.toml:8:7: resolver is 'ns.example.org', not the address of a name server [mongodb-06] \
+             | hint: Write it like 10.0.0.2 or 10.0.0.2:53, or leave it out.",
+            "agent.toml:13:7: resolver stands beside a url that is not mongodb+srv [mongodb-06] \
+             | hint: Write it like 10.0.0.2 or 10.0.0.2:53, or leave it out.",
+            "agent.toml:19:12: engine 'redis' takes no resolver [config-10] | hint: It is for 'mongodb'.",
+            "agent.toml:23:7: the connection to 'c.example.org' would not be secure [config-11] \
+             | detail: The connection to c.example.org is not encrypted. \
+             | hint: Ask for verified TLS in the url, or accept it with insecure = true.",
+        ],
+    );
+}
+
+#[test]
+fn keys_are_named_with_their_databases_and_ask_for_their_row() {
+    let target =
+        |more: &str| format!("[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1\"\n{more}\n");
+    let loaded = sound(&target("count_keys = [\"db1=user:*\", \"plain\", \"a=b\"]"));
+    assert!(loaded.configuration.targets[0].choice.reads("keys", true));
+    assert!(!loaded.configuration.targets[0].choice.reads("streams", true));
+    let loaded = sound(&target("check_streams = [\"orders:*\"]"));
+    assert!(loaded.configuration.targets[0].choice.reads("streams", true));
+    check(
+        &target("check_keys = [\"user:*\", \"dbx=user:*\"]"),
+        &["agent.toml:4:7: check_keys has 'dbx=user:*' [redis-43] \
+           | hint: Write it like db0=user:*, the database's number before '='."],
+    );
+    check(
+        &target("check_single_keys = [\"db0=\"]"),
+        &["agent.toml:4:7: check_single_keys has 'db0=' [redis-43] \
+           | hint: Write it like db0=user:*, the database's number before '='."],
+    );
+    let many = vec!["\"a\""; 101].join(", ");
+    check(
+        &target(&format!("check_streams = [{many}]")),
+        &["agent.toml:4:7: check_streams has 101 entries [redis-43] | hint: At most 100."],
+    );
+}
+
+#[test]
+fn a_keeper_is_a_server_and_asks_for_its_row() {
+    let target =
+        |more: &str| format!("[[target]]\nname = \"a\"\nengine = \"clickhouse\"\nurl = \"http://127.0.0.1\"\n{more}\n");
+    assert!(sound(&target("keeper = \"keeper1\"")).configuration.targets[0].choice.reads("keeper", true));
+    assert!(!sound(&target("")).configuration.targets[0].choice.reads("keeper", true));
+    check(
+        &target("keeper = \"keeper1:9181,keeper2:9181\""),
+        &["agent.toml:4:7: keeper is 'keeper1:9181,keeper2:9181', not the address of a server [clickhouse-08] \
+           | hint: Write it like keeper1:9181."],
+    );
+}

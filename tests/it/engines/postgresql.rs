@@ -10,7 +10,7 @@ use watchward::engines::contract::{Access, Answer, Engine, Facts, Table};
 use watchward::engines::postgresql::session::facts;
 use watchward::model::filter::{Choice, Filter};
 use watchward::model::secret::Secret;
-use watchward::model::target::{SecretSource, Target, Url};
+use watchward::model::target::{Options, SecretSource, Target, Url};
 use watchward::sys::{task, tls};
 
 use crate::engines::points::{Points, from_fixture, row};
@@ -181,6 +181,7 @@ fn target(host: &str, parameters: &[(&str, &str)]) -> Target {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        options: Options::default(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

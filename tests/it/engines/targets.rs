@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use watchward::model::filter::{Choice, Filter};
-use watchward::model::target::{DEFAULT_TENANT, SecretSource, Target, Url};
+use watchward::model::target::{DEFAULT_TENANT, Options, SecretSource, Target, Url};
 
 /// A target of an engine's word on a port of this machine.
 pub fn target(word: &str, scheme: &str, port: u16) -> Target {
@@ -23,6 +23,7 @@ pub fn target(word: &str, scheme: &str, port: u16) -> Target {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        options: Options::default(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

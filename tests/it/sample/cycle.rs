@@ -13,7 +13,7 @@ use watchward::model::filter::{Choice, Filter};
 use watchward::model::reading::{Cycle, Unknown, UnknownKind};
 use watchward::model::row::Metric;
 use watchward::model::series::{Series, is_stale};
-use watchward::model::target::Target;
+use watchward::model::target::{Options, Target};
 use watchward::sample::census::Census;
 use watchward::sample::cycle::Watched;
 use watchward::sample::governor::{Budget, Used};
@@ -305,6 +305,7 @@ pub fn target() -> Target {
         job: String::new(),
         labels: std::collections::BTreeMap::new(),
         root: "/".into(),
+        options: Options::default(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

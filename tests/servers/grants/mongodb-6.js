@@ -5,3 +5,6 @@ db.getSiblingDB("admin").createUser({
   "pwd": passwordPrompt(),
   "roles": [{ "role": "clusterMonitor", "db": "admin" }]
 })
+// For the optional row pbm:
+// db.getSiblingDB("admin").createRole({ "role": "pbmReader", "roles": [], "privileges": [{ "resource": { "db": "admin", "collection": "pbmAgents" }, "actions": ["find"] }, { "resource": { "db": "admin", "collection": "pbmBackups" }, "actions": ["find"] }, { "resource": { "db": "admin", "collection": "pbmConfig" }, "actions": ["find"] }, { "resource": { "db": "admin", "collection": "pbmPITRChunks" }, "actions": ["find"] }] })
+// db.getSiblingDB("admin").grantRolesToUser("watchward", ["pbmReader"])

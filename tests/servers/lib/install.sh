@@ -62,6 +62,7 @@ missing_packages() { # asks for the files that are used, not for package names: 
   [[ -x /usr/bin/redis-cli ]] || echo redis-tools
   [[ -x /usr/sbin/clickhouse-server ]] || echo clickhouse-server
   [[ -x /usr/bin/clickhouse-client ]] || echo clickhouse-client
+  [[ -f /usr/share/java/zookeeper.jar ]] || echo zookeeper
   [[ -x /usr/bin/prometheus ]] || echo prometheus
   [[ -x /usr/bin/prometheus-alertmanager ]] || echo prometheus-alertmanager
   [[ -x /usr/bin/prometheus-node-exporter ]] || echo prometheus-node-exporter

@@ -55,6 +55,7 @@ pub static SERVER_STATUS: &[Metric] = &[
     Metric::counter("mongodb_mongod_op_latencies_ops_total", "Operations whose time is in the latency (older name).")
         .unit("{operation}"),
     Metric::gauge("mongodb_version_info", "1; the server's version stands in the label."),
+    Metric::gauge("mongodb_seed_list_member_info", "1; of a seed list's servers, the one that is read now."),
     Metric::gauge("mongodb_ss_globalLock_currentQueue", "Operations that wait for a lock, by kind.")
         .strict("mongodb_queued_operations")
         .unit("{operation}")

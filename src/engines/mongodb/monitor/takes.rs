@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::engines::contract::{Answer, Emit, Facts, at_path, number, take_paths};
 use crate::engines::mongodb::monitor::metrics as m;
 use crate::engines::mongodb::monitor::optional as o;
+use crate::engines::mongodb::session::OF_A_LIST;
 use crate::model::reading::{Unknown, UnknownKind};
 
 fn document(answer: &Answer) -> Result<&Value, Unknown> {
@@ -28,8 +29,13 @@ pub fn server_status(answer: &Answer, facts: &Facts, emit: &mut dyn Emit) -> Res
     take_paths(m::SERVER_STATUS, &topology, status, emit);
     for metric in m::SERVER_STATUS.iter().filter(|metric| metric.from.is_empty()) {
         let Some(path) = OLD_LATENCIES.iter().find(|(name, _)| *name == metric.name).map(|(_, path)| *path) else {
-            if let Some(version) = status["version"].as_str() {
-                emit.metric(metric, &[("cl_role", role), ("rs_nm", set), ("mongodb", version)], 1.0);
+            // A member says its own name here; of a single server nobody asks which one it is.
+            let (field, label, is_told) = match metric.name {
+                "mongodb_version_info" => ("version", "mongodb", true),
+                _ => ("host", "member", facts.capabilities.contains(OF_A_LIST)),
+            };
+            if let Some(value) = status[field].as_str().filter(|_| is_told) {
+                emit.metric(metric, &[("cl_role", role), ("rs_nm", set), (label, value)], 1.0);
             }
             continue;
         };

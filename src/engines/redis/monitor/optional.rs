@@ -46,6 +46,15 @@ pub static STREAMS: &[Metric] = &[
         .from("lag"),
 ];
 
+/// Keys that the target names.
+pub static KEYS: [Metric; 2] = [
+    Metric::gauge(
+        "redis_key_size",
+        "Length of a string in bytes, members of anything else; 0 where there is no such key.",
+    ),
+    Metric::gauge("redis_keys_count", "Keys that a pattern fits, as the last whole walk found.").unit("{key}"),
+];
+
 pub fn histograms(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     histograms_scaled(answer, HISTOGRAMS, 1e6, emit)
 }
@@ -87,20 +96,34 @@ fn add(sums: &mut [f64; 4], [idle, output, memory]: [f64; 3], count: f64) {
 pub fn streams(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
     let [length, groups, of_group @ ..] = STREAMS else { return Ok(()) };
     for stream in array(answer)? {
-        let name = stream["name"].as_str().unwrap_or("");
+        let word = |field: &str, otherwise: &'static str| stream[field].as_str().unwrap_or(otherwise);
+        let (db, name) = (word("db", "db0"), word("name", ""));
         let all = stream["groups"].as_array().ok_or_else(garbled)?;
-        let labels = [("db", "db0"), ("stream", name)];
+        let labels = [("db", db), ("stream", name)];
         emit.metric(length, &labels, number(&stream["length"]).ok_or_else(garbled)?);
         #[allow(clippy::cast_precision_loss)] // far below 2^53
         emit.metric(groups, &labels, all.len() as f64);
         for group in all.iter().filter_map(Json::as_array) {
             let field = |name: &str| group.chunks_exact(2).find(|pair| pair[0] == name).map(|pair| &pair[1]);
             let group = field("name").and_then(Json::as_str).unwrap_or("");
-            let labels = [("db", "db0"), ("stream", name), ("group", group)];
+            let labels = [("db", db), ("stream", name), ("group", group)];
             for metric in of_group {
                 if let Some(value) = field(metric.from).and_then(number) {
                     emit.metric(metric, &labels, value);
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the session found of the keys: `{db, key, size}`, or `{db, key, count}` of a pattern.
+pub fn keys(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Taken {
+    for one in array(answer)? {
+        let labels = ["db", "key"].map(|label| (label, one[label].as_str().unwrap_or("")));
+        for (metric, field) in KEYS.iter().zip(["size", "count"]) {
+            if let Some(value) = number(&one[field]) {
+                emit.metric(metric, &labels, value);
             }
         }
     }
