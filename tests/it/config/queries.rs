@@ -176,7 +176,8 @@ fn names_labels_versions_and_types_are_checked() {
         &with("since = \"new\"\nlabels = [\"a b\"]", "type = \"histogram\"\n"),
         &[
             "agent.toml:29:9: since is 'new', not a version [config-05] | hint: Write it like \"14\" or \"7.17\".",
-            "agent.toml:30:10: 'a b' is not a label's name [config-05]",
+            "agent.toml:30:10: 'a b' is not a label's name [config-05] \
+             | hint: It has letters, digits and '_', no digit first, and does not begin with '__'.",
             "agent.toml:33:8: type is 'histogram', not one of 'gauge', 'counter' [config-05]",
         ],
     );
@@ -188,6 +189,11 @@ fn names_labels_versions_and_types_are_checked() {
             "agent.toml:35:8: name is 'a-b', not a metric's name [config-05] \
              | hint: It has letters, digits, '_' and ':', and no digit first.",
         ],
+    );
+    check(
+        &with("", "labels = { __kind = \"a\" }\n"),
+        &["agent.toml:32:10: '__kind' is not a label's name [config-05] \
+           | hint: It has letters, digits and '_', no digit first, and does not begin with '__'."],
     );
     check(
         &with("", "[[query.metric]]\nname = \"app_n\"\ntype = \"counter\"\n"),
