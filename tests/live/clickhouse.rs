@@ -84,7 +84,7 @@ async fn every_row_is_read_by_a_user_who_may_and_is_then_bound_and_not_logged() 
 }
 
 /// Has the administrator run SQL.
-fn run(servers: &Servers, sql: &str) -> bool {
+pub fn run(servers: &Servers, sql: &str) -> bool {
     let login = format!(
         "user = \"{}:{}\"\n",
         servers.value("WW_CLICKHOUSE_ADMIN_USER"),
