@@ -163,6 +163,19 @@ async fn a_table_is_seen_when_it_is_there_and_no_more_when_it_is_dropped() {
     assert!(run(&servers, "INSERT INTO default.passing SELECT today(), 1"));
     let readings = read_all(engine("clickhouse"), &mut *session).await;
     assert_eq!(readings["tables"].as_ref().expect("points").value(parts), 1.0);
+    // Dropped and made again while it is read, over and over: nothing fails.
+    let coming_and_going = tokio::task::spawn_blocking(|| {
+        let servers = crate::servers::servers();
+        for _ in 0..10 {
+            assert!(run(&servers, "DROP TABLE default.passing"));
+            let made = "CREATE TABLE default.passing (day Date, id UInt64) ENGINE = MergeTree(day, id, 8192)";
+            assert!(run(&servers, made));
+        }
+    });
+    while !coming_and_going.is_finished() {
+        all_read(&read_all(engine("clickhouse"), &mut *session).await);
+    }
+    coming_and_going.await.expect("it went");
     assert!(run(&servers, "DROP TABLE default.passing"));
     let readings = read_all(engine("clickhouse"), &mut *session).await;
     assert!(!readings["tables"].as_ref().expect("points").all.contains_key(parts));

@@ -372,7 +372,7 @@ pub struct Mongod {
 }
 
 impl Mongod {
-    pub fn begin() -> Mongod {
+    pub fn begin(arguments: &[&str]) -> Mongod {
         let folder = folder_of("redis");
         let port = free_port();
         let child = as_user("redis", Path::new(servers().value("WW_MONGOD")))
@@ -381,6 +381,7 @@ impl Mongod {
             .arg(&folder)
             .arg("--dbpath")
             .arg(&folder)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
