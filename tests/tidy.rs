@@ -127,7 +127,7 @@ fn engine_names() -> Vec<String> {
 }
 
 /// What all engines share, beside their folders.
-const SHARED: &[&str] = &["contract", "sight", "statement"];
+const SHARED: &[&str] = &["contract", "query", "sight", "statement"];
 
 /// The engines that the registry declares.
 fn registered(registry: &str) -> Vec<String> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use watchward::judge::rules::{LoadLimits, Rules};
 use watchward::model::labels::NAME;
 
-use crate::agent::{Agent, Folder, sections};
+use crate::agent::{Agent, Folder, sections, wait};
 use crate::clickhouse;
 use crate::main_job::EVERYTHING;
 use crate::servers::servers;
@@ -163,6 +163,9 @@ fn configuration(folder: &Folder, old: &Postgresql) -> String {
     let others: Vec<&str> = EVERYTHING.into_iter().filter(|name| !labelled.contains(name)).collect();
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/node_exporter/collector/fixtures");
     let root = folder.0.join("machine");
+    if root.exists() {
+        fs::remove_dir_all(&root).expect("room for it");
+    }
     for (archive, into) in [("sys.ttar", ""), ("udev.ttar", "run")] {
         ttar::unpack(&fs::read_to_string(data.join(archive)).expect("the recording"), &root.join(into));
     }
@@ -263,6 +266,51 @@ fn every_metric_and_label_of_the_copied_rules_has_data_or_a_reason() {
     assert!(unlisted.is_empty(), "without data and without a reason: {unlisted:#?}");
     let settled: Vec<_> = WITHOUT_DATA.iter().filter(|(name, _)| !missing.contains_key(*name)).collect();
     assert!(settled.is_empty(), "listed, and they have data or no rule names them: {settled:#?}");
+    no_row_ignores_a_filter(&agent, &folder, &old);
+}
+
+/// Labels of targets themselves, which are not chosen from; the last three are this test's.
+const OF_TARGETS: [&str; 7] = ["instance", "job", "target", "tenant", "server", "namespace", "set"];
+
+/// The labels that series of any target have, each with one of them.
+fn labels_of_all(agent: &Agent) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for name in EVERYTHING.iter().chain(&["machine", "old"]) {
+        let text = agent.get(&format!("/metrics?target={name}"));
+        for series in text.lines().filter(|line| !line.starts_with('#')) {
+            let inner =
+                series.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(inner, _)| inner);
+            for part in inner.split("\",") {
+                let Some((label, _)) = part.split_once("=\"") else { continue };
+                if !OF_TARGETS.contains(&label)
+                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                {
+                    found.entry(label.to_string()).or_insert_with(|| series.to_string());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Every label of every row can be excluded, and chosen: then no series is left that has it.
+fn no_row_ignores_a_filter(agent: &Agent, folder: &Folder, old: &Postgresql) {
+    let labels = labels_of_all(agent);
+    assert!(labels.len() > 100, "{:?}", labels.keys());
+    println!("{} labels, each of which can be excluded and chosen", labels.len());
+    for (key, glob) in [("exclude", "*"), ("include", "nothing-is-called-so")] {
+        let globs: Vec<String> = labels.keys().map(|label| format!("{label} = [\"{glob}\"]")).collect();
+        let sample = format!("[sample]\n{key} = {{ {} }}\n", globs.join(", "));
+        agent.reload(folder, &[sample, configuration(folder, old)].concat());
+        // For four seconds, two cycles: of what was begun anew nothing may have been read at first.
+        let mut calm = 0;
+        wait(&format!("{key}: no series has a label, and all targets are up"), Duration::from_secs(60), || {
+            std::thread::sleep(Duration::from_secs(1));
+            let is_so = agent.query("count(up == 1)") == [16.0] && labels_of_all(agent).is_empty();
+            calm = if is_so { calm + 1 } else { 0 };
+            calm >= 4
+        });
+    }
 }
 
 #[test]

@@ -67,14 +67,13 @@ unit = "{{user}}"
         .collect();
     assert_eq!(asked, ["default/orders", "default/orders-2"], "another tenant's target is not asked");
     let target = &loaded.configuration.targets[0];
-    let engine = engines::find("postgresql").unwrap();
-    let row = own::row(engine, &target.queries[0], target.interval);
+    let row = own::row(&target.queries[0], target.interval);
     assert_eq!((row.name, row.every, row.series_max), ("users", 3, 100));
     assert_eq!(row.deadline, Duration::from_secs(2));
     assert_eq!((row.when[0].from, row.when[0].below), ((14, 0), (17, 2)));
     let metric = &row.metrics[0];
     assert_eq!((metric.name, metric.from, metric.kind, metric.unit), ("app_users", "n", MetricKind::Gauge, "{user}"));
-    let again = own::row(engine, &target.queries[0], target.interval);
+    let again = own::row(&target.queries[0], target.interval);
     assert!(std::ptr::eq(row, again), "the same query is the same row, however often it is configured");
 }
 
