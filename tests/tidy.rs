@@ -1,5 +1,6 @@
 //! Rules about the code, as tests. Each rule is a function of the files, and has a test that plants the fault.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +55,30 @@ const OWN_DOORS: &[(&str, &str)] = &[
 
 const LINES_MAX: usize = 600;
 
+/// Codes of faults that no test can cause, each with the reason. All others have a test on their exact text.
+const NOT_CAUSED: &[(&str, &str)] = &[
+    ("act-43", "the agent's own code: plans are never ordered this way"),
+    ("act-47", "the agent's own code: a piece of work always reports"),
+    ("act-50", "shown to nobody: it marks what is looked at again; people are told the change's own words"),
+    ("agent-01", "the system gives the runtime no thread"),
+    ("agent-02", "the agent's own code: two of its figures have one name"),
+    ("agent-03", "the system lets the agent hear no signal"),
+    ("agent-04", "the system gives no thread"),
+    ("agent-05", "the agent's own code: a panic"),
+    ("agent-06", "a disk that hangs while the agent ends"),
+    ("agent-07", "the agent's own code: a panic"),
+    ("cli-01", "the system gives the runtime no thread"),
+    ("cli-08", "a terminal that breaks while it is drawn on"),
+    ("cli-31", "the agent's own code: the built-in configuration"),
+    ("cli-52", "the configuration refuses engines that do not exist before"),
+    ("host-02", "a proc/ that hangs: no file system here does"),
+    ("random-01", "the system gives no random numbers"),
+    ("relay-01", "the system gives no socket"),
+    ("sample-03", "the agent's own code: a panic outside of a row"),
+    ("serve-01", "the agent's own code: an answer that cannot be written as JSON"),
+    ("serve-07", "the agent's own code: a panic"),
+];
+
 struct File {
     /// From the root: `src/judge/mod.rs`.
     path: String,
@@ -102,7 +127,7 @@ fn engine_names() -> Vec<String> {
 }
 
 /// What all engines share, beside their folders.
-const SHARED: &[&str] = &["contract", "sight", "statement"];
+const SHARED: &[&str] = &["contract", "query", "sight", "statement"];
 
 /// The engines that the registry declares.
 fn registered(registry: &str) -> Vec<String> {
@@ -247,6 +272,39 @@ fn unfinished(files: &[File]) -> Vec<String> {
     errors
 }
 
+/// The codes of faults that the code names: `"store-05"`.
+fn codes(files: &[File]) -> BTreeSet<String> {
+    let is_code = |word: &&str| {
+        let is_number = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase());
+        word.split_once('-').is_some_and(|(prefix, number)| is_word(prefix) && is_number(number))
+    };
+    let words = files.iter().flat_map(File::code).flat_map(|(_, code)| code.split('"').skip(1).step_by(2));
+    words.filter(is_code).map(str::to_string).collect()
+}
+
+/// Codes whose text no test compares: as it is printed (`… [store-05]`), as JSON, or beside it in a pair.
+fn untested_codes(codes: &BTreeSet<String>, tests: &[File], not_caused: &[(&str, &str)]) -> Vec<String> {
+    let text: String = tests.iter().map(|file| file.text.as_str()).collect();
+    let is_compared = |code: &str| {
+        let pair = format!("(\"{code}\", ");
+        let is_pair = text.match_indices(&pair).any(|(at, _)| !text[..at].ends_with("Fault::new"));
+        let json = [format!("\"code\":\"{code}\""), format!("\"code\": \"{code}\"")];
+        text.contains(&format!("[{code}]")) || json.iter().any(|json| text.contains(json)) || is_pair
+    };
+    let mut errors = Vec::new();
+    for code in codes {
+        match (is_compared(code), not_caused.iter().find(|(known, _)| known == code)) {
+            (false, None) => errors.push(format!("{code}: no test compares its text")),
+            (true, Some(_)) => errors.push(format!("{code}: in NOT_CAUSED, and a test compares its text")),
+            _ => {}
+        }
+    }
+    let gone = not_caused.iter().filter(|(code, _)| !codes.contains(*code));
+    errors.extend(gone.map(|(code, _)| format!("{code}: in NOT_CAUSED, and no code of a fault")));
+    errors
+}
+
 /// Every path the map names exists, and every folder of `src/` is on the map.
 fn map(text: &str, exists: impl Fn(&str) -> bool, folders: &[String]) -> Vec<String> {
     let mut errors = Vec::new();
@@ -352,6 +410,33 @@ fn nothing_is_left_unfinished() {
     clean(&unfinished(&[files_below("src"), files_below("tests"), files_below("benches")].concat_files()));
     let mark = concat!("// TO", "DO: later\n");
     assert_eq!(unfinished(&planted("src/x.rs", mark)).len(), 1);
+}
+
+#[test]
+fn every_fault_that_can_be_caused_has_a_test_on_its_text() {
+    let codes = codes(&files_below("src"));
+    assert!(codes.len() > 200, "{}", codes.len());
+    let is_other = |file: &File| file.path != "tests/tidy.rs";
+    let tests: Vec<File> = files_below("tests").into_iter().filter(is_other).collect();
+    clean(&untested_codes(&codes, &tests, NOT_CAUSED));
+}
+
+#[test]
+fn a_fault_without_a_test_is_found() {
+    let source = planted("src/store/x.rs", "Fault::new(\"store-77\", \"x-1\") // \"store-78\"\n");
+    let codes = codes(&source);
+    assert_eq!(codes.iter().collect::<Vec<_>>(), ["store-77"]);
+    let check = |test: &str, not_caused: &[(&str, &str)]| {
+        untested_codes(&codes, &planted("tests/it/x.rs", test), not_caused).join("; ")
+    };
+    assert_eq!(check("assert_eq!(fault.code, \"store-77\");", &[]), "store-77: no test compares its text");
+    assert_eq!(check("Fault::new(\"store-77\", what)", &[]), "store-77: no test compares its text");
+    for test in ["\"it is [store-77]\"", "{\"code\":\"store-77\"}", "((\"store-77\", what))"] {
+        assert_eq!(check(test, &[]), "", "{test}");
+    }
+    assert_eq!(check("", &[("store-77", "why")]), "");
+    assert_eq!(check("[store-77]", &[("store-77", "why")]), "store-77: in NOT_CAUSED, and a test compares its text");
+    assert_eq!(check("[store-77]", &[("store-79", "why")]), "store-79: in NOT_CAUSED, and no code of a fault");
 }
 
 #[test]

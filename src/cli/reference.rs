@@ -142,7 +142,7 @@ fn conditions(row: &Row) -> String {
 /// A metric's own labels, where the table says them; a row's own code may add others.
 fn labels(row: &Row, metric: &Metric) -> String {
     let mut all: Vec<&str> = match row.take {
-        Take::Columns { labels } => labels.to_vec(),
+        Take::Columns { labels } | Take::Query { labels } => labels.to_vec(),
         Take::Busiest(busiest) => busiest.labels.to_vec(),
         Take::Paths | Take::Own(_) => Vec::new(),
     };

@@ -81,11 +81,16 @@ fn check_name(name: &str, origin: &Origin, report: &mut Report) {
     }
 }
 
+fn no_label(text: &str) -> Fault {
+    Fault::new("config-05", format!("'{}' is not a label's name", shown_name(text)))
+        .hint("It has letters, digits and '_', no digit first, and does not begin with '__'.")
+}
+
 fn check_labels(table: &Table, engine: &dyn Engine, report: &mut Report) {
     let Some(origin) = table.origin("labels") else { return };
     let labels = table.texts("labels");
     if let Some(wrong) = labels.iter().find(|label| !is_name(label, "") || label.starts_with("__")) {
-        report.problem(origin, Fault::new("config-05", format!("'{}' is not a label's name", shown_name(wrong))));
+        report.problem(origin, no_label(wrong));
     }
     if !labels.is_empty() && !engine.has_tables() {
         let what = format!("labels are columns, and engine '{}' answers with documents", engine.word());
@@ -127,8 +132,7 @@ fn metrics(
         }
         let labels = one.map("labels");
         if let Some(wrong) = labels.keys().find(|label| !is_name(label, "") || label.starts_with("__")) {
-            let fault = Fault::new("config-05", format!("'{}' is not a label's name", shown_name(wrong)));
-            report.problem(one.origin("labels").unwrap_or(origin), fault);
+            report.problem(one.origin("labels").unwrap_or(origin), no_label(wrong));
         }
         if all.iter().any(|known| known.name == name && (known.from == from || known.labels == labels)) {
             report.problem(origin, Fault::new("config-07", format!("metric '{name}' is there twice")));

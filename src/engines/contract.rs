@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 
+use crate::engines::query::take_query;
 use crate::engines::sight::{Found, Program, Sight};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::fault::Fault;
@@ -81,6 +82,10 @@ pub enum Take {
     Paths,
     /// A table with very many things, of which the busiest are series.
     Busiest(Busiest),
+    /// The answer to a query of the user's own: a table as in `Columns`, or a document as in `Paths`, and no leniency.
+    Query {
+        labels: &'static [&'static str],
+    },
     Own(fn(&Answer, &Facts, &mut dyn Emit) -> Result<(), Unknown>),
 }
 
@@ -481,6 +486,7 @@ pub fn named(server: &str, version: Option<Version>) -> String {
 pub fn take(row: &'static Row, answer: &Answer, facts: &Facts, emit: &mut dyn Emit) -> Result<(), Unknown> {
     match (&row.take, answer) {
         (Take::Own(own), _) => own(answer, facts, emit),
+        (Take::Query { labels }, _) => take_query(row.metrics, labels, answer, emit),
         // Which are the busiest shows from one reading to the next: whoever reads again and again knows them.
         (Take::Busiest(busiest), Answer::Table(table) | Answer::Partial(table, _)) => {
             take_columns(row.metrics, busiest.labels, table, emit)
@@ -559,7 +565,7 @@ pub fn take_paths(metrics: &'static [Metric], labels: &[(&str, &str)], document:
 }
 
 /// `a.b.{label}.c` as `a.b`, `label`, `c`.
-fn split_at_label(path: &str) -> Option<(&str, &str, &str)> {
+pub fn split_at_label(path: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = path.split_once('{')?;
     let (label, after) = rest.split_once('}')?;
     Some((before.trim_end_matches('.'), label, after.trim_start_matches('.')))

@@ -20,7 +20,7 @@ use crate::sample::ids::{Ids, Share};
 use crate::sample::link::{Held, Link, Report};
 use crate::sample::members::{Cluster, Members, Turn};
 use crate::sample::own;
-use crate::sample::schedule::{is_due, repeats_until};
+use crate::sample::schedule::{TOO_LARGE_AGAIN, is_due, repeats_until};
 use crate::sample::top::Top;
 use crate::sys::clock::{Clock, Stopwatch};
 use crate::sys::task::panic_text;
@@ -101,6 +101,8 @@ struct RowState {
     dropped: u64,
     /// The agent did without it until now: it is due.
     is_owed: bool,
+    /// Its answer was too large, which cost the session: until when it is not asked again, and what was said.
+    put_off: Option<(Duration, Unknown)>,
     /// Which of its things are the busiest. Outlasts an outage, so that what the others have in common does not jump.
     top: Top,
 }
@@ -112,7 +114,7 @@ enum Pace {
     Every(u32),
     /// At once: the agent did without it until now.
     Now,
-    /// Not at all: the agent is over its budget.
+    /// Not at all: the agent is over its budget, or the last answer was too large.
     Dropped,
 }
 
@@ -124,6 +126,10 @@ impl Pace {
             Pace::Dropped => false,
         }
     }
+}
+
+fn reading(at: usize, row: &Row, took: Duration, result: Result<(), Unknown>) -> RowReading {
+    RowReading { row: RowId(u16::try_from(at).unwrap_or(u16::MAX)), name: row.name, took, result }
 }
 
 /// What came of the work before the deadline.
@@ -144,7 +150,7 @@ impl Watched {
         reloads: Arc<AtomicU64>,
         census: Arc<Census>,
     ) -> Watched {
-        let own = target.queries.iter().map(|query| own::row(engine, query, target.interval));
+        let own = target.queries.iter().map(|query| own::row(query, target.interval));
         let table: Arc<[&Row]> =
             engine.rows().iter().filter(|row| target.choice.reads(row.name, row.optional)).chain(own).collect();
         let base = base_labels(engine, &target);
@@ -279,6 +285,12 @@ impl Watched {
         let parts = self.facts.parts.clone();
         let turn: Arc<OnceLock<Turn>> = Arc::default();
         let take_turn = self.take_turn(now, turn.clone());
+        let over = |(_, state): &(usize, &mut RowState)| state.put_off.as_ref().is_some_and(|(until, _)| *until <= now);
+        self.rows
+            .iter_mut()
+            .enumerate()
+            .filter(over)
+            .for_each(|(_, state)| (state.put_off, state.is_owed) = (None, true));
         let paces: Vec<Pace> = (0..capacity).map(|at| self.pace(at)).collect();
         let due = move |facts: &Facts, is_fresh: bool| {
             let turn = take_turn(facts);
@@ -304,6 +316,8 @@ impl Watched {
             let left = deadline.saturating_sub(watch.elapsed());
             match timeout(left, reports.recv()).await {
                 Err(_) => break Some(self.silent(deadline)),
+                // The work sees the end of its time, too, and may see it first.
+                Ok(None) if watch.elapsed() >= deadline => break Some(self.silent(deadline)),
                 Ok(None) => break Some(broke_off()),
                 Ok(Some(Report::Dead(fault))) => {
                     let fault = self.link.note(Err(fault), now);
@@ -380,7 +394,7 @@ impl Watched {
 
     /// Whether a row is read, and when.
     fn pace(&self, at: usize) -> Pace {
-        if self.orders.drops(&self.identity, self.table[at].name) {
+        if self.orders.drops(&self.identity, self.table[at].name) || self.rows[at].put_off.is_some() {
             Pace::Dropped
         } else if self.rows[at].is_owed {
             Pace::Now
@@ -422,9 +436,11 @@ impl Watched {
             }
             if let Some(unknown) = row.lacks(&self.facts) {
                 self.ids.end_row(at, points);
-                let name = row.name;
-                let row = RowId(u16::try_from(at).unwrap_or(u16::MAX));
-                readings.push(RowReading { row, name, took: Duration::ZERO, result: Err(unknown) });
+                readings.push(reading(at, row, Duration::ZERO, Err(unknown)));
+                continue;
+            }
+            if let Some((_, why)) = &self.rows[at].put_off {
+                readings.push(reading(at, row, Duration::ZERO, Err(why.clone())));
                 continue;
             }
             let pace = self.pace(at);
@@ -433,8 +449,7 @@ impl Watched {
                 self.rows[at] = RowState { read_at: None, is_owed: true, ..std::mem::take(&mut self.rows[at]) };
                 self.collector_status.retain(|(known, ..)| *known != at);
                 let why = Unknown::new(UnknownKind::OverBudget, "the agent is over its own budget and does without it");
-                let row_id = RowId(u16::try_from(at).unwrap_or(u16::MAX));
-                readings.push(RowReading { row: row_id, name: row.name, took: Duration::ZERO, result: Err(why) });
+                readings.push(reading(at, row, Duration::ZERO, Err(why)));
                 continue;
             }
             let is_asked = self.has_other_parts && !row.each.is_empty() || row.of_cluster && turn == Turn::Begins;
@@ -496,7 +511,9 @@ impl Watched {
         let result = result.and_then(|()| lacking.map_or(Ok(()), Err));
         self.collector_status.retain(|(known, ..)| *known != at);
         self.collector_status.push((at, result.is_ok(), took));
-        RowReading { row: RowId(u16::try_from(at).unwrap_or(u16::MAX)), name: row.name, took, result }
+        let too_large = result.as_ref().err().filter(|why| why.kind == UnknownKind::TooLarge);
+        self.rows[at].put_off = too_large.map(|why| (now + TOO_LARGE_AGAIN, why.clone()));
+        reading(at, row, took, result)
     }
 
     /// `up` under both its names, and how the cycle and each row went.

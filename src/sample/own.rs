@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::engines;
-use crate::engines::contract::{Ask, Engine, Row, Take, When};
+use crate::engines::contract::{Ask, Row, Take, When};
 use crate::model::query::Query;
 use crate::model::row::Metric;
 use crate::model::target::Target;
@@ -18,21 +17,18 @@ type Made = HashMap<(Arc<Query>, Duration), &'static Row>;
 static MADE: LazyLock<Mutex<Made>> = LazyLock::new(Mutex::default);
 
 /// The row of a query for targets with this interval.
-pub fn row(engine: &dyn Engine, query: &Arc<Query>, interval: Duration) -> &'static Row {
+pub fn row(query: &Arc<Query>, interval: Duration) -> &'static Row {
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    made.entry((query.clone(), interval)).or_insert_with(|| kept(make(engine, query, interval)))
+    made.entry((query.clone(), interval)).or_insert_with(|| kept(make(query, interval)))
 }
 
 /// The metrics of all own queries of these targets.
 pub fn metrics(targets: &[Target]) -> impl Iterator<Item = &'static Metric> + '_ {
-    let rows = targets.iter().filter_map(|target| {
-        let engine = engines::find(&target.engine)?;
-        Some(target.queries.iter().map(|query| row(engine, query, target.interval)))
-    });
-    rows.flatten().flat_map(|row| row.metrics)
+    let rows = targets.iter().flat_map(|target| target.queries.iter().map(|query| row(query, target.interval)));
+    rows.flat_map(|row| row.metrics)
 }
 
-fn make(engine: &dyn Engine, query: &Query, interval: Duration) -> Row {
+fn make(query: &Query, interval: Duration) -> Row {
     let text = |text: &str| -> &'static str { String::from(text).leak() };
     let metrics: Vec<Metric> = query
         .metrics
@@ -51,7 +47,7 @@ fn make(engine: &dyn Engine, query: &Query, interval: Duration) -> Row {
         deadline: query.deadline,
         series_max: query.series_max,
         ask: Ask::Text(text(&query.ask)),
-        take: if engine.has_tables() { Take::Columns { labels: labels.leak() } } else { Take::Paths },
+        take: Take::Query { labels: labels.leak() },
         metrics: metrics.leak(),
         ..Row::DEFAULT
     }

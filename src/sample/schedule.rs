@@ -48,6 +48,9 @@ pub fn repeats_until(every: u32, interval: Duration) -> Duration {
     interval * every.max(1) * 2
 }
 
+/// How long a row is left alone whose answer was too large: such an answer costs the session, and with it the rows behind.
+pub const TOO_LARGE_AGAIN: Duration = Duration::from_secs(600);
+
 /// The longest that a refusal puts off the next attempt.
 const REFUSED_MAX: Duration = Duration::from_secs(60);
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use watchward::model::filter::Glob;
 use watchward::model::reading::UnknownKind;
 
+use crate::servers::open;
 use crate::single::{Postgresql, postgresql_versions};
 use crate::watching::{Seen, Watching};
 
@@ -176,6 +177,17 @@ async fn a_database_that_refuses_or_hangs_costs_only_itself() {
         ))
     );
     assert_eq!((seen.count(TABLES, &[("datname", "stuck")]), seen.count(TABLES, &[("datname", "well")])), (2, 2));
+    let mut alone = server.watched();
+    alone.url.path = "shut".to_string();
+    assert_eq!(
+        open(&alone).await.map(|_| ()).expect_err("it is shut").to_string(),
+        format!(
+            "no session with 127.0.0.1:{} as 'watchward': permission denied for database \"shut\" [postgresql-06]\n\
+             detail: The server said FATAL 42501.\n\
+             hint: GRANT CONNECT ON DATABASE … TO the role, or name a database that it may enter.",
+            server.port
+        )
+    );
     server.psql("GRANT CONNECT ON DATABASE shut TO PUBLIC");
     until(&mut watching, "shut is entered", |seen| seen.count(TABLES, &[("datname", "shut")]) == 2).await;
     // Whoever holds this lock holds up every question in that database, and every login to it.

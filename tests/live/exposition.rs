@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use watchward::engines;
+use watchward::judge::rules::{LoadLimits, Rules};
 
 use crate::agent::{Agent, Folder, configure, free_port, get, get_as, run, sections, wait};
 use crate::main_job::{EVERYTHING, promtool};
@@ -143,12 +144,17 @@ fn copied(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/alert-rules").join(name)
 }
 
+/// Whose sample it is: `job instance`.
+fn place(sample: &Value) -> String {
+    let label = |name: &str| sample["metric"][name].as_str().unwrap_or("").to_string();
+    format!("{} {}", label("job"), label("instance"))
+}
+
 fn by_instance(answer: &Value) -> BTreeMap<String, Vec<f64>> {
     let mut values: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for one in answer["data"]["result"].as_array().into_iter().flatten() {
-        let label = |name: &str| one["metric"][name].as_str().unwrap_or("").to_string();
         let value = one["value"][1].as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
-        values.entry(format!("{} {}", label("job"), label("instance"))).or_default().push(value);
+        values.entry(place(one)).or_default().push(value);
     }
     values.values_mut().for_each(|values| values.sort_by(f64::total_cmp));
     values
@@ -173,6 +179,95 @@ const MOVING: [&str; 4] = [
     "rate(redis_commands_processed_total[30s]) > 0",
     "redis_memory_used_bytes / redis_memory_max_bytes or redis_memory_used_bytes > 0",
 ];
+
+/// What dashboards for PostgreSQL ask of one instance, and the question whose answer the server itself gives.
+#[rustfmt::skip] // a table is read across
+const OF_POSTGRESQL: [(&str, &str); 12] = [
+    ("pg_settings_max_connections{instance=\"$instance\"}", "SHOW max_connections"),
+    ("pg_settings_shared_buffers_bytes{instance=\"$instance\"}", "SELECT setting::int8 * 8192 FROM pg_settings WHERE name = 'shared_buffers'"),
+    ("pg_settings_effective_cache_size_bytes{instance=\"$instance\"}", "SELECT setting::int8 * 8192 FROM pg_settings WHERE name = 'effective_cache_size'"),
+    ("pg_settings_work_mem_bytes{instance=\"$instance\"}", "SELECT setting::int8 * 1024 FROM pg_settings WHERE name = 'work_mem'"),
+    ("pg_settings_maintenance_work_mem_bytes{instance=\"$instance\"}", "SELECT setting::int8 * 1024 FROM pg_settings WHERE name = 'maintenance_work_mem'"),
+    ("pg_settings_max_wal_size_bytes{instance=\"$instance\"}", "SELECT setting::int8 << 20 FROM pg_settings WHERE name = 'max_wal_size'"),
+    ("pg_settings_random_page_cost{instance=\"$instance\"}", "SHOW random_page_cost"),
+    ("pg_settings_max_worker_processes{instance=\"$instance\"}", "SHOW max_worker_processes"),
+    ("pg_settings_max_parallel_workers{instance=\"$instance\"}", "SHOW max_parallel_workers"),
+    ("floor(pg_postmaster_start_time_seconds{instance=\"$instance\"})", "SELECT floor(extract(epoch FROM pg_postmaster_start_time()))"),
+    ("pg_replication_is_replica{instance=\"$instance\"}", "SELECT pg_is_in_recovery()::int"),
+    ("count(pg_database_size_bytes{instance=\"$instance\"})", "SELECT count(*) FROM pg_database"),
+];
+
+/// And of Redis, with the command and the line of its answer.
+const OF_REDIS: [(&str, &str, &str); 12] = [
+    ("redis_connected_slaves{instance=\"$instance\"}", "INFO replication", "connected_slaves"),
+    ("count(redis_instance_info{instance=\"$instance\",role=\"master\"}) or vector(0)", "", "master"),
+    ("redis_config_maxclients{instance=\"$instance\"}", "INFO clients", "maxclients"),
+    ("redis_memory_max_bytes{instance=\"$instance\"}", "INFO memory", "maxmemory"),
+    ("redis_total_system_memory_bytes{instance=\"$instance\"}", "INFO memory", "total_system_memory"),
+    ("redis_blocked_clients{instance=\"$instance\"}", "INFO clients", "blocked_clients"),
+    ("redis_evicted_keys_total{instance=\"$instance\"}", "INFO stats", "evicted_keys"),
+    ("redis_expired_keys_total{instance=\"$instance\"}", "INFO stats", "expired_keys"),
+    ("redis_rejected_connections_total{instance=\"$instance\"}", "INFO stats", "rejected_connections"),
+    ("redis_rdb_last_save_timestamp_seconds{instance=\"$instance\"}", "INFO persistence", "rdb_last_save_time"),
+    ("redis_rdb_changes_since_last_save{instance=\"$instance\"}", "INFO persistence", "rdb_changes_since_last_save"),
+    ("redis_aof_enabled{instance=\"$instance\"}", "INFO persistence", "aof_enabled"),
+];
+
+fn answer_of(program: &mut Command) -> String {
+    let output = program.stdin(Stdio::null()).output().expect("it runs");
+    String::from_utf8_lossy(&output.stdout).trim().to_string()
+}
+
+fn postgresql_says(servers: &Servers, port: &str, question: &str) -> f64 {
+    let mut psql = Command::new(servers.value("WW_PSQL"));
+    psql.env("PGPASSWORD", servers.secret("WW_PG_ADMIN_PASSWORD_FILE")).args([
+        "-X",
+        "-q",
+        "-A",
+        "-t",
+        "-h",
+        "127.0.0.1",
+    ]);
+    psql.args(["-U", servers.value("WW_PG_ADMIN_USER"), "-d", "postgres", "-p", port, "-c", question]);
+    answer_of(&mut psql).parse().expect("a number")
+}
+
+fn redis_says(servers: &Servers, port: &str, command: &str, field: &str) -> f64 {
+    let command = if command.is_empty() { "INFO replication" } else { command };
+    let mut cli = Command::new(servers.value("WW_REDIS_CLI"));
+    cli.env("REDISCLI_AUTH", servers.secret("WW_REDIS_ADMIN_PASSWORD_FILE"));
+    cli.args(["--user", servers.value("WW_REDIS_ADMIN_USER"), "-p", port]).args(command.split(' '));
+    let text = answer_of(&mut cli);
+    if field == "master" {
+        return f64::from(u8::from(text.contains("role:master")));
+    }
+    let line = text.lines().find_map(|line| line.trim().strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {field} in {text}")).parse().expect("a number")
+}
+
+/// Dashboards ask one instance at a time: Prometheus answers as that server does, for each of them.
+fn check_dashboards(prometheus: &Prometheus, servers: &Servers) {
+    let check = |query: &str, instance: &str, truth: &dyn Fn() -> f64| {
+        let query = query.replace("$instance", instance);
+        let values = || prometheus.query(&query).into_values().flatten().collect::<Vec<f64>>();
+        wait(&format!("{query} is {}", truth()), SOON, || {
+            let values = values();
+            values.len() == 1 && (values[0] - truth()).abs() < 1e-9
+        });
+    };
+    for key in ["WW_PG_PRIMARY_PORT", "WW_PG_STANDBY_PORT"] {
+        let port = servers.value(key);
+        for (query, question) in OF_POSTGRESQL {
+            check(query, &format!("localhost:{port}"), &|| postgresql_says(servers, port, question));
+        }
+    }
+    for key in ["WW_REDIS_PRIMARY_PORT", "WW_REDIS_REPLICA_PORT"] {
+        let port = servers.value(key);
+        for (query, command, field) in OF_REDIS {
+            check(query, &format!("127.0.0.1:{port}"), &|| redis_says(servers, port, command, field));
+        }
+    }
+}
 
 /// Two PostgreSQL and two Redis servers behind one agent, as Prometheus sees them: `scrape` with `PORT` for the agent's.
 fn check_through_one_endpoint(scrape: &str, has_own_up: bool) {
@@ -202,6 +297,20 @@ fn check_through_one_endpoint(scrape: &str, has_own_up: bool) {
     for query in MOVING {
         let wanted = if query.contains("pg_") { &postgresql } else { &redis };
         wait(&format!("{query}: each target has an answer"), SOON, || prometheus.query(query).keys().eq(wanted));
+    }
+    check_dashboards(&prometheus, &servers);
+    // Every copied rule is true of the same targets in Prometheus as in the agent.
+    let files =
+        ["postgresql.yml", "redis.yml"].map(|name| (name.to_string(), fs::read_to_string(copied(name)).expect("it")));
+    let loaded = Rules::load(&files, &LoadLimits::default()).expect("they load");
+    for (_, rule) in loaded.each() {
+        let expression = rule.expression.to_string();
+        let own = || agent.ask(&expression).iter().map(place).collect::<BTreeSet<_>>();
+        wait(&format!("{}: the same targets", rule.name), SOON, || {
+            let answer = prometheus.ask(&expression);
+            let theirs = answer["data"]["result"].as_array().into_iter().flatten().map(place).collect::<BTreeSet<_>>();
+            theirs == own()
+        });
     }
     let values = |query: &str| prometheus.query(query).into_values().flatten().collect::<Vec<_>>();
     let mut replicas = values("pg_replication_is_replica");
@@ -247,14 +356,19 @@ fn service_discovery_gives_each_target_its_own_answer() {
 #[test]
 fn one_target_is_read_without_an_agent_and_refusals_are_told() {
     let (folder, servers) = (Folder::new(), servers());
-    let four = sections(&["orders", "cache", "visits", "search"], "");
-    let config = configure(&folder, &folder.0.join("state"), free_port(), &four);
+    let all = sections(&EVERYTHING, "");
+    let config = configure(&folder, &folder.0.join("state"), free_port(), &all);
     let sample = |name: &str| run(&["sample", "--target", name, "--config", &config.display().to_string()], &[]);
     for (name, line) in [
         ("orders", "pg_up 1"),
         ("cache", "redis_up 1"),
         ("visits", "clickhouse_up 1"),
         ("search", "elasticsearch_cluster_health_up 1"),
+        ("search-opensearch", "elasticsearch_cluster_health_up 1"),
+        ("documents-1", "mongodb_up 1"),
+        ("cache-sentinel-1", "redis_up 1"),
+        ("orders-standby", "pg_replication_is_replica 1"),
+        ("this-host", "node_up 1"),
     ] {
         let (code, text, said) = sample(name);
         assert_eq!((code, said.as_str()), (0, ""), "{name}");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mongodb::Client;
 use mongodb::bson::doc;
 use mongodb::options::ClientOptions;
+use tokio::net::TcpStream;
 use watchward::engines::contract::{Row, Session};
 use watchward::model::filter::Glob;
 use watchward::model::reading::UnknownKind;
@@ -318,6 +319,22 @@ async fn new_databases_and_collections_are_there_at_the_next_reading_and_dropped
     for row in ["databases", "collections", "indexes"] {
         assert!(!points(&mut *without, row).await.text().contains("planned"), "{row} is not even asked");
     }
+    // Dropped and made again while it is read, over and over: what is gone meanwhile is left out, and nothing fails.
+    let coming_and_going = async {
+        for _ in 0..20 {
+            planned.run_command(doc! { "dropDatabase": 1 }).await.expect("dropped");
+            planned
+                .run_command(doc! { "insert": "visits", "documents": [doc! { "page": 1 }] })
+                .await
+                .expect("inserted");
+        }
+    };
+    let reading = async {
+        for _ in 0..5 {
+            all_read(&read_all(engine("mongodb"), &mut *session).await);
+        }
+    };
+    tokio::join!(coming_and_going, reading);
     planned.run_command(doc! { "dropDatabase": 1 }).await.expect("dropped");
     for row in ["databases", "collections", "indexes"] {
         assert!(!points(&mut *session, row).await.text().contains("planned"), "{row}");
@@ -374,9 +391,10 @@ async fn a_server_alone_is_read_and_a_cycle_costs_it_few_requests() {
 
 async fn read_alone(version: &str, program: &Path) {
     const CYCLES: u32 = 12;
-    let server = Mongod::begin(program, &[]);
+    let server = Mongod::begin(program, &["--maxConns", "12"]);
     let url = Url { scheme: "mongodb".to_string(), host: "127.0.0.1".to_string(), port: server.port, ..Url::default() };
-    let (mut session, readings) = read(&target("mongodb", url, "")).await;
+    let alone = target("mongodb", url, "");
+    let (mut session, readings) = read(&alone).await;
     assert_eq!((session.facts().version, session.facts().role.as_str()), (version_of(version), "standalone"));
     let unread: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
     assert_eq!(unread, [("replica_set", UnknownKind::NotHere)], "{:?}", unknowns(&readings));
@@ -400,6 +418,29 @@ async fn read_alone(version: &str, program: &Path) {
     let asked = requests(&mut *session).await - before - 2.0;
     println!("MongoDB {version}: {asked} requests in {CYCLES} cycles, {:.2} a cycle", asked / f64::from(CYCLES));
     assert!(asked <= f64::from(CYCLES) * 4.0 + 6.0, "{asked}");
+    // Then all its connections are taken: ours stay, it tells, and who comes now is told what is the matter.
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        crowd.push(TcpStream::connect(("127.0.0.1", server.port)).await.expect("the system takes it"));
+    }
+    let connections = async |session: &mut dyn Session, state: &str| {
+        let status = points(session, "server_status").await;
+        status.value(&format!("mongodb_ss_connections{{cl_role=\"mongod\",conn_type=\"{state}\"}}"))
+    };
+    let watch = Stopwatch::start();
+    while connections(&mut *session, "available").await > 0.0 {
+        assert!(watch.elapsed() < Duration::from_secs(20), "there is still room");
+    }
+    assert!(connections(&mut *session, "current").await >= 12.0);
+    assert_eq!(
+        open(&alone).await.err().expect("there is no place").to_string(),
+        format!(
+            "no whole answer from 127.0.0.1:{}: it closed the connection [relay-05]\n\
+             hint: Was the server stopped, or is there something between that cuts connections?",
+            server.port
+        )
+    );
+    assert!(!session.is_broken());
 }
 
 /// Something for each row to see: a collection, an index, and what the profiler keeps of their use.

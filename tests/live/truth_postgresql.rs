@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use watchward::model::reading::UnknownKind;
@@ -69,7 +69,16 @@ async fn where_all_connections_are_taken_we_keep_ours_and_tell() {
     assert!(reason.starts_with("database 'late': no session with 127.0.0.1"), "{reason}");
     // Who comes now finds no place, and is told what to do.
     let fault = open(&target).await.map(|_| ()).expect_err("there is no place");
-    assert_eq!(fault.code, "postgresql-07", "{fault}");
+    assert_eq!(
+        fault.to_string(),
+        format!(
+            "no session with 127.0.0.1:{} as 'watchward': remaining connection slots are reserved for roles with the \
+             SUPERUSER attribute [postgresql-07]\ndetail: The server said FATAL 53300.\n\
+             hint: Who holds the connections (pg_stat_activity)? From version 16 GRANT pg_use_reserved_connections TO the \
+             role keeps a place for the agent.",
+            server.port
+        )
+    );
 }
 
 #[tokio::test]
@@ -153,7 +162,26 @@ async fn a_statements_text_has_no_literal_even_where_the_server_keeps_them() {
         assert_eq!(text("SELECT count(*) AS planted%").await, planted);
         assert_eq!(session.statement("1").await, Ok(None));
         let fault = session.statement("1; DROP TABLE t").await.expect_err("no id");
-        assert_eq!(fault.what, "'1; DROP TABLE t' is no id of a statement");
+        assert_eq!(
+            fault.to_string(),
+            "'1; DROP TABLE t' is no id of a statement [postgresql-34]\n\
+             hint: It is a whole number: the label queryid of the statement's series."
+        );
+        let others =
+            server.psql("SELECT queryid FROM pg_stat_statements WHERE query LIKE 'SELECT count(*) AS planted%'");
+        server.psql("REVOKE pg_monitor FROM watchward");
+        assert_eq!(
+            session.statement(&others).await.expect_err("somebody else's").to_string(),
+            "the agent's login may not read other people's statements [postgresql-36]\n\
+             hint: GRANT pg_monitor TO it; `watchward grants` prints the whole script."
+        );
+        server.psql("DROP EXTENSION pg_stat_statements");
+        let mut without = open(&target).await.unwrap_or_else(|fault| panic!("{fault}"));
+        assert_eq!(
+            without.statement("1").await.expect_err("nobody counts them").to_string(),
+            "the database postgres has no pg_stat_statements [postgresql-35]\n\
+             hint: CREATE EXTENSION pg_stat_statements there."
+        );
     }
 }
 
@@ -182,7 +210,10 @@ fn a_statements_text_is_had_over_the_socket_and_not_by_the_anonymous() {
     println!("{answer}");
     assert!(answer["text"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
     let answer = by_socket("/api/v1/statements?target=orders&id=1");
-    assert_eq!(answer["error"]["what"], "orders knows no statement '1'");
+    let hint = "The server forgets statements that are run seldom, and all when its statistics are reset.";
+    let error = json!({ "code": "agent-09", "what": "orders knows no statement '1'", "detail": "", "hint": hint });
+    assert_eq!(answer, json!({ "error": error }));
     let answer = by_socket("/api/v1/statements?target=nobody&id=1");
-    assert_eq!(answer["error"]["what"], "there is no target 'nobody'");
+    let error = json!({ "code": "agent-08", "what": "there is no target 'nobody'", "detail": "", "hint": "" });
+    assert_eq!(answer, json!({ "error": error }));
 }

@@ -127,7 +127,14 @@ async fn a_full_server_keeps_our_session_and_counts_whom_it_refused() {
     let told = until(&mut *session, "info", "some are refused", refused).await;
     assert_eq!(values(told.last().expect("read"), "redis_connected_clients"), [5.0]);
     let fault = open(&watched(&server)).await.err().expect("full");
-    assert_eq!(fault.code, "redis-06", "{fault}");
+    assert_eq!(
+        fault.to_string(),
+        format!(
+            "no session with 127.0.0.1:{}: ERR max number of clients reached [redis-06]\n\
+             hint: Who holds the connections (CLIENT LIST)? Raise maxclients, or set timeout.",
+            server.port
+        )
+    );
     assert!(!session.is_broken());
 }
 
@@ -170,6 +177,10 @@ async fn commands_that_a_server_lacks_are_not_here() {
     let kinds: Vec<_> = unknowns(&readings).into_iter().map(|(row, kind, _)| (row, kind)).collect();
     let lacking = ["config", "slowlog", "slowlog_length"].map(|row| (row, UnknownKind::NotHere));
     assert_eq!(kinds, lacking, "{:?}", unknowns(&readings));
+    let fault = session.statement("1").await.expect_err("there is no slow log").to_string();
+    let port = server.port;
+    assert!(fault.starts_with(&format!("no slow log from 127.0.0.1:{port}: ERR unknown command 'SLOWLOG'")), "{fault}");
+    assert!(fault.ends_with(" [redis-42]"), "{fault}");
 }
 
 async fn streams_and_slow_commands(version: &str) {

@@ -1,10 +1,13 @@
 //! Every row of every version of PostgreSQL that is to be had here, the optional ones among them, with what `grants` prints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use watchward::model::filter::Glob;
 use watchward::model::reading::UnknownKind;
+use watchward::model::target::Target;
 
+use crate::agent::wait;
 use crate::servers::{engine, open, read_all, unknowns};
 use crate::single::{Postgresql, postgresql_versions};
 use crate::watching::Watching;
@@ -15,7 +18,7 @@ const SHOP: &str = "\
     CREATE TABLE item (id int PRIMARY KEY, words text) WITH (autovacuum_enabled = false); \
     INSERT INTO item SELECT n, repeat('x', 400) FROM generate_series(1, 300000) n; \
     DELETE FROM item WHERE id % 4 > 0; CREATE INDEX item_words ON item (left(words, 9)); ANALYZE item; \
-    CREATE SEQUENCE ticket AS smallint; SELECT setval('ticket', 30000); \
+    CREATE TABLE part (id int PRIMARY KEY); CREATE SEQUENCE ticket AS smallint; SELECT setval('ticket', 30000); \
     CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 2 * n; END'; \
     SELECT count(twice(id)) FROM item WHERE id < 400";
 
@@ -68,7 +71,67 @@ async fn every_row_of_every_version_is_read() {
             assert!(value("stat_wal", "pg_stat_wal_write_total") > 0.0);
         }
         assert!(value("transaction_ids", "pg_txid_current") > 100.0);
+        drop(session);
+        let server = Arc::new(server);
+        behind_a_lock(&server, &target).await;
+        if [13, 16, 18].contains(&version) {
+            while_a_database_is_dropped(&server, &target).await;
+        }
     }
+}
+
+/// What no cycle may take that has nothing to wait for.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+/// Every row, the optional ones among them, is read while a table, its indexes and a sequence are locked by somebody.
+async fn behind_a_lock(server: &Arc<Postgresql>, target: &Target) {
+    let psql = server.clone();
+    let lock = "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE; REINDEX INDEX part_pkey; \
+                ALTER SEQUENCE ticket INCREMENT 2; SELECT pg_sleep(60)";
+    let locked = tokio::task::spawn_blocking(move || psql.try_psql_in("orders", lock));
+    let held = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait("the lock is held", Duration::from_secs(20), || server.psql(held) == "t");
+    let mut target = target.clone();
+    target.choice.collect = vec![Glob::new("*")];
+    let mut watching = Watching::begin(target); // in the first cycle of a session every row is due
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let seen = watching.cycle().await;
+        let failed: Vec<_> =
+            seen.cycle.rows.iter().filter_map(|row| Some((row.name, row.result.as_ref().err()?))).collect();
+        assert!(failed.iter().all(|(name, _)| *name == "certificate"), "{}: {failed:?}", server.version);
+        assert!(seen.cycle.took < AT_ONCE, "{}: {:?}", server.version, seen.cycle.took);
+        for table in ["item", "part"] {
+            let table = [("relname", table)];
+            assert_eq!(seen.count("pg_stat_user_tables_n_live_tup", &table), 1);
+            assert_eq!(seen.count("pg_stat_user_tables_table_size_bytes", &table), 0, "it cannot be measured now");
+        }
+        took.push(seen.cycle.took.as_millis());
+    }
+    println!("{}: cycles of {took:?} ms behind an exclusive lock", server.version);
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    assert!(locked.await.expect("psql ended").is_err(), "it was ended");
+}
+
+/// DROP DATABASE waits for the sessions in it, and holds a lock on it meanwhile: nobody waits for anybody.
+async fn while_a_database_is_dropped(server: &Arc<Postgresql>, target: &Target) {
+    let mut watching = Watching::begin(target.clone());
+    let in_orders = [("datname", "orders")];
+    let seen = watching.cycle().await;
+    assert!(seen.count("pg_stat_user_tables_n_live_tup", &in_orders) > 0, "there is a session in it");
+    let psql = server.clone();
+    let dropped = tokio::task::spawn_blocking(move || psql.try_psql("DROP DATABASE orders"));
+    let mut took = Vec::new();
+    while !dropped.is_finished() {
+        took.push(watching.cycle().await.cycle.took);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(dropped.await.expect("psql ended"), Ok(String::new()), "{}: we give way", server.version);
+    let longest = took.iter().max().copied().unwrap_or_default();
+    println!("{}: the longest of {} cycles while a database is dropped: {longest:?}", server.version, took.len());
+    assert!(took.len() > 1 && longest < AT_ONCE, "{}: {took:?}", server.version);
+    let seen = watching.cycle().await;
+    assert_eq!(seen.count("pg_stat_user_tables_n_live_tup", &in_orders), 0, "its series have ended");
 }
 
 #[tokio::test]

@@ -257,8 +257,11 @@ impl Open {
             let what = format!("the database {} has no pg_stat_statements", self.database);
             return Err(Fault::new("postgresql-35", what).hint("CREATE EXTENSION pg_stat_statements there."));
         }
-        let question =
-            format!("SELECT left(query, {TEXT_CHARS_MAX}) FROM pg_stat_statements(true) WHERE queryid = {id} LIMIT 1");
+        // The id of what may not be read is hidden, too: where nothing else is found, there being any of those is the reason.
+        let question = format!(
+            "SELECT left(query, {TEXT_CHARS_MAX}) FROM pg_stat_statements(true) WHERE queryid = {id} OR queryid IS NULL \
+             ORDER BY queryid NULLS LAST LIMIT 1"
+        );
         let table = self.run(&question, self.deadline).await;
         let table = table.map_err(|error| refusal::fault(&self.door, &self.user, self.reason(&error)))?;
         let text = table.rows.first().and_then(|row| row.first()?.as_deref());

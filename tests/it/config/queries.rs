@@ -67,14 +67,13 @@ unit = "{{user}}"
         .collect();
     assert_eq!(asked, ["default/orders", "default/orders-2"], "another tenant's target is not asked");
     let target = &loaded.configuration.targets[0];
-    let engine = engines::find("postgresql").unwrap();
-    let row = own::row(engine, &target.queries[0], target.interval);
+    let row = own::row(&target.queries[0], target.interval);
     assert_eq!((row.name, row.every, row.series_max), ("users", 3, 100));
     assert_eq!(row.deadline, Duration::from_secs(2));
     assert_eq!((row.when[0].from, row.when[0].below), ((14, 0), (17, 2)));
     let metric = &row.metrics[0];
     assert_eq!((metric.name, metric.from, metric.kind, metric.unit), ("app_users", "n", MetricKind::Gauge, "{user}"));
-    let again = own::row(engine, &target.queries[0], target.interval);
+    let again = own::row(&target.queries[0], target.interval);
     assert!(std::ptr::eq(row, again), "the same query is the same row, however often it is configured");
 }
 
@@ -176,7 +175,8 @@ fn names_labels_versions_and_types_are_checked() {
         &with("since = \"new\"\nlabels = [\"a b\"]", "type = \"histogram\"\n"),
         &[
             "agent.toml:29:9: since is 'new', not a version [config-05] | hint: Write it like \"14\" or \"7.17\".",
-            "agent.toml:30:10: 'a b' is not a label's name [config-05]",
+            "agent.toml:30:10: 'a b' is not a label's name [config-05] \
+             | hint: It has letters, digits and '_', no digit first, and does not begin with '__'.",
             "agent.toml:33:8: type is 'histogram', not one of 'gauge', 'counter' [config-05]",
         ],
     );
@@ -188,6 +188,11 @@ fn names_labels_versions_and_types_are_checked() {
             "agent.toml:35:8: name is 'a-b', not a metric's name [config-05] \
              | hint: It has letters, digits, '_' and ':', and no digit first.",
         ],
+    );
+    check(
+        &with("", "labels = { __kind = \"a\" }\n"),
+        &["agent.toml:32:10: '__kind' is not a label's name [config-05] \
+           | hint: It has letters, digits and '_', no digit first, and does not begin with '__'."],
     );
     check(
         &with("", "[[query.metric]]\nname = \"app_n\"\ntype = \"counter\"\n"),

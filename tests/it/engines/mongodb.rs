@@ -426,3 +426,38 @@ async fn what_is_no_answer_breaks_the_session_and_a_refusal_does_not() {
     assert_eq!(said, "refused: the disk is on fire (UnknownError, 8)");
     assert!(!is_broken);
 }
+
+#[tokio::test]
+async fn a_server_that_gives_no_session_or_no_text_is_told_in_its_words() {
+    for (trouble, manner, expected) in [
+        (
+            "buildInfo",
+            Manner::WantsLogin,
+            "127.0.0.1:PORT answers nothing without a login [mongodb-03]\n\
+             detail: The server said: Command requires authentication (Unauthorized, 13).\n\
+             hint: Give the target a user with the role clusterMonitor, and its password.",
+        ),
+        (
+            "buildInfo",
+            Manner::Refuses,
+            "127.0.0.1:PORT refuses to be read [mongodb-04]\n\
+             detail: The server said: the disk is on fire (UnknownError, 8).",
+        ),
+        (
+            "hello",
+            Manner::Refuses,
+            "no answer from 127.0.0.1:PORT: Command failed: Error code 8 (UnknownError): the disk is on fire [mongodb-05]\n\
+             hint: Is it a MongoDB server, and not overloaded or starting?",
+        ),
+    ] {
+        let fake = Fake::start_at(trouble, manner).await;
+        let fault = MONGODB.connect(&target("mongodb", "mongodb", fake.port), &Access::default()).await.err();
+        assert_eq!(fault.expect("a fault").to_string().replace(&fake.port.to_string(), "PORT"), expected);
+    }
+    let fake = Fake::start_at("listDatabases", Manner::Refuses).await;
+    let fault = open(&fake).await.statement("A1B2C3D4").await.expect_err("no text").to_string();
+    assert_eq!(
+        fault.replace(&fake.port.to_string(), "PORT"),
+        "no profile from 127.0.0.1:PORT: the disk is on fire (UnknownError, 8) [mongodb-42]"
+    );
+}

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use watchward::sys::task::{self, Handle};
 
-/// What it does when it is asked for its status; everything else it answers well.
+/// What it does when it is asked what it should not be; everything else it answers well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// Announces a message of this many bytes, and sends whatever is taken of it.
@@ -23,6 +23,8 @@ pub enum Manner {
     Closes,
     /// Refuses in its own words.
     Refuses,
+    /// Refuses, for there is no login.
+    WantsLogin,
 }
 
 const MIB: usize = 1 << 20;
@@ -34,7 +36,13 @@ pub struct Fake {
 }
 
 impl Fake {
+    /// Misbehaves when it is asked for its status.
     pub async fn start(manner: Manner) -> Fake {
+        Fake::start_at("serverStatus", manner).await
+    }
+
+    /// Misbehaves at a command.
+    pub async fn start_at(trouble: &'static str, manner: Manner) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let sent: Arc<AtomicU64> = Arc::default();
@@ -44,7 +52,7 @@ impl Fake {
             while let Ok((stream, _)) = listener.accept().await {
                 let counter = counter.clone();
                 all.push(task::spawn("connection", async move {
-                    let _ = converse(stream, manner, &counter).await;
+                    let _ = converse(stream, trouble, manner, &counter).await;
                 }));
             }
         });
@@ -57,7 +65,7 @@ impl Fake {
     }
 }
 
-async fn converse(mut stream: TcpStream, manner: Manner, sent: &AtomicU64) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, trouble: &str, manner: Manner, sent: &AtomicU64) -> std::io::Result<()> {
     loop {
         let mut head = [0; 16];
         stream.read_exact(&mut head).await?;
@@ -67,7 +75,7 @@ async fn converse(mut stream: TcpStream, manner: Manner, sent: &AtomicU64) -> st
         // Four bytes of flags and the kind of the first section come before the command.
         let command = Document::from_reader(&body[5..]).map_err(std::io::Error::other)?;
         let name = command.keys().next().map_or("", String::as_str);
-        if name == "serverStatus" {
+        if name == trouble {
             misbehave(&mut stream, manner, [head[4], head[5], head[6], head[7]], sent).await?;
             continue;
         }
@@ -123,6 +131,11 @@ async fn misbehave(stream: &mut TcpStream, manner: Manner, to: [u8; 4], sent: &A
         Manner::Closes => Err(std::io::Error::other("it is time to go")),
         Manner::Refuses => {
             let said = doc! { "ok": 0, "errmsg": "the disk is on fire", "code": 8, "codeName": "UnknownError" };
+            stream.write_all(&message(to, &said)).await
+        }
+        Manner::WantsLogin => {
+            let words = "Command requires authentication";
+            let said = doc! { "ok": 0, "errmsg": words, "code": 13, "codeName": "Unauthorized" };
             stream.write_all(&message(to, &said)).await
         }
     }

@@ -283,6 +283,66 @@ async fn what_is_no_postgresql_is_told_apart() {
     .await;
 }
 
+/// A server of one connection that lets everybody in, and answers the first question with these messages.
+async fn open_house(answers: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    task::spawn("open house", async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut question = [0; 4096];
+        for answer in [b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I".to_vec(), answers] {
+            let _ = stream.read(&mut question).await;
+            let _ = stream.write_all(&answer).await;
+        }
+        let _ = stream.read(&mut question).await; // until it is left
+    })
+    .detach();
+    port
+}
+
+/// A message by which a server refuses.
+fn refusal(sqlstate: &str, words: &str) -> Vec<u8> {
+    let fields = format!("SFATAL\0C{sqlstate}\0M{words}\0\0");
+    [b"E", &(fields.len() as u32 + 4).to_be_bytes()[..], fields.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn a_server_that_gives_no_session_is_told_in_its_words_with_what_to_look_at() {
+    let check = async |sqlstate: &str, words: &str, expected: &str| {
+        let mut target = target("127.0.0.1", &[("sslmode", "disable")]);
+        target.url.port = impostor(refusal(sqlstate, words).leak(), false).await;
+        let said = refused(&target).await.replace(&target.url.port.to_string(), "PORT");
+        assert_eq!(said, format!("no session with 127.0.0.1:PORT as 'watchward': {words} {expected}"));
+    };
+    check(
+        "28000",
+        "no pg_hba.conf entry for host \"127.0.0.1\", user \"watchward\", database \"postgres\", no encryption",
+        "[postgresql-04]\ndetail: The server said FATAL 28000.\n\
+         hint: Does the role exist, may it log in, and does pg_hba.conf let it in from here to this database, with or \
+         without TLS?",
+    )
+    .await;
+    check(
+        "57P03",
+        "the database system is starting up",
+        "[postgresql-08]\ndetail: The server said FATAL 57P03.\n\
+         hint: The server begins, ends or recovers, or somebody ended the agent's session; its log says which.",
+    )
+    .await;
+    check("XX000", "it is out of its mind", "[postgresql-09]\ndetail: The server said FATAL XX000.").await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_say_what_it_is_gets_no_session() {
+    let mut target = target("127.0.0.1", &[("sslmode", "disable")]);
+    target.url.port = open_house(b"C\0\0\0\x0bCOMMIT\0Z\0\0\0\x05I".to_vec()).await;
+    assert_eq!(
+        refused(&target).await.replace(&target.url.port.to_string(), "PORT"),
+        "127.0.0.1:PORT does not say what it is: the answer is empty [postgresql-13]\n\
+         hint: Is it PostgreSQL that listens there, in version 10 or newer?"
+    );
+}
+
 /// Copied rules name metrics that nobody gives: the manual lists each with the reason.
 #[test]
 fn every_metric_of_the_copied_rules_is_read_or_the_manual_says_why_not() {

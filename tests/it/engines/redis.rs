@@ -1,5 +1,7 @@
 //! Redis: recorded answers of a primary, a replica, a Sentinel, a cluster node, other versions and Valkey; discovery.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use watchward::engines;
 use watchward::engines::contract::{Access, Answer, Engine, Facts};
 use watchward::engines::redis::monitor::info::Info;
@@ -7,8 +9,10 @@ use watchward::engines::redis::monitor::slowlog::without_arguments;
 use watchward::engines::redis::session::facts;
 use watchward::model::filter::{Choice, Filter};
 use watchward::model::target::{Options, SecretSource, Target, Url};
+use watchward::sys::task;
 
 use crate::engines::points::{Points, from_fixture, row};
+use crate::engines::targets::target as on_this_machine;
 
 const RECORDED: [(&str, (u32, u32), &[&str]); 8] = [
     ("6.2", (6, 2), &["data"]),
@@ -367,4 +371,26 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
     assert_eq!(engine().instance(&target), "cache1:6379");
     target.url.host = "/run/redis/redis.sock".to_string();
     assert_eq!(engine().instance(&target), "/run/redis/redis.sock");
+}
+
+/// What a remote server says to whoever has no password while it has none itself (its protected mode).
+#[tokio::test]
+async fn a_server_in_protected_mode_is_told_in_its_words() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    task::spawn("protected", async move {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let words = "-DENIED Redis is running in protected mode because protected mode is enabled\r\n";
+        let _ = stream.write_all(words.as_bytes()).await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    })
+    .detach();
+    let fault = engine().connect(&on_this_machine("redis", "redis", port), &Access::default()).await;
+    assert_eq!(
+        fault.map(|_| ()).expect_err("refused").to_string(),
+        format!(
+            "no session with 127.0.0.1:{port}: DENIED Redis is running in protected mode because protected mode is \
+             enabled [redis-05]\nhint: In protected mode a server without a password answers to its own machine only."
+        )
+    );
 }

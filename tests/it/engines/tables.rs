@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use watchward::engines::contract::Access;
 use watchward::engines::find;
 use watchward::engines::sight::Sight;
 
@@ -103,4 +104,20 @@ fn what_is_not_verified_is_said() {
         target.ca_file = Some("/etc/ca.pem".into());
         assert_eq!(engine.verifies(&target), Ok(()), "a named authority is believed, insecure or not");
     }
+}
+
+#[tokio::test]
+async fn what_an_engine_has_not_is_refused_by_name() {
+    let host = find("host").expect("registered");
+    let target = target("host", "", 0);
+    let mut session = host.connect(&target, &Access::default()).await.unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(
+        session.statement("1").await.expect_err("there are none").to_string(),
+        "this kind of target has no texts of statements by id [engine-02]"
+    );
+    assert_eq!(
+        host.reach(&target, &Access::default()).await.map(|_| ()).expect_err("there are none").to_string(),
+        "engine 'host' has no settings that the agent could set [engine-01]\n\
+         hint: See the manual for what `set` can change."
+    );
 }

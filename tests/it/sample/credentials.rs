@@ -81,7 +81,10 @@ async fn a_found_server_that_shows_nothing_to_strangers_wants_a_login() {
     }
     let cycle = stage.cycle().await;
     check_needs(&stage, &cycle, &["watchward_target_stateneeds_credentials 1"]);
-    assert_eq!(cycle.fault.expect("a fault").what, "localhost:1 shows nothing without a login");
+    let fault = cycle.fault.expect("a fault").to_string();
+    let expected = "localhost:1 shows nothing without a login [sample-04]\n\
+                    hint: Run `watchward discover`: it prints the grants and the [[target]] block for this server.";
+    assert_eq!(fault, expected);
     assert!(stage.cycle().await.needs_credentials);
     assert_eq!(attempts(&stage), 1);
 }

@@ -422,6 +422,22 @@ async fn a_connection_lost_in_mid_cycle_leaves_the_later_rows_unknown_and_the_ne
 }
 
 #[tokio::test]
+async fn a_row_whose_answer_is_too_large_is_left_alone_so_that_the_rows_behind_it_are_read() {
+    let mut stage = Stage::new();
+    stage.next("fast", Act::Fail(UnknownKind::TooLarge));
+    stage.cycle().await;
+    stage.asked();
+    for _ in 0..3 {
+        let cycle = stage.cycle().await;
+        assert!(cycle.up);
+        assert_eq!(stage.points(&cycle), ["fake_up 1", "slowa 1", "up 1"]);
+        let fast = cycle.rows.iter().find(|row| row.name == "fast").unwrap();
+        assert_eq!(fast.result.clone().unwrap_err().kind, UnknownKind::TooLarge, "why is told in every cycle");
+        assert!(!stage.asked().contains(&"fast"));
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_is_down_at_once_and_is_not_repeated_every_cycle() {
     let mut stage = Stage::new();
     stage.script.lock().unwrap().refuse = Some(Fault::new("fake-01", "wrong password"));

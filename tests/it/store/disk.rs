@@ -172,8 +172,15 @@ fn a_failing_sync_gives_up_the_log_and_a_new_one_holds_everything() {
     store.append(&[(one, 2.0)], START_MS + 1000);
     store.maintain(START_MS + 60_000);
     let why = fault(&store);
-    assert_eq!(why.code, "store-05");
-    assert_eq!(why.hint, "Is the device or its mount broken, or read-only? Writing is tried again each minute.");
+    assert_eq!(
+        why.to_string(),
+        format!(
+            "history is not written: writing to '{}' failed [store-05]\n\
+             detail: The system says: Input/output error (os error 5). What is sampled stays in memory for two hours.\n\
+             hint: Is the device or its mount broken, or read-only? Writing is tried again each minute.",
+            folder.path().display()
+        )
+    );
 
     let since = |store: &Store| matches!(store.health(), Health::Stopped { since_ms, .. } if since_ms == START_MS);
     assert!(since(&store), "the second failure is of the same stop");

@@ -8,8 +8,8 @@ use crate::model::row::Metric;
 /// Reads what is in tables and sequences as well, so it is granted only to who wants these rows.
 pub const READ_ALL_DATA: &str = "pg_read_all_data";
 
-/// The hundred largest tables. One that is being rewritten or altered is listed without its size, for that would have
-/// to wait for it.
+/// The hundred largest tables. One that is being rewritten or altered, or an index of which is being built anew, is listed
+/// without its size, for that would have to wait for it.
 pub const TABLES: Row = Row {
     name: "stat_user_tables",
     every: 8,
@@ -25,9 +25,11 @@ pub const TABLES: Row = Row {
                       coalesce(extract(epoch FROM last_autovacuum), 0) AS last_autovacuum, \
                       coalesce(extract(epoch FROM last_analyze), 0) AS last_analyze, \
                       coalesce(extract(epoch FROM last_autoanalyze), 0) AS last_autoanalyze, \
-                      relid NOT IN (SELECT relation FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
-                                    AND relation IS NOT NULL \
-                                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
+                      relid NOT IN (SELECT coalesce(i.indrelid, c.oid, l.relation) FROM pg_locks l \
+                                    LEFT JOIN pg_index i ON i.indexrelid = l.relation \
+                                    LEFT JOIN pg_class c ON c.reltoastrelid = l.relation \
+                                    WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL \
+                                    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
                       AS free \
                FROM pg_stat_user_tables ORDER BY n_live_tup + n_dead_tup DESC, relid LIMIT 100) t",
     ),
@@ -92,7 +94,8 @@ pub const INVALID_INDEXES: Row = Row {
     ..Row::DEFAULT
 };
 
-/// Those that are half used up, and how many there are that the login may not read: their names are left out.
+/// Those that are half used up, and how many there are that the login may not read: their names are left out. One that
+/// is being altered is not looked at, for that would have to wait for it.
 pub const SEQUENCES: Row = Row {
     name: "sequences",
     every: 20,
@@ -102,9 +105,16 @@ pub const SEQUENCES: Row = Row {
     ask: Ask::Text(
         "SELECT current_database() AS datname, * FROM ( \
             SELECT schemaname, sequencename, used, NULL::int8 AS unreadable FROM ( \
-                SELECT schemaname, sequencename, CASE WHEN increment_by > 0 THEN last_value::numeric / max_value \
-                                                      ELSE last_value::numeric / min_value END AS used \
-                FROM pg_sequences WHERE last_value IS NOT NULL) s \
+                SELECT schemaname, sequencename, CASE WHEN seqincrement > 0 THEN last_value::numeric / seqmax \
+                                                      ELSE last_value::numeric / seqmin END AS used \
+                FROM (SELECT n.nspname AS schemaname, c.relname AS sequencename, s.seqincrement, s.seqmax, s.seqmin, \
+                             CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE') AND c.oid NOT IN ( \
+                                 SELECT relation FROM pg_locks WHERE relation IS NOT NULL AND mode IN \
+                                 ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) \
+                             THEN pg_sequence_last_value(c.oid) END AS last_value \
+                      FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid \
+                      JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence <> 't' OFFSET 0) l \
+                WHERE last_value IS NOT NULL) s \
             WHERE used >= 0.5 ORDER BY used DESC LIMIT 100) near \
          UNION ALL SELECT current_database(), NULL, NULL, NULL, count(*) FROM pg_class \
          WHERE CASE WHEN relkind = 'S' AND relpersistence <> 't' THEN NOT has_sequence_privilege(oid, 'SELECT, USAGE') END",

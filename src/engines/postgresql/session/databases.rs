@@ -202,7 +202,7 @@ impl Databases {
 /// The columns that a row's answer has.
 fn columns(row: &Row) -> Vec<String> {
     let labels: &[&str] = match row.take {
-        Take::Columns { labels } => labels,
+        Take::Columns { labels } | Take::Query { labels } => labels,
         Take::Busiest(busiest) => busiest.labels,
         _ => &[],
     };
