@@ -2,6 +2,7 @@
 
 mod lint;
 mod copied_rules;
+mod families;
 mod names;
 mod paths;
 pub mod points;
