@@ -11,6 +11,7 @@ use crate::model::row::Metric;
 pub const COLLECTIONS: [&str; 4] = ["pbmAgents", "pbmBackups", "pbmConfig", "pbmPITRChunks"];
 
 /// The newest backups, the agents, the configuration without its storage, and how far the oplog is saved. One request.
+/// Of the saved oplog all is looked at: among the newest pieces those of a set that is saved no more would be missing.
 pub const ASK: &str = r#"{"aggregate": "pbmBackups", "$db": "admin", "cursor": {"batchSize": 1000}, "pipeline": [
     {"$sort": {"start_ts": -1}}, {"$limit": 50},
     {"$project": {"_id": 0, "kind": {"$literal": "backup"}, "me": {"$literal": "{own_name}"}, "now": "$$NOW", "opid": 1,
@@ -21,8 +22,8 @@ pub const ASK: &str = r#"{"aggregate": "pbmBackups", "$db": "admin", "cursor": {
             "rs": 1, "s": 1, "hdn": 1, "arb": 1, "hb": 1, "pbms.ok": 1, "nodes.ok": 1, "stors.ok": 1}}]}},
     {"$unionWith": {"coll": "pbmConfig", "pipeline": [{"$limit": 1},
         {"$project": {"_id": 0, "kind": {"$literal": "config"}, "pitr.enabled": 1}}]}},
-    {"$unionWith": {"coll": "pbmPITRChunks", "pipeline": [{"$sort": {"end_ts": -1}}, {"$limit": 200},
-        {"$group": {"_id": "$rs", "end_ts": {"$max": "$end_ts"}}},
+    {"$unionWith": {"coll": "pbmPITRChunks", "pipeline": [{"$group": {"_id": "$rs", "end_ts": {"$max": "$end_ts"}}},
+        {"$sort": {"_id": 1}}, {"$limit": 200},
         {"$project": {"_id": 0, "kind": {"$literal": "chunks"}, "rs": "$_id", "end_ts": 1}}]}}]}"#;
 
 /// In this order: whether it is configured, recovery, agents, three of a backup, the saved oplog.
