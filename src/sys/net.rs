@@ -155,7 +155,8 @@ async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 /// Looks a name up on a thread of its own: a name server that does not answer holds up whoever asked for that name,
-/// and nobody else. There is at most one look-up for each link, for a link does one thing at a time.
+/// and nobody else. A link does one thing at a time, so there are as many look-ups as it dials at once: one, or a few
+/// where a name stands for several servers.
 async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);

@@ -1,11 +1,17 @@
 //! `mongodb+srv`: what records may say, what is refused, and what a session is told when there is nobody.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
 
 use watchward::engines::contract::{Access, Engine};
 use watchward::engines::mongodb::MongoDb;
 use watchward::engines::mongodb::session::seed_list;
 use watchward::model::target::{Target, Url};
+use watchward::sys::task;
 
 use crate::engines::dns::{NameServer, Zone};
 use crate::engines::mongodb_fake::{Fake, Manner};
@@ -204,4 +210,34 @@ async fn a_server_whose_documents_never_end_is_passed_by() {
     let said = told(Some(Zone::default().srv(LIST, host, fake.port).loopback(host))).await;
     let why = "it sent documents within documents without end";
     assert!(said.contains(&format!("no answer from 127.0.0.1:{}: {why}", fake.port)), "{said}");
+}
+
+#[tokio::test]
+async fn of_a_long_list_a_few_servers_are_looked_at_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (open_seen, most_seen) = (open.clone(), most.clone());
+    // It takes every connection, and says nothing.
+    let _server = task::spawn("silent", async move {
+        let mut all = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (open, most) = (open_seen.clone(), most_seen.clone());
+            all.push(task::spawn("connection", async move {
+                open.fetch_add(1, Ordering::SeqCst);
+                // Those that have just ended are told by then.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                most.fetch_max(open.load(Ordering::SeqCst), Ordering::SeqCst);
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+                open.fetch_sub(1, Ordering::SeqCst);
+            }));
+        }
+    });
+    let zone = (0..24).fold(Zone::default(), |zone, number| {
+        let host = format!("db{number}.example.org");
+        zone.srv(LIST, &host, port).loopback(&host)
+    });
+    let said = told(Some(zone)).await;
+    assert!(said.starts_with("none of the 24 servers that 'c.example.org' lists can be read"), "{said}");
+    assert_eq!(most.load(Ordering::SeqCst), 16);
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{self, Stream, StreamExt};
 use tokio::time::timeout;
 
 use crate::engines::mongodb::session::{has_tls, hello, role};
@@ -21,6 +21,9 @@ const SERVICE: &str = "mongodb";
 
 /// The most servers of one list that are looked at.
 const SERVERS_MAX: usize = 50;
+
+/// The most that are looked at at once: each is a connection, and a thread while its name is looked up.
+const AT_ONCE_MAX: usize = 16;
 
 /// The most servers whose faults are told one by one.
 const FAULTS_SHOWN: usize = 3;
@@ -98,11 +101,12 @@ pub async fn member(target: &Target) -> Result<(Target, Address), Fault> {
     whole.url.scheme = "mongodb".to_string();
     let most = target.url.parameters.get("srvMaxHosts").and_then(|most| most.parse().ok()).filter(|most| *most > 0);
     let names = Some(names).filter(|_| !target.options.resolver.is_empty());
-    let asked: FuturesUnordered<_> = servers
+    let looks: Vec<_> = servers
         .iter()
         .take(most.unwrap_or(SERVERS_MAX).min(SERVERS_MAX))
         .map(|(host, port)| look(&whole, host, *port, names.as_ref(), &set, target.deadline / 4))
         .collect();
+    let asked = pin!(stream::iter(looks).buffer_unordered(AT_ONCE_MAX));
     best(domain, asked).await
 }
 
@@ -164,7 +168,7 @@ fn rank(role: &str) -> u8 {
 /// The first that is as good as can be, else the best of all that answer.
 async fn best(
     domain: &str,
-    mut asked: FuturesUnordered<impl Future<Output = Result<Seen, (String, Fault)>>>,
+    mut asked: impl Stream<Item = Result<Seen, (String, Fault)>> + Unpin,
 ) -> Result<(Target, Address), Fault> {
     let (mut seen, mut faults) = (Vec::new(), BTreeMap::new());
     while let Some(said) = asked.next().await {
