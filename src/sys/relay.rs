@@ -33,6 +33,9 @@ pub struct Road {
     /// How the server's messages are told apart, so that one which announces too much is stopped before the driver
     /// reserves memory for it.
     pub framing: Framing,
+    /// Looks at each message that can be told apart before the driver sees it: what is wrong with it, as the rest of a
+    /// sentence.
+    pub inspect: fn(&[u8]) -> Result<(), &'static str>,
     pub connections_max: usize,
     /// How long connecting, TLS included, may take.
     pub connect: Duration,
@@ -208,13 +211,15 @@ async fn answers(
     let server = road.address.text();
     let mut frames = Frames::new(road.answer_bytes_max);
     let mut chunk = vec![0; CHUNK_BYTES];
+    // What is not a whole message yet.
+    let mut held = Vec::new();
     loop {
         let size = match far.read(&mut chunk).await {
             Ok(0) => return Some(closed(&server, "it closed the connection")),
             Ok(size) => size,
             Err(_) if meter.is_exhausted() => {
                 let what = format!("{server} answered with more than {} bytes", road.answer_bytes_max);
-                return Some(Fault::new("relay-04", what).hint(TOO_LARGE_HINT));
+                return Some(Fault::new("relay-04", what).hint(WRONG_HINT));
             }
             Err(error) => return Some(closed(&server, &error.to_string())),
         };
@@ -223,15 +228,45 @@ async fn answers(
         {
             let what = format!("{server} announced a message of {announced} bytes");
             let detail = format!("Messages of 4 to {} bytes are let through.", road.answer_bytes_max);
-            return Some(Fault::new("relay-04", what).detail(detail).hint(TOO_LARGE_HINT));
+            return Some(Fault::new("relay-04", what).detail(detail).hint(WRONG_HINT));
         }
-        if near.write_all(&chunk[..size]).await.is_err() {
+        if road.framing == Framing::None {
+            if near.write_all(&chunk[..size]).await.is_err() {
+                return None;
+            }
+            continue;
+        }
+        held.extend_from_slice(&chunk[..size]);
+        let whole = match inspected(&held, road.inspect) {
+            Ok(whole) => whole,
+            Err(wrong) => {
+                let what = format!("{server} sent {wrong}");
+                return Some(Fault::new("relay-06", what).hint(WRONG_HINT));
+            }
+        };
+        if near.write_all(&held[..whole]).await.is_err() {
             return None;
+        }
+        held.drain(..whole);
+        if held.is_empty() {
+            held.shrink_to(CHUNK_BYTES); // one large answer must not be paid for ever after
         }
     }
 }
 
-const TOO_LARGE_HINT: &str = "Is this really the server that was meant, and in good health?";
+/// How many of these bytes are whole messages, all of which may pass.
+fn inspected(held: &[u8], inspect: fn(&[u8]) -> Result<(), &'static str>) -> Result<usize, &'static str> {
+    let mut whole = 0;
+    while let Some((length, _)) = held[whole..].split_first_chunk() {
+        let length = u32::from_le_bytes(*length) as usize; // not more than is allowed: it has been followed already
+        let Some(message) = held[whole..].get(..length) else { break };
+        inspect(message)?;
+        whole += length;
+    }
+    Ok(whole)
+}
+
+const WRONG_HINT: &str = "Is this really the server that was meant, and in good health?";
 
 fn closed(server: &str, why: &str) -> Fault {
     Fault::new("relay-05", format!("no whole answer from {server}: {why}"))

@@ -18,6 +18,7 @@ mod redis;
 mod redis_keys;
 mod truth_redis;
 mod mongodb;
+mod mongodb_pbm;
 mod mongodb_seed_list;
 #[allow(dead_code)]
 #[path = "../it/engines/dns.rs"]

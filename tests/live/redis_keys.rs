@@ -1,8 +1,13 @@
 //! Redis: keys and streams by name and pattern, read by the login that the grants' comments make.
 
+use std::time::Duration;
+
 use watchward::engines::contract::Session;
+use watchward::model::reading::UnknownKind;
 use watchward::model::target::{Options, Target, Url};
 
+use crate::agent::{free_port, wait};
+use crate::points::Points;
 use crate::servers::{Readings, engine, open, read_all, target};
 use crate::single::{Redis, redis_versions, version_of};
 
@@ -99,12 +104,10 @@ async fn keys_and_streams_are_read_in_their_databases_by_bounded_walks() {
             read(&mut *session, "streams", "redis_stream_l").await,
             "redis_stream_length{db=\"db2\",stream=\"queue:stream\"} 1"
         );
-        // A server before 7 does not say how far a group lags.
-        let lag = match version >= (7, 0) {
-            true => "redis_stream_group_lag{db=\"db2\",group=\"mailers\",stream=\"queue:stream\"} 1",
-            false => "",
-        };
-        assert_eq!(read(&mut *session, "streams", "redis_stream_group_lag").await, lag);
+        let lag = "redis_stream_group_lag{db=\"db2\",group=\"mailers\",stream=\"queue:stream\"} 1";
+        // Before 7.0 no server says how far a group lags.
+        let lag = if version >= (7, 0) { lag } else { "" };
+        assert_eq!(read(&mut *session, "streams", "redis_stream_group_lag").await, lag, "Redis {text}");
         // What is gone is forgotten; what came is found.
         assert_eq!(server.cli(&["DEL", "queue:mail"]), "1");
         assert_eq!(server.cli(&["RPUSH", "queue:new", "1"]), "1");
@@ -136,4 +139,91 @@ async fn a_hundred_keys_are_series_however_many_a_pattern_fits() {
     for _ in 0..5 {
         assert_eq!(read(&mut *session, "keys", "redis_key_size").await.lines().count(), 100);
     }
+}
+
+/// Why a row of a server brought nothing.
+async fn reason(session: &mut dyn Session, row: &str) -> String {
+    let readings: Readings = read_all(engine("redis"), session).await;
+    readings[row].as_ref().map_or_else(|unknown| format!("{}: {}", unknown.kind.word(), unknown.reason), Points::text)
+}
+
+#[tokio::test]
+async fn a_key_whose_size_nobody_says_is_not_an_empty_one() {
+    let (_, program) = redis_versions().into_iter().find(|(text, _)| text == "8.2").expect("Redis 8.2");
+    let server = Redis::begin(&program, &[]);
+    grant(&server, (8, 2), &["keys"]);
+    assert_eq!(server.cli(&["VADD", "queue:vectors", "VALUES", "2", "1", "0", "one"]), "1");
+    assert_eq!(server.cli(&["SET", "queue:text", "hello"]), "OK");
+    let options = Options {
+        check_keys: all(&["queue:*"]),
+        check_single_keys: all(&["queue:vectors", "queue:lost"]),
+        ..Options::default()
+    };
+    let mut session = open(&watched(&server, options)).await.unwrap_or_else(|fault| panic!("{fault}"));
+    assert_eq!(
+        read(&mut *session, "keys", "redis_key_size").await,
+        "redis_key_size{db=\"db0\",key=\"queue:lost\"} 0\nredis_key_size{db=\"db0\",key=\"queue:text\"} 5"
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_another_node_costs_the_others_nothing() {
+    let (_, program) = redis_versions().into_iter().find(|(text, _)| text == "8.2").expect("Redis 8.2");
+    // The usual port between nodes is ten thousand above, which may be none.
+    let node = || Redis::begin(&program, &["--cluster-enabled", "yes", "--cluster-port", &free_port().to_string()]);
+    let server = node();
+    grant(&server, (8, 2), &["keys"]);
+    let slots: Vec<String> = (0..16384).map(|slot| slot.to_string()).collect();
+    let own: Vec<&str> = ["CLUSTER", "ADDSLOTS"].into_iter().chain(slots.iter().map(String::as_str)).collect();
+    assert_eq!(server.cli(&own), "OK");
+    wait("the cluster is well", Duration::from_secs(20), || server.cli(&["TYPE", "other"]) == "none");
+    let options = Options { check_single_keys: all(&["queue:text", "other"]), ..Options::default() };
+    let target = watched(&server, options);
+    let mut session = open(&target).await.unwrap_or_else(|fault| panic!("{fault}"));
+    let both = "redis_key_size{db=\"db0\",key=\"other\"} 0\nredis_key_size{db=\"db0\",key=\"queue:text\"} 0";
+    assert_eq!(read(&mut *session, "keys", "redis_key_size").await, both);
+    // One of them goes to another node.
+    let slot = server.cli(&["CLUSTER", "KEYSLOT", "other"]);
+    let second = node();
+    let id = second.cli(&["CLUSTER", "MYID"]);
+    let bus = second.cli(&["CONFIG", "GET", "cluster-port"]);
+    let bus = bus.lines().last().expect("a port");
+    assert_eq!(server.cli(&["CLUSTER", "MEET", "127.0.0.1", &second.port.to_string(), bus]), "OK");
+    wait("the nodes know each other", Duration::from_secs(20), || server.cli(&["CLUSTER", "NODES"]).contains(&id));
+    wait("the slot is the other's", Duration::from_secs(20), || {
+        server.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]) == "OK"
+    });
+    wait("the key is elsewhere", Duration::from_secs(20), || server.cli(&["TYPE", "other"]).starts_with("MOVED"));
+    let own = "redis_key_size{db=\"db0\",key=\"queue:text\"} 0";
+    assert_eq!(read(&mut *session, "keys", "redis_key_size").await, own);
+    // There is one database only, and whoever names another is told which.
+    let options = Options { check_keys: all(&["db3=*"]), ..Options::default() };
+    let mut session = open(&watched(&server, options)).await.unwrap_or_else(|fault| panic!("{fault}"));
+    let said = reason(&mut *session, "keys").await;
+    assert_eq!(said, "not_here: db3: ERR SELECT is not allowed in cluster mode");
+}
+
+#[tokio::test]
+async fn keys_take_no_longer_than_their_row_may_and_the_walk_goes_on() {
+    let (_, program) = redis_versions().into_iter().next().expect("a version");
+    let server = Redis::begin(&program, &[]);
+    fill(&server);
+    grant(&server, (7, 0), &["keys", "streams"]);
+    let options = Options { count_keys: all(&["user:*"]), ..Options::default() };
+    let mut session = open(&watched(&server, options)).await.unwrap_or_else(|fault| panic!("{fault}"));
+    for name in ["keys", "streams"] {
+        let row = engine("redis").rows().iter().find(|row| row.name == name).expect("the row");
+        let Err(unknown) = session.ask(row, Duration::ZERO).await else { panic!("{name} has no time") };
+        assert_eq!(unknown.kind, UnknownKind::Deadline);
+        assert_eq!(unknown.reason, "asking key by key takes longer than 0ns: name fewer");
+        assert!(!session.is_broken());
+    }
+    for _ in 0..3 {
+        let row = engine("redis").rows().iter().find(|row| row.name == "keys").expect("the row");
+        // Between two readings one has no time, which takes nothing back of what has been walked.
+        assert!(session.ask(row, Duration::ZERO).await.is_err());
+        read(&mut *session, "keys", "redis_keys_count").await;
+    }
+    let count = "redis_keys_count{db=\"db0\",key=\"user:*\"} 12000";
+    assert_eq!(read(&mut *session, "keys", "redis_keys_count").await, count);
 }

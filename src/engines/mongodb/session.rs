@@ -2,6 +2,7 @@
 
 pub mod asked;
 mod hello;
+pub mod nesting;
 pub mod seed_list;
 
 use std::time::Duration;
@@ -112,6 +113,7 @@ async fn open(target: &Target, access: &Access, address: Address) -> Result<Mong
         tls: has_tls(target).then(|| reach::wish(target)),
         answer_bytes_max: ANSWER_BYTES_MAX,
         framing: Framing::LengthFirst,
+        inspect: nesting::check_message,
         connections_max: CONNECTIONS_MAX,
         connect: target.deadline,
     })?;
@@ -558,7 +560,11 @@ fn unknown(error: &Error, fault: Option<Fault>) -> Unknown {
         return Unknown::new(kind, format!("{} ({}, {})", inner.message, inner.code_name, inner.code));
     }
     if let Some(fault) = fault {
-        let kind = if fault.code == "relay-04" { UnknownKind::TooLarge } else { UnknownKind::Disconnected };
+        let kind = match fault.code {
+            "relay-04" => UnknownKind::TooLarge,
+            "relay-06" => UnknownKind::Garbled,
+            _ => UnknownKind::Disconnected,
+        };
         return Unknown::new(kind, fault.what);
     }
     let kind = match &*error.kind {

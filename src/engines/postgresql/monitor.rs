@@ -7,8 +7,9 @@ pub mod pool;
 mod settings;
 mod statements;
 
-use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, take_columns};
+use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When};
 use crate::engines::postgresql::monitor::metrics as m;
+use crate::engines::take::take_columns;
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 

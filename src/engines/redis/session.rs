@@ -147,7 +147,7 @@ impl Session for Open {
         Box::pin(self.learn())
     }
 
-    fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
+    fn ask<'a>(&'a mut self, row: &'a Row, budget: Duration) -> Task<'a, Result<Answer, Unknown>> {
         let question = match row.ask {
             Ask::Text(text) => Cow::Borrowed(text),
             Ask::Own(own) => Cow::Owned(own(&self.facts)),
@@ -160,10 +160,10 @@ impl Session for Open {
                 return self.ask_each_master(&question).await;
             }
             if question.contains(EACH_STREAM) {
-                return self.ask_each_stream().await;
+                return self.ask_each_stream(budget).await;
             }
             if question.contains(EACH_KEY) {
-                return self.ask_each_key().await;
+                return self.ask_each_key(budget).await;
             }
             let value = self.send(&question).await.map_err(|error| self.unknown(&error))?;
             Ok(answer(value))

@@ -18,6 +18,7 @@ mod tune;
 mod mongodb_fake;
 mod dns;
 mod mongodb;
+mod mongodb_nesting;
 mod mongodb_seed_list;
 mod clickhouse;
 mod clickhouse_keeper;

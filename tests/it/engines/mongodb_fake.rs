@@ -19,6 +19,8 @@ pub enum Manner {
     /// Sends a fair answer, a byte a second.
     Trickles,
     Hangs,
+    /// Sends a document in a document, and so on, as often as this.
+    Nests(usize),
     SpeaksHttp,
     Closes,
     /// Refuses in its own words.
@@ -126,6 +128,14 @@ async fn misbehave(stream: &mut TcpStream, manner: Manner, to: [u8; 4], sent: &A
             }
             Ok(())
         }
+        Manner::Nests(depth) => {
+            // An answer whose first field is well: a driver looks no further where it is not.
+            let well = &doc! { "ok": 1 }.to_vec().expect("BSON")[4..12];
+            let inner = nested(depth);
+            let length = (4 + well.len() + 2 + inner.len() + 1) as u32;
+            let document = [&length.to_le_bytes()[..], well, &[3, 0], &inner, &[0]].concat();
+            stream.write_all(&[head((16 + 5 + document.len()) as u32, to), vec![0; 5], document].concat()).await
+        }
         Manner::Hangs => std::future::pending().await,
         Manner::SpeaksHttp => stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await,
         Manner::Closes => Err(std::io::Error::other("it is time to go")),
@@ -139,4 +149,12 @@ async fn misbehave(stream: &mut TcpStream, manner: Manner, to: [u8; 4], sent: &A
             stream.write_all(&message(to, &said)).await
         }
     }
+}
+
+/// A document within documents, so many of them in all.
+pub fn nested(depth: usize) -> Vec<u8> {
+    // A length, a kind, an empty name, and a zero at the end: seven bytes for each step, five for the last.
+    let lengths = (1..depth).rev().map(|left| (5 + 7 * left) as u32);
+    let begins = lengths.flat_map(|length| [&length.to_le_bytes()[..], &[3, 0]].concat());
+    begins.chain(5_u32.to_le_bytes()).chain(vec![0; depth]).collect()
 }

@@ -8,6 +8,7 @@ use watchward::engines::mongodb::session::seed_list;
 use watchward::model::target::{Target, Url};
 
 use crate::engines::dns::{NameServer, Zone};
+use crate::engines::mongodb_fake::{Fake, Manner};
 use crate::engines::targets::target;
 
 fn list(host: &str, parameters: &[(&str, &str)]) -> Url {
@@ -189,4 +190,17 @@ async fn servers_that_cannot_be_reached_are_told_one_by_one() {
          Connection refused (os error 111); no address of 'lost.example.org' from the name server NAMES.\n\
          hint: Does this machine reach them, and are they of the cluster that is meant?"
     );
+}
+
+#[tokio::test]
+async fn a_server_whose_documents_never_end_is_passed_by() {
+    let fake = Fake::start_at("hello", Manner::Nests(100_000)).await;
+    let host = "db1.example.org";
+    let said = told(Some(Zone::default().srv(LIST, host, fake.port).loopback(host))).await;
+    let why = "it is no message of MongoDB";
+    assert!(said.contains(&format!("no answer from 127.0.0.1:{}: {why}", fake.port)), "{said}");
+    let fake = Fake::start_at("hello", Manner::Nests(9_000)).await;
+    let said = told(Some(Zone::default().srv(LIST, host, fake.port).loopback(host))).await;
+    let why = "it sent documents within documents without end";
+    assert!(said.contains(&format!("no answer from 127.0.0.1:{}: {why}", fake.port)), "{said}");
 }

@@ -38,6 +38,7 @@ fn road(port: u16, framing: Framing) -> Road {
         tls: None,
         answer_bytes_max: LIMIT,
         framing,
+        inspect: |message| if message[4..] == [6; 4] { Err("what it should not") } else { Ok(()) },
         connections_max: 2,
         connect: Duration::from_millis(300),
     }
@@ -201,4 +202,18 @@ proptest! {
         let is_fair = last >= 4 && last as usize <= LIMIT;
         prop_assert_eq!(seen, if is_fair { Ok(()) } else { Err(u64::from(last)) });
     }
+}
+
+#[tokio::test]
+async fn a_message_that_may_not_pass_never_reaches_the_driver() {
+    let wrong = [&8_u32.to_le_bytes()[..], &[6; 4]].concat();
+    let (got, fault) = check(Framing::LengthFirst, &[&message(8, 4), &wrong]).await;
+    assert_eq!(got, 8);
+    assert_eq!(
+        fault,
+        "127.0.0.1:PORT sent what it should not [relay-06]\n\
+         hint: Is this really the server that was meant, and in good health?"
+    );
+    // Where messages cannot be told apart, nobody looks at them.
+    assert_eq!(check(Framing::None, &[&wrong]).await, (8, CLOSED.to_string()));
 }

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::engines::contract::{Answer, Busiest, Emit, Facts, Table, at_path, number, take_paths};
+use crate::engines::contract::{Answer, Busiest, Emit, Facts, Table};
 use crate::engines::elasticsearch::monitor::{document, missing};
+use crate::engines::take::{at_path, number, take_paths};
 use crate::model::reading::Unknown;
 use crate::model::row::{Metric, Rename};
 

@@ -9,9 +9,10 @@ pub mod metrics;
 
 use serde_json::{Value, json};
 
-use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, at_path, number, take_paths};
+use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When};
 use crate::engines::elasticsearch::monitor::metrics::{HEALTH, INFO, NODE, READ_ONLY, SETTINGS, SNAPSHOTS};
 use crate::engines::elasticsearch::session::{OPENSEARCH, STREAMS, X_PACK};
+use crate::engines::take::{at_path, number, take_paths};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};

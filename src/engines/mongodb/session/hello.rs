@@ -3,6 +3,7 @@
 use mongodb::bson::{Document, doc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::engines::mongodb::session::nesting;
 use crate::model::fault::Fault;
 use crate::sys::net::{Address, dial};
 use crate::sys::tls::{Wish, secure};
@@ -42,7 +43,9 @@ pub async fn say(address: &Address, tls: Option<&Wish>) -> Result<Document, Faul
     }
     let mut body = vec![0; bytes - HEAD_BYTES];
     stream.read_exact(&mut body).await.map_err(|error| wrong(&error.to_string()))?;
-    Document::from_reader(&body[BEFORE_DOCUMENT.len()..]).map_err(|_| wrong("it is no document"))
+    let document = &body[BEFORE_DOCUMENT.len()..];
+    nesting::check_document(document, 1).map_err(|why| wrong(&format!("it sent {why}")))?;
+    Document::from_reader(document).map_err(|_| wrong("it is no document"))
 }
 
 fn message() -> Vec<u8> {

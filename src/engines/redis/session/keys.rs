@@ -1,6 +1,7 @@
 //! Keys and streams by name and pattern: a bounded walk that each reading takes a little further.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -9,6 +10,7 @@ use crate::engines::redis::session::{Open, texts, to_json};
 use crate::model::fault::Fault;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::target::Options;
+use crate::sys::clock::Stopwatch;
 
 /// Where a walk over all keys begins, and says that it has ended.
 const START: &str = "0";
@@ -90,6 +92,18 @@ pub struct Keys {
     checked: Vec<Walk>,
     counted: Vec<Walk>,
     streams: Vec<Walk>,
+    /// Since when the row under way is asked, and how long that may take.
+    watch: Stopwatch,
+    budget: Duration,
+}
+
+/// What a key's size is.
+enum Size {
+    Of(i64),
+    /// There is no such key.
+    Gone,
+    /// It is of a kind whose size is not asked, such as a module's, or another node of the cluster has it.
+    Untold,
 }
 
 impl Keys {
@@ -104,13 +118,16 @@ impl Keys {
             checked: walks(&options.check_keys),
             counted: walks(&options.count_keys),
             streams: walks(streams),
+            watch: Stopwatch::start(),
+            budget: Duration::ZERO,
         }
     }
 }
 
 impl Open {
     /// Looks at some more keys for streams, and asks of each that is known. One that is gone is forgotten.
-    pub async fn ask_each_stream(&mut self) -> Result<Answer, Unknown> {
+    pub async fn ask_each_stream(&mut self, budget: Duration) -> Result<Answer, Unknown> {
+        (self.keys.watch, self.keys.budget) = (Stopwatch::start(), budget);
         let mut walks = std::mem::take(&mut self.keys.streams);
         let all = self.streams(&mut walks).await;
         self.keys.streams = walks;
@@ -118,7 +135,8 @@ impl Open {
     }
 
     /// Looks at some more keys, and asks the size of each that is known.
-    pub async fn ask_each_key(&mut self) -> Result<Answer, Unknown> {
+    pub async fn ask_each_key(&mut self, budget: Duration) -> Result<Answer, Unknown> {
+        (self.keys.watch, self.keys.budget) = (Stopwatch::start(), budget);
         let (mut checked, mut counted) =
             (std::mem::take(&mut self.keys.checked), std::mem::take(&mut self.keys.counted));
         let all = self.sizes(&mut checked, &mut counted).await;
@@ -134,10 +152,20 @@ impl Open {
 
     async fn enter(&mut self, database: u32) -> Result<(), Unknown> {
         if self.database != database {
-            self.ask_words(&["SELECT", &database.to_string()]).await?;
+            let selected = self.ask_words(&["SELECT", &database.to_string()]).await;
+            selected.map_err(|unknown| Unknown { reason: format!("db{database}: {}", unknown.reason), ..unknown })?;
             self.database = database;
         }
         Ok(())
+    }
+
+    /// Many short questions must not take the time of the rows behind, nor end the session at the cycle's deadline.
+    fn in_time(&self) -> Result<(), Unknown> {
+        if self.keys.watch.elapsed() < self.keys.budget {
+            return Ok(());
+        }
+        let reason = format!("asking key by key takes longer than {:?}: name fewer", self.keys.budget);
+        Err(Unknown::new(UnknownKind::Deadline, reason))
     }
 
     async fn streams(&mut self, walks: &mut [Walk]) -> Result<Vec<Json>, Unknown> {
@@ -148,6 +176,7 @@ impl Open {
             let database = walk.pattern.database;
             self.enter(database).await?;
             for name in walk.found.clone() {
+                self.in_time()?;
                 let length = self.ask_words(&["XLEN", &name]).await;
                 let groups = self.ask_words(&["XINFO", "GROUPS", &name]).await;
                 match (length, groups) {
@@ -173,15 +202,19 @@ impl Open {
             self.enter(walk.pattern.database).await?;
             for key in walk.found.clone() {
                 match self.size(&key).await? {
-                    Some(size) => drop(all.insert((walk.pattern.database, key), size)),
-                    None => drop(walk.found.remove(&key)),
+                    Size::Of(size) => drop(all.insert((walk.pattern.database, key), size)),
+                    Size::Gone | Size::Untold => drop(walk.found.remove(&key)),
                 }
             }
         }
         for Named { database, key } in self.keys.single.clone() {
             self.enter(database).await?;
-            // As redis_exporter has it: one that is named and not there is empty.
-            let size = self.size(&key).await?.unwrap_or(0);
+            let size = match self.size(&key).await? {
+                Size::Of(size) => size,
+                // As redis_exporter has it: one that is named and not there is empty.
+                Size::Gone => 0,
+                Size::Untold => continue,
+            };
             all.insert((database, key), size);
         }
         let sizes = all
@@ -204,6 +237,7 @@ impl Open {
         for walk in walks {
             self.enter(walk.pattern.database).await?;
             for _ in 0..each {
+                self.in_time()?;
                 // One that was broken off begins anew.
                 let cursor = std::mem::replace(&mut walk.cursor, START.to_string());
                 if cursor == START {
@@ -227,19 +261,32 @@ impl Open {
         Ok(())
     }
 
-    /// The size of a key by its kind; none where it is not there, or of a kind whose size is not asked.
-    async fn size(&mut self, key: &str) -> Result<Option<i64>, Unknown> {
-        let kind = texts(self.ask_words(&["TYPE", key]).await?).pop().unwrap_or_default();
-        let Some((_, command)) = SIZES.iter().find(|(known, _)| *known == kind) else { return Ok(None) };
+    /// The size of a key, by its kind.
+    async fn size(&mut self, key: &str) -> Result<Size, Unknown> {
+        self.in_time()?;
+        let kind = match self.ask_words(&["TYPE", key]).await {
+            Err(unknown) if unknown.reason.starts_with(ELSEWHERE) => return Ok(Size::Untold),
+            kind => texts(kind?).pop().unwrap_or_default(),
+        };
+        if kind == NO_KEY {
+            return Ok(Size::Gone);
+        }
+        let Some((_, command)) = SIZES.iter().find(|(known, _)| *known == kind) else { return Ok(Size::Untold) };
         match self.ask_words(&[command, key]).await {
-            Ok(redis::Value::Int(size)) => Ok(Some(size)),
+            Ok(redis::Value::Int(size)) => Ok(Size::Of(size)),
             // It became another kind meanwhile.
-            Ok(_) => Ok(None),
-            Err(unknown) if unknown.kind == UnknownKind::Refused => Ok(None),
+            Ok(_) => Ok(Size::Untold),
+            Err(unknown) if unknown.kind == UnknownKind::Refused => Ok(Size::Untold),
             Err(unknown) => Err(unknown),
         }
     }
 }
+
+/// The kind of a key that is not there.
+const NO_KEY: &str = "none";
+
+/// How a node of a cluster begins its answer about a key that another one has; of every key, where it is a replica.
+const ELSEWHERE: &str = "MOVED";
 
 /// What says the size of a key of each kind, in no more time for a large one.
 const SIZES: [(&str, &str); 6] =
