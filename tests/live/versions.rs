@@ -18,7 +18,7 @@ const SHOP: &str = "\
     CREATE TABLE item (id int PRIMARY KEY, words text) WITH (autovacuum_enabled = false); \
     INSERT INTO item SELECT n, repeat('x', 400) FROM generate_series(1, 300000) n; \
     DELETE FROM item WHERE id % 4 > 0; CREATE INDEX item_words ON item (left(words, 9)); ANALYZE item; \
-    CREATE TABLE part (id int PRIMARY KEY); CREATE SEQUENCE ticket AS smallint; SELECT setval('ticket', 30000); \
+    CREATE TABLE part (id int PRIMARY KEY); CREATE TABLE note (words text); CREATE SEQUENCE ticket AS smallint; SELECT setval('ticket', 30000); \
     CREATE FUNCTION twice(n int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 2 * n; END'; \
     SELECT count(twice(id)) FROM item WHERE id < 400";
 
@@ -80,13 +80,41 @@ async fn every_row_of_every_version_is_read() {
     }
 }
 
+/// A copy of a database has the same numbers for what is in it: a lock in the one says nothing of the other.
+#[tokio::test]
+async fn what_is_locked_in_one_database_is_read_in_its_copy() {
+    let (version, programs) = postgresql_versions().into_iter().next_back().expect("a version");
+    let server = Arc::new(begin(version, &programs));
+    let mut target = server.watched();
+    target.choice.collect = vec![Glob::new("*")];
+    server.psql("GRANT pg_read_all_data TO watchward");
+    server.psql("CREATE DATABASE copy TEMPLATE orders");
+    let psql = server.clone();
+    let lock =
+        "BEGIN; ALTER SEQUENCE ticket INCREMENT 2; LOCK TABLE part IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(60)";
+    let locked = tokio::task::spawn_blocking(move || psql.try_psql_in("orders", lock));
+    let held = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    wait("the lock is held", Duration::from_secs(20), || server.psql(held) == "t");
+    let seen = Watching::begin(target).cycle().await;
+    for (database, count) in [("orders", 0), ("copy", 1)] {
+        let ticket = [("datname", database), ("sequencename", "ticket")];
+        assert_eq!(seen.count("pg_sequence_used_ratio", &ticket), count, "{database}");
+        let part = [("datname", database), ("relname", "part")];
+        assert_eq!(seen.count("pg_stat_user_tables_table_size_bytes", &part), count, "{database}");
+    }
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    assert!(locked.await.expect("psql ended").is_err(), "it was ended");
+}
+
 /// What no cycle may take that has nothing to wait for.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// Every row, the optional ones among them, is read while a table, its indexes and a sequence are locked by somebody.
 async fn behind_a_lock(server: &Arc<Postgresql>, target: &Target) {
     let psql = server.clone();
-    let lock = "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE; REINDEX INDEX part_pkey; \
+    // The index behind long values, which nobody sees in the table's own indexes, is built anew as well.
+    let lock = "BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE; REINDEX INDEX part_pkey; DO 'BEGIN EXECUTE \
+                format(''REINDEX INDEX pg_toast.pg_toast_%s_index'', ''note''::regclass::oid); END'; \
                 ALTER SEQUENCE ticket INCREMENT 2; SELECT pg_sleep(60)";
     let locked = tokio::task::spawn_blocking(move || psql.try_psql_in("orders", lock));
     let held = "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
@@ -101,7 +129,7 @@ async fn behind_a_lock(server: &Arc<Postgresql>, target: &Target) {
             seen.cycle.rows.iter().filter_map(|row| Some((row.name, row.result.as_ref().err()?))).collect();
         assert!(failed.iter().all(|(name, _)| *name == "certificate"), "{}: {failed:?}", server.version);
         assert!(seen.cycle.took < AT_ONCE, "{}: {:?}", server.version, seen.cycle.took);
-        for table in ["item", "part"] {
+        for table in ["item", "part", "note"] {
             let table = [("relname", table)];
             assert_eq!(seen.count("pg_stat_user_tables_n_live_tup", &table), 1);
             assert_eq!(seen.count("pg_stat_user_tables_table_size_bytes", &table), 0, "it cannot be measured now");

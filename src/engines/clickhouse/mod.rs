@@ -57,7 +57,9 @@ impl Engine for ClickHouse {
         if keeper.is_empty() || session::keeper::address(keeper).is_some() {
             return Ok(());
         }
-        Err(Fault::new("clickhouse-08", format!("keeper is '{keeper}', not the address of a server"))
+        // A URL may have a password in it.
+        let shown = if keeper.contains(['@', '/']) { String::new() } else { format!("'{keeper}', ") };
+        Err(Fault::new("clickhouse-08", format!("keeper is {shown}not the address of a server"))
             .hint("Write it like keeper1:9181."))
     }
 

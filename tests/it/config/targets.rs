@@ -354,4 +354,8 @@ fn a_keeper_is_a_server_and_asks_for_its_row() {
         &["agent.toml:4:7: keeper is 'keeper1:9181,keeper2:9181', not the address of a server [clickhouse-08] \
            | hint: Write it like keeper1:9181."],
     );
+    check(
+        &target("keeper = \"zk://agent:planted@keeper1\""),
+        &["agent.toml:4:7: keeper is not the address of a server [clickhouse-08] | hint: Write it like keeper1:9181."],
+    );
 }

@@ -83,6 +83,23 @@ async fn what_a_keeper_says_keeps_its_names() {
 }
 
 #[tokio::test]
+async fn whatever_it_says_is_a_series_each_and_its_labels_are_short() {
+    let versions: String = (0..5_000).map(|number| format!("zk_version\t{number}\n")).collect();
+    let own = "zk_up\t0\nzk_ruok\t0\nzk_znode_count\t1\nzk_znode_count\t2\nzk_server_state\tfollower\n";
+    let long = format!("{own}zk_version\t{}\n{versions}", "v1.2".repeat(10_000));
+    check(
+        &long,
+        "imok",
+        &format!("zk_ruok 1\nzk_server_leader 0\nzk_up 1\nzk_version{{version=\"{}\"}} 1\nzk_znode_count 1\n", {
+            let version = "v1.2".repeat(11);
+            version[1..41].to_string()
+        }),
+        "",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn a_keeper_that_may_not_say_it_is_up_and_the_reason_is_told() {
     check(
         "mntr is not executed because it is not in the whitelist.\n",

@@ -74,6 +74,7 @@ fn a_txt_record_sets_three_options_under_those_of_the_url() {
     bad("replicaSet", "replicaSet");
     bad("loadBalanced=perhaps", "loadBalanced=perhaps");
     bad("v=spf1 -all", "v=spf1 -all");
+    bad(&format!("x\nhint: {}", "y".repeat(60_000)), &format!("x\\nhint: {}", "y".repeat(52)));
     assert_eq!(
         check(&[], &["replicaSet=a&replicaSet=b"]),
         "the TXT record of 'c.example.org' has 'replicaSet' twice [mongodb-09]"

@@ -8,6 +8,9 @@ use crate::model::row::Metric;
 /// In a row's ask: the Keeper's word, instead of a query.
 pub const ASK: &str = "mntr";
 
+/// The longest version that becomes a label, in characters: whatever listens there may call itself anything.
+const VERSION_CHARS_MAX: usize = 40;
+
 /// What a session can ask beside its own server: the target names a Keeper.
 pub const NAMED: &str = "a keeper that the target names";
 
@@ -103,15 +106,16 @@ pub fn take(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<(), 
     };
     for row in &table.rows {
         let [Some(name), Some(value)] = row.as_slice() else { continue };
-        if name == "server_state" {
-            let leads = matches!(value.as_str(), "leader" | "standalone");
-            emit.metric(&METRICS[2], &[], f64::from(u8::from(leads)));
-            continue;
-        }
+        let leads = matches!(value.as_str(), "leader" | "standalone");
+        let (name, value) = match name.as_str() {
+            "server_state" => ("server_leader", if leads { "1" } else { "0" }),
+            name => (name, value.as_str()),
+        };
         let Some(metric) = METRICS.iter().find(|metric| metric.from == name) else { continue };
         if name == "version" {
             let version = value.split(['-', ',']).next().unwrap_or(value).trim_start_matches('v');
-            emit.metric(metric, &[("version", version)], 1.0);
+            let version: String = version.chars().take(VERSION_CHARS_MAX).collect();
+            emit.metric(metric, &[("version", &version)], 1.0);
         } else if let Some(number) = text_number(value) {
             emit.metric(metric, &[], number);
         }

@@ -1,5 +1,6 @@
 //! The Keeper, or ZooKeeper, that keeps a cluster's replicas in step: asked by its words of four letters.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -58,7 +59,10 @@ pub async fn read(address: &Address, budget: Duration) -> Answer {
         return Answer::Partial(names(vec![("up", "1"), ("server_leader", "0")]), refused(reason));
     }
     let mut rows = vec![("up", "1")];
-    rows.extend(said.lines().filter_map(|line| line.strip_prefix("zk_")?.split_once('\t')));
+    // Each name once, and none that is ours to say: a list of versions would be as many series.
+    let mut names_seen = BTreeSet::from(["up", "ruok"]);
+    let pairs = said.lines().filter_map(|line| line.strip_prefix("zk_")?.split_once('\t'));
+    rows.extend(pairs.filter(|(name, _)| names_seen.insert(name)));
     if !rows.iter().any(|(name, _)| *name == "server_state") {
         let start: String = said.chars().take(60).collect::<String>().escape_debug().to_string();
         let reason = format!("{server} answers 'mntr' with '{start}': is it a Keeper or ZooKeeper?");

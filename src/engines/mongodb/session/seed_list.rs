@@ -25,6 +25,9 @@ const SERVERS_MAX: usize = 50;
 /// The most servers whose faults are told one by one.
 const FAULTS_SHOWN: usize = 3;
 
+/// The longest that what others wrote is shown, in characters.
+const SHOWN_CHARS_MAX: usize = 60;
+
 /// What the records of a list may set, in the order of the specification.
 const OPTIONS: [&str; 3] = ["authSource", "replicaSet", "loadBalanced"];
 
@@ -137,10 +140,15 @@ async fn look(
     let (address, hello) = said.map_err(|fault| (format!("{host}:{port}"), fault))?;
     let own = hello.get_str("setName").unwrap_or_default();
     if !set.is_empty() && own != set {
-        let what = format!("{host}:{port} is of the set '{own}', not of '{set}'");
+        let what = format!("{host}:{port} is of the set '{}', not of '{set}'", shown(own));
         return Err((format!("{host}:{port}"), Fault::new("mongodb-12", what)));
     }
     Ok(Seen { rank: rank(role(&hello)), target, address })
+}
+
+/// The beginning of what others wrote, in one line: a record may have sixty thousand characters of any kind.
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect::<String>().escape_debug().to_string()
 }
 
 /// Which member is read rather than another: the least.
@@ -234,7 +242,7 @@ pub fn with_texts(url: &Url, texts: &[String]) -> Result<BTreeMap<String, String
         let known = OPTIONS.into_iter().find(|known| known.eq_ignore_ascii_case(name));
         let fits = !value.is_empty() && (known != Some("loadBalanced") || matches!(value, "true" | "false"));
         let (Some(known), true) = (known, fits) else {
-            return Err(Fault::new("mongodb-09", format!("the TXT record of '{domain}' has '{pair}'"))
+            return Err(Fault::new("mongodb-09", format!("the TXT record of '{domain}' has '{}'", shown(pair)))
                 .hint(format!("It may set {}.", OPTIONS.join(", "))));
         };
         if parameters.insert(known.to_string(), value.to_string()).is_some() {

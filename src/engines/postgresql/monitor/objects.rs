@@ -25,9 +25,9 @@ pub const TABLES: Row = Row {
                       coalesce(extract(epoch FROM last_autovacuum), 0) AS last_autovacuum, \
                       coalesce(extract(epoch FROM last_analyze), 0) AS last_analyze, \
                       coalesce(extract(epoch FROM last_autoanalyze), 0) AS last_autoanalyze, \
-                      relid NOT IN (SELECT coalesce(i.indrelid, c.oid, l.relation) FROM pg_locks l \
+                      relid NOT IN (SELECT coalesce(c.oid, i.indrelid, l.relation) FROM pg_locks l \
                                     LEFT JOIN pg_index i ON i.indexrelid = l.relation \
-                                    LEFT JOIN pg_class c ON c.reltoastrelid = l.relation \
+                                    LEFT JOIN pg_class c ON c.reltoastrelid = coalesce(i.indrelid, l.relation) \
                                     WHERE l.mode = 'AccessExclusiveLock' AND l.relation IS NOT NULL \
                                     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
                       AS free \
@@ -110,7 +110,8 @@ pub const SEQUENCES: Row = Row {
                 FROM (SELECT n.nspname AS schemaname, c.relname AS sequencename, s.seqincrement, s.seqmax, s.seqmin, \
                              CASE WHEN has_sequence_privilege(c.oid, 'SELECT, USAGE') AND c.oid NOT IN ( \
                                  SELECT relation FROM pg_locks WHERE relation IS NOT NULL AND mode IN \
-                                 ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')) \
+                                 ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') AND \
+                                 database = (SELECT oid FROM pg_database WHERE datname = current_database())) \
                              THEN pg_sequence_last_value(c.oid) END AS last_value \
                       FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid \
                       JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relpersistence <> 't' OFFSET 0) l \
