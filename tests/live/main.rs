@@ -19,6 +19,7 @@ mod truth_redis;
 mod mongodb;
 mod clickhouse;
 mod elasticsearch;
+mod families;
 mod main_job;
 mod exposition;
 mod copied_rules;
