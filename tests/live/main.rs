@@ -26,6 +26,7 @@ mod dns;
 mod clickhouse;
 mod zookeeper;
 mod elasticsearch;
+mod families;
 mod main_job;
 mod exposition;
 mod copied_rules;
