@@ -7,6 +7,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod options;
+mod families;
 mod packages;
 mod shape;
 mod ours;
@@ -52,28 +53,34 @@ fn run(options: &Options) -> Outcome<String> {
     let servers = Servers::read()?;
     let folder = Folder::make("footprint", options.keep)?;
     say(&format!("the agent is {}", options.agent.display()));
-    say("learning the agent's series");
-    let learned = ours::learn(options, &servers.targets, &folder)?;
     let mut rows = Vec::new();
     if options.has_row('a') {
-        rows.push(row_a(options, &servers, &learned, &folder)?);
+        rows.push(row_a(options, &servers, &folder)?);
     }
     if options.has_row('b') {
+        say("row B: learning the agent's series");
+        let learned = ours::learn(options, "learning-b", &servers.targets, &folder)?;
         rows.push(row_b(options, &servers, &learned, &folder)?);
     }
     Ok(report::text(options, &rows))
 }
 
-/// Host and three engines, against the sum of what others run for the same.
-fn row_a(options: &Options, servers: &Servers, learned: &[Learned], folder: &Folder) -> Outcome<Row> {
-    let targets = servers.first_of(&["host", "postgresql", "redis", "elasticsearch"])?;
+/// Host and three engines, against the sum of what others run for the same; like with like, so with the optional rows
+/// that give what the others give.
+fn row_a(options: &Options, servers: &Servers, folder: &Folder) -> Outcome<Row> {
+    let mut targets = servers.first_of(&["host", "postgresql", "redis", "elasticsearch"])?;
+    for target in &mut targets {
+        if let Some((_, rows)) = families::ROWS.iter().find(|(engine, _)| *engine == target.engine) {
+            target.text.push_str(&format!("\ncollect = {rows:?}"));
+        }
+    }
+    say("row A: learning the agent's series");
+    let learned = &ours::learn(options, "learning-a", &targets, folder)?[..];
     let rules = rule_files(&["host-and-hardware", "postgresql", "redis", "elasticsearch"])?;
     let (hook, their_hook) = (Hook::open()?, Hook::open()?);
     say("row A: starting the exporters");
     let exporters = Exporters::start(servers, folder)?;
-    let is_ours = |name: &String| {
-        learned.iter().any(|one| one.name() == name && targets.iter().any(|target| target.name == one.target()))
-    };
+    let is_ours = |name: &String| learned.iter().any(|one| one.name() == name);
     let names = exporters.names();
     let missing: Vec<String> = names.iter().filter(|name| !is_ours(name)).cloned().collect();
     say("row A: writing the history of both sides");

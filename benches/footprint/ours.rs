@@ -43,12 +43,12 @@ impl Learned {
 pub struct Ours(Agent);
 
 /// Runs the agent on all targets for a while and says what its store then holds.
-pub fn learn(options: &Options, targets: &[Target], folder: &Folder) -> Outcome<Vec<Learned>> {
-    let mut agent = Agent::configure("learning", &options.agent, targets, "", folder)?;
+pub fn learn(options: &Options, name: &str, targets: &[Target], folder: &Folder) -> Outcome<Vec<Learned>> {
+    let mut agent = Agent::configure(name, &options.agent, targets, "", folder)?;
     agent.start(folder)?;
     std::thread::sleep(LEARN);
     drop(agent);
-    let config = Config { dir: folder.path().join("learning/store"), ..Config::default() };
+    let config = Config { dir: folder.path().join(name).join("store"), ..Config::default() };
     let (store, report) = Store::open(config, watchward::sys::clock::system_ms()).map_err(|fault| fault.to_string())?;
     let to_ms = report.newest_sample_ms.ok_or("the agent stored nothing while it was learnt from")?;
     let all = Matcher::new("target", Op::NotEqual, "").map_err(|error| error.clone())?;

@@ -13,6 +13,7 @@ use crate::common::net::{SAMPLES_OF_A_DAY, free_port, get, query};
 use crate::common::processes::Process;
 use crate::common::servers::Servers;
 use crate::common::{Outcome, wait};
+use crate::families;
 use crate::options::Options;
 use crate::packages;
 use crate::shape::Course;
@@ -22,22 +23,6 @@ const SCRAPE_S: u64 = 5;
 const LEARN_SCRAPES: usize = 4;
 /// A block of Prometheus holds two hours, on the even hour.
 const BLOCK_MS: i64 = 2 * 3_600_000;
-
-/// Parts of names that are about the exporter.
-const OF_THEMSELVES: &[&str] = &[
-    "go_",
-    "process_cpu_",
-    "process_max_fds",
-    "process_open_fds",
-    "process_resident_",
-    "process_start_",
-    "process_virtual_",
-    "promhttp_",
-    "exporter_",
-    "_json_parse_failures",
-    "_total_scrapes",
-    "_scrape_",
-];
 
 /// One exporter: job as in Debian's example, where it listens, and what it says when its server is there.
 struct Exporter {
@@ -76,11 +61,9 @@ impl Exporters {
         Ok(exporters)
     }
 
-    /// The names that they give of their servers. What an exporter says of itself and of the language it is written in
-    /// is left out: another program has other things to say there.
+    /// The names that they give of their servers, and that must be ours.
     pub fn names(&self) -> BTreeSet<String> {
-        let names = self.seen.keys().filter_map(|series| series.split('{').next());
-        names.filter(|name| !OF_THEMSELVES.iter().any(|part| name.contains(part))).map(str::to_string).collect()
+        families::wanted(&self.seen)
     }
 
     fn look(&mut self) {

@@ -1,6 +1,7 @@
 //! The engines that can be watched. To add one: its folder, its `mod` line, its line in `ALL`.
 
 pub mod contract;
+pub mod take;
 pub mod query;
 pub mod sight;
 pub mod statement;

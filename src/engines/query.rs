@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::engines::contract::{Answer, Emit, Table, at_path, number, split_at_label, take_columns, take_paths};
+use crate::engines::contract::{Answer, Emit, Table};
+use crate::engines::take::{at_path, number, split_at_label, take_columns, take_paths};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::engines::contract::{self, Answer, Emit, Engine, Facts, Row, Take};
+use crate::engines::contract::{Answer, Emit, Engine, Facts, Row, Take};
 use crate::model::fault::Fault;
 use crate::model::labels::Labels;
 use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
@@ -495,7 +495,7 @@ impl Watched {
                         (Take::Busiest(busiest), Answer::Table(table) | Answer::Partial(table, _)) => {
                             top.read(busiest, row.metrics, table, emit)
                         }
-                        _ => contract::take(row, &answer, facts, emit),
+                        _ => crate::engines::take::take(row, &answer, facts, emit),
                     };
                     catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|panic| {
                         Err(Unknown::new(UnknownKind::Garbled, format!("panic: {}", panic_text(&*panic))))

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::engines::contract::{Busiest, Emit, Table, text_number};
+use crate::engines::contract::{Busiest, Emit, Table};
+use crate::engines::take::text_number;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Metric, MetricKind};
 

@@ -18,6 +18,7 @@ mod redis;
 mod redis_keys;
 mod truth_redis;
 mod mongodb;
+mod mongodb_pbm;
 mod mongodb_seed_list;
 #[allow(dead_code)]
 #[path = "../it/engines/dns.rs"]
@@ -25,6 +26,7 @@ mod dns;
 mod clickhouse;
 mod zookeeper;
 mod elasticsearch;
+mod families;
 mod main_job;
 mod exposition;
 mod copied_rules;

@@ -49,6 +49,8 @@ impl ZooKeeper {
     fn say(&self, word: &str) -> String {
         let mut said = String::new();
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return said };
+        // While it starts it takes connections that it never answers.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
         let _ = stream.write_all(word.as_bytes()).and_then(|()| stream.read_to_string(&mut said).map(|_| ()));
         said
     }

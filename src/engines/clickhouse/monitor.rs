@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::engines::clickhouse::session::SHOWS_ZERO;
-use crate::engines::contract::{Answer, Ask, Busiest, Emit, Facts, Row, Take, When, text_number};
+use crate::engines::contract::{Answer, Ask, Busiest, Emit, Facts, Row, Take, When};
+use crate::engines::take::text_number;
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric, MetricKind};

@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use crate::engines::contract::{
-    ANSWER_BYTES_MAX, Access, Answer, Ask, Facts, Row, SESSION_NAME, Session, Take, Task, Version,
+    ANSWER_BYTES_MAX, Access, Answer, Ask, Busiest, Facts, Row, SESSION_NAME, Session, Table, Take, Task, Version,
 };
-use crate::engines::elasticsearch::monitor::indices;
+use crate::engines::elasticsearch::monitor::{index_stats, indices};
 use crate::model::fault::Fault;
+use crate::model::filter::Filter;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::secret::Secret;
 use crate::model::target::Target;
@@ -45,6 +46,9 @@ pub struct ElasticsearchSession {
     user: String,
     authorization: Option<Secret>,
     cluster_name: String,
+    filter: Filter,
+    /// The indices that are watched, as they stand in a path.
+    watched: String,
     facts: Facts,
     is_broken: bool,
 }
@@ -68,6 +72,8 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         user: target.url.user.clone(),
         authorization: authorization(&target.url.user, access),
         cluster_name: String::new(),
+        filter: target.filter.clone(),
+        watched: indices::watched(&target.filter),
         facts: Facts::default(),
         is_broken: false,
     };
@@ -130,15 +136,28 @@ impl ElasticsearchSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        let path = path.replace(indices::WATCHED, &self.watched);
         let answer = if path.contains(EACH_REPOSITORY) { self.each(&path).await } else { self.get(&path).await };
         let shaped = |document: Value| match row.take {
-            Take::Busiest(_) => Answer::Table(indices::table(row.metrics, &self.cluster_name, &document)),
+            Take::Busiest(busiest) => Answer::Table(self.things(row, &busiest, &document)),
             _ => Answer::Json(document),
         };
         answer.map(shaped).map_err(|failure| {
             self.is_broken |= matches!(failure, Failure::Lost(_));
             unknown(failure)
         })
+    }
+
+    /// Things of which there may be very many, as a table; without those that are not watched, so that the sum of all
+    /// others is that of what is watched.
+    fn things(&self, row: &Row, busiest: &Busiest, document: &Value) -> Table {
+        let of_shards = busiest.labels == index_stats::LARGEST.labels;
+        let read = if of_shards { index_stats::table } else { indices::table };
+        let mut table = read(row.metrics, &self.cluster_name, document);
+        let index_at = table.columns.iter().position(|column| column == "index");
+        let name = |cells: &[Option<String>]| index_at.and_then(|at| cells[at].clone()).unwrap_or_default();
+        table.rows.retain(|cells| self.filter.keeps_value("index", &name(cells)));
+        table
     }
 
     async fn each(&mut self, path: &str) -> Result<Value, Failure> {

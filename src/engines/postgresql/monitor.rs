@@ -7,8 +7,9 @@ pub mod pool;
 mod settings;
 mod statements;
 
-use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, take_columns};
+use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When};
 use crate::engines::postgresql::monitor::metrics as m;
+use crate::engines::take::take_columns;
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 
@@ -143,7 +144,8 @@ pub static ROWS: &[Row] = &[
             ", '0/0') AS position, pg_wal_lsn_diff(",
             wal_position!(),
             ", r.replay_lsn) AS behind, extract(epoch FROM r.write_lag) AS write_lag, \
-             extract(epoch FROM r.flush_lag) AS flush_lag, extract(epoch FROM r.replay_lag) AS replay_lag \
+             extract(epoch FROM r.flush_lag) AS flush_lag, extract(epoch FROM r.replay_lag) AS replay_lag, \
+             extract(epoch FROM r.reply_time) AS reply_time \
              FROM pg_stat_replication r LEFT JOIN pg_replication_slots s ON s.active_pid = r.pid",
         )),
         take: Take::Columns { labels: &["application_name", "client_addr", "state", "slot_name", "pid"] },
@@ -162,8 +164,8 @@ pub static ROWS: &[Row] = &[
         name: "stat_archiver",
         when: SINCE_12,
         ask: Ask::Text(
-            "SELECT archived_count, failed_count, extract(epoch FROM now() - last_archived_time) AS last_archive_age \
-             FROM pg_stat_archiver",
+            "SELECT archived_count, failed_count, \
+             coalesce(extract(epoch FROM now() - last_archived_time), 'NaN') AS last_archive_age FROM pg_stat_archiver",
         ),
         take: Take::Columns { labels: &[] },
         metrics: m::ARCHIVER,
@@ -377,12 +379,20 @@ fn writers_since_17(facts: &Facts) -> String {
 
 /// 14 began to count the time of sessions.
 fn stat_database(facts: &Facts) -> String {
-    let active = if facts.version >= (14, 0) { "active_time / 1000" } else { "NULL" };
+    // What 14 began to count; before it, the columns are there and empty.
+    let counted = if facts.version >= (14, 0) {
+        "active_time / 1000 AS active_time, active_time AS active_ms, session_time, idle_in_transaction_time, sessions, \
+         sessions_abandoned, sessions_fatal, sessions_killed"
+    } else {
+        "NULL AS active_time, NULL AS active_ms, NULL AS session_time, NULL AS idle_in_transaction_time, \
+         NULL AS sessions, NULL AS sessions_abandoned, NULL AS sessions_fatal, NULL AS sessions_killed"
+    };
     format!(
         "SELECT datid, datname, numbackends, xact_commit, xact_rollback, blks_read, blks_hit, tup_returned, tup_fetched, \
                 tup_inserted, tup_updated, tup_deleted, conflicts, temp_files, temp_bytes, deadlocks, blk_read_time, \
-                blk_write_time, checksum_failures, coalesce(extract(epoch FROM stats_reset), 0) AS stats_reset, \
-                {active} AS active_time FROM pg_stat_database WHERE datname IS NOT NULL"
+                blk_write_time, checksum_failures, \
+                coalesce(extract(epoch FROM checksum_last_failure), 'NaN') AS checksum_last_failure, \
+                coalesce(extract(epoch FROM stats_reset), 0) AS stats_reset, {counted} FROM pg_stat_database WHERE datname IS NOT NULL"
     )
 }
 

@@ -40,7 +40,8 @@ pub static ROWS: &[Row] = &[
         every: 4,
         only: DATA,
         privilege: "+config|get",
-        ask: Ask::Text("CONFIG GET max*"),
+        // max… and io-…: one pattern, for only 7 and later take several.
+        ask: Ask::Text("CONFIG GET [mi][ao][-x]*"),
         take: Take::Own(takes::config),
         metrics: m::CONFIG,
         ..Row::DEFAULT

@@ -121,7 +121,11 @@ fn every_version_has_every_name_that_dashboards_and_alerts_go_by() {
 #[test]
 fn a_cluster_manager_of_opensearch_is_a_master_node() {
     let node = check("opensearch-2.19", "node_stats");
-    assert!(node.all.keys().all(|series| series.contains(r#"es_master_node="true""#)));
+    let roles = |series: &&String| series.starts_with("elasticsearch_nodes_roles{");
+    assert!(node.all.keys().filter(|series| !roles(series)).all(|one| one.contains(r#"es_master_node="true""#)));
+    let held =
+        r#"elasticsearch_nodes_roles{cluster="opensearch-test",host="127.0.0.1",name="opensearch-1",role="master"}"#;
+    assert_eq!(node.value(held), 1.0);
     assert!(node.all.len() > 130, "{}", node.all.len());
 }
 
@@ -133,7 +137,8 @@ fn watermarks_are_ratios_or_bytes_and_what_is_set_goes_before_defaults() {
          elasticsearch_clustersettings_allocation_watermark_flood_stage_bytes 524288000\n\
          elasticsearch_clustersettings_allocation_watermark_high_bytes 1073741824\n\
          elasticsearch_clustersettings_allocation_watermark_low_bytes 2147483648\n\
-         elasticsearch_clustersettings_stats_max_shards_per_node 1000\n"
+         elasticsearch_clustersettings_stats_max_shards_per_node 1000\n\
+         elasticsearch_clustersettings_stats_shard_allocation_enabled 0\n"
     );
     let disk =
         |low: &str| json!({ "cluster": { "routing": { "allocation": { "disk": { "watermark": { "low": low } } } } } });

@@ -3,11 +3,14 @@
 //! Lifecycle management and data streams with data in them are not on the servers of the tests: their
 //! answers are put together here by what the manuals of the servers say of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use watchward::engines::contract::{Access, Answer, Engine, Facts};
 use watchward::engines::elasticsearch::Elasticsearch;
+use watchward::engines::elasticsearch::monitor::indices;
+use watchward::model::filter::{Filter, Glob};
 use watchward::model::reading::UnknownKind;
 
 use crate::engines::http_answers::{Asked, HttpAnswers};
@@ -78,6 +81,54 @@ fn an_index_has_its_documents_its_size_and_its_work() {
         assert!(0.0 < seconds && seconds < 1.0, "{seconds} are milliseconds");
         assert!(value("indices_store_size_bytes_total") >= value("indices_store_size_bytes_primary"));
         assert_eq!(points.all.len(), 2 * 10);
+    }
+}
+
+#[test]
+fn an_index_has_all_that_the_exporter_says_of_it_and_a_shard_its_size() {
+    for (folder, cluster) in [("7.17", "elasticsearch-test"), ("opensearch-2.19", "opensearch-test")] {
+        let points = recorded(folder, "index_stats");
+        let value =
+            |name: &str| points.value(&format!(r#"elasticsearch_{name}{{cluster="{cluster}",index="products"}}"#));
+        assert!(value("indices_segment_count_primary") >= 1.0);
+        assert_eq!(value("indices_segment_count_primary"), value("indices_segment_count_total"));
+        assert!(value("index_stats_refresh_total") >= 1.0 && value("index_stats_refresh_time_seconds_total") < 10.0);
+        assert_eq!(value("index_stats_merge_auto_throttle_bytes_total"), 20.0 * 1024.0 * 1024.0);
+        assert_eq!(points.all.len(), 62, "each metric, of one index");
+        let shards = recorded(folder, "shards");
+        let sizes: Vec<(&String, &f64)> =
+            shards.all.iter().filter(|(series, _)| series.contains("store_size")).collect();
+        let [(series, size)] = sizes[..] else { panic!("one shard: {sizes:?}") };
+        assert!(series.contains(r#"index="products""#) && series.contains(r#"primary="true",shard="0""#), "{series}");
+        assert!(*size > 1000.0);
+    }
+}
+
+#[test]
+fn which_indices_are_watched_is_said_to_the_server_as_far_as_it_understands() {
+    let globs = |all: &[&str]| all.iter().map(|one| Glob::new(*one)).collect::<Vec<_>>();
+    let watched = |include: Option<&[&str]>, exclude: &[&str]| {
+        let by = |all: Vec<Glob>| [("index".to_string(), all)].into();
+        let include = include.map_or_else(BTreeMap::new, |all| by(globs(all)));
+        indices::watched(&Filter { include, exclude: by(globs(exclude)) })
+    };
+    let long: Vec<String> = (0..300).map(|n| format!("orders-{n}-*")).collect();
+    let long: Vec<&str> = long.iter().map(String::as_str).collect();
+    let rows: &[(Option<&[&str]>, &[&str], &str)] = &[
+        (None, &[], "_all"),
+        (None, &[".*"], "*,-.*"),
+        (Some(&["orders-*", "users"]), &[], "orders-*,users"),
+        (Some(&["orders-*"]), &["*-old", "orders-a?"], "orders-*,-*-old"), // the ? is left to the reader
+        (Some(&["orders-202?"]), &[], "orders-202*"), // more than wanted: the reader sorts them out
+        (Some(&["users"]), &["*-old"], "users"),      // behind no wildcard a minus is part of a name
+        (Some(&["a/../_cluster"]), &[], "_all"),
+        (Some(&["_all", "-x"]), &[], "_all"),
+        (Some(&["elsewhere:*"]), &[], "_all"), // another cluster's
+        (Some(&["Größe*"]), &[], "_all"),
+        (Some(&long), &[], "_all"), // no path is that long
+    ];
+    for (include, exclude, expected) in rows {
+        assert_eq!(watched(*include, exclude), *expected, "{include:?} without {exclude:?}");
     }
 }
 

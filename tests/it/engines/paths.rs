@@ -1,7 +1,8 @@
 //! Documents: values at paths, in lists, and the whole.
 
 use serde_json::json;
-use watchward::engines::contract::{Answer, Facts, Row, Take, at_path};
+use watchward::engines::contract::{Answer, Facts, Row, Take};
+use watchward::engines::take::at_path;
 use watchward::model::row::Metric;
 
 use super::points::Points;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use watchward::engines::contract::{Answer, Emit, Engine, Facts, Row, Table, take};
+use watchward::engines::contract::{Answer, Emit, Engine, Facts, Row, Table};
+use watchward::engines::take::take;
 use watchward::model::labels::{Labels, NAME};
 use watchward::model::reading::Unknown;
 use watchward::model::row::{Family, Metric};

@@ -52,7 +52,7 @@ all_jars() { # everything that Maven brings
 }
 
 missing_packages() { # asks for the files that are used, not for package names: what works is what counts
-  local pg=/usr/share/postgresql/15/extension
+  local pg=/usr/share/postgresql/15/extension exporter
   [[ -x /usr/lib/postgresql/15/bin/postgres ]] || echo postgresql-15
   [[ -x /usr/lib/postgresql/15/bin/psql ]] || echo postgresql-client-15
   [[ -f $pg/hypopg.control ]] || echo postgresql-15-hypopg
@@ -65,7 +65,9 @@ missing_packages() { # asks for the files that are used, not for package names: 
   [[ -f /usr/share/java/zookeeper.jar ]] || echo zookeeper
   [[ -x /usr/bin/prometheus ]] || echo prometheus
   [[ -x /usr/bin/prometheus-alertmanager ]] || echo prometheus-alertmanager
-  [[ -x /usr/bin/prometheus-node-exporter ]] || echo prometheus-node-exporter
+  for exporter in node postgres redis elasticsearch; do
+    [[ -x /usr/bin/prometheus-$exporter-exporter ]] || echo "prometheus-$exporter-exporter"
+  done
   compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || echo libfaketime
   java_17 >/dev/null || echo openjdk-17-jre-headless
   [[ -x /usr/bin/python3 ]] || echo python3
@@ -126,7 +128,7 @@ install_packages() {
     for package in "${missing[@]}"; do
       case $package in
         postgresql-15) unit=postgresql ;;
-        redis-server | clickhouse-server | prometheus | prometheus-alertmanager) unit=$package ;;
+        redis-server | clickhouse-server | prometheus | prometheus-*) unit=$package ;;
         *) continue ;;
       esac
       systemctl disable --quiet "$unit" 2>/dev/null || true

@@ -1,6 +1,7 @@
 //! What `mntr` of a Keeper or ZooKeeper says, in the names that it has there and that its exporters keep.
 
-use crate::engines::contract::{Answer, Emit, Facts, text_number};
+use crate::engines::contract::{Answer, Emit, Facts};
+use crate::engines::take::text_number;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 

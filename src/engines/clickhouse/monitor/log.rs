@@ -4,7 +4,8 @@
 //! the counts up (`session::tally`).
 
 use crate::engines::clickhouse::session::tally::{SINCE, THINGS_MAX, UNTIL};
-use crate::engines::contract::{Answer, Busiest, Emit, Facts, Take, text_number};
+use crate::engines::contract::{Answer, Busiest, Emit, Facts, Take};
+use crate::engines::take::text_number;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Metric, MetricKind};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engines::contract::{Table, text_number};
+use crate::engines::contract::Table;
+use crate::engines::take::text_number;
 
 /// Stand in a query on a log for the seconds since 1970 after which, and up to which, entries count.
 pub const SINCE: &str = "{since}";

@@ -1,9 +1,13 @@
 //! What is measured of single indices and data streams; all of it optional, and the busiest indices only.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use crate::engines::contract::{Answer, Busiest, Emit, Facts, Table, at_path, number, take_paths};
+use crate::engines::contract::{Answer, Busiest, Emit, Facts, Table};
 use crate::engines::elasticsearch::monitor::{document, missing};
+use crate::engines::take::{at_path, number, take_paths};
+use crate::model::filter::{Filter, Glob};
 use crate::model::reading::Unknown;
 use crate::model::row::{Metric, Rename};
 
@@ -62,11 +66,45 @@ pub static STATS: &[Metric] = &[
 ];
 
 /// The question that `STATS` are the answer to.
-pub const STATS_ASK: &str = "/_all/_stats/docs,store,indexing,search?filter_path=indices.*.primaries.docs,\
+pub const STATS_ASK: &str = "/{indices}/_stats/docs,store,indexing,search?ignore_unavailable=true&filter_path=indices.*.primaries.docs,\
     indices.*.primaries.store.size_in_bytes,indices.*.total.store.size_in_bytes,indices.*.total.indexing.index_total,\
     indices.*.total.indexing.index_time_in_millis,indices.*.total.search.query_total,\
     indices.*.total.search.query_time_in_millis,indices.*.total.search.fetch_total,\
     indices.*.total.search.fetch_time_in_millis";
+
+/// Stands, in a row's path, for the indices that are watched.
+pub const WATCHED: &str = "{indices}";
+
+/// The longest list of indices that goes into a path; a server takes 4096 bytes for the whole line.
+const WATCHED_BYTES_MAX: usize = 1500;
+
+/// The indices that a server is asked for, in its own words: those that `include` names, without those that `exclude`
+/// names. The server knows no `?`; what it cannot be told it gives, and the reader leaves out. `other` is the name of the
+/// sum of what is left.
+pub fn watched(filter: &Filter) -> String {
+    let globs = |by: &BTreeMap<String, Vec<Glob>>| -> Vec<String> {
+        by.get("index").into_iter().flatten().map(|glob| glob.as_str().to_string()).collect()
+    };
+    let included: Vec<String> = match filter.include.get("index") {
+        Some(_) => globs(&filter.include).iter().map(|glob| glob.replace('?', "*")).collect(),
+        None => vec!["*".to_string()],
+    };
+    // Only behind a wildcard does a minus leave something out; elsewhere it is a part of a name.
+    let has_wildcard = included.iter().any(|one| one.contains('*'));
+    let excluded =
+        globs(&filter.exclude).into_iter().filter(|glob| has_wildcard && is_plain(glob) && !glob.contains('?'));
+    let all: Vec<String> = included.iter().cloned().chain(excluded.map(|glob| format!("-{glob}"))).collect();
+    let text = all.join(",");
+    let is_plain = included.iter().all(|one| is_plain(one));
+    if !is_plain || text == "*" || text.len() > WATCHED_BYTES_MAX { "_all".to_string() } else { text }
+}
+
+/// Whether a server takes this for nothing but the name of an index or a pattern, and a path for nothing else.
+fn is_plain(glob: &str) -> bool {
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".*".contains(c);
+    let inner = |c: char| first(c) || "-_".contains(c);
+    glob.starts_with(first) && glob.chars().all(inner) && glob != "." && glob != ".."
+}
 
 /// The statistics as a table, an index a row: columns are the labels, the metrics' paths, and how busy it is.
 pub fn table(metrics: &[Metric], cluster: &str, document: &Value) -> Table {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::engines::contract::{Answer, Emit, Facts, at_path, number, take_paths};
+use crate::engines::contract::{Answer, Emit, Facts};
 use crate::engines::elasticsearch::monitor::{Seconds, document, missing};
+use crate::engines::take::{at_path, number, take_paths};
 use crate::model::reading::Unknown;
 use crate::model::row::Metric;
 

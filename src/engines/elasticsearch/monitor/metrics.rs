@@ -1,82 +1,14 @@
-//! What is measured of Elasticsearch and OpenSearch: names, types and where in the answers they stand.
+//! What is measured of a node of Elasticsearch or OpenSearch: names, types and where in the answers they stand.
 
 use crate::model::row::{Metric, Rename};
 
 /// The labels of every series, in the words of OpenTelemetry's receiver, which needs `name` for others.
-const CLUSTER_NAME: Rename = Rename::new("cluster", "elasticsearch.cluster.name");
+pub const CLUSTER_NAME: Rename = Rename::new("cluster", "elasticsearch.cluster.name");
 const NODE_NAME: Rename = Rename::new("name", "elasticsearch.node.name");
-const PLACE: &[Rename] = &[CLUSTER_NAME, NODE_NAME];
-const STATUS: &[Rename] = &[CLUSTER_NAME, Rename::new("color", "status")];
+pub const PLACE: &[Rename] = &[CLUSTER_NAME, NODE_NAME];
 const POOL: &[Rename] = &[CLUSTER_NAME, NODE_NAME, Rename::new("pool", "name")];
 const COLLECTOR: &[Rename] = &[CLUSTER_NAME, NODE_NAME, Rename::new("gc", "name")];
 const BREAKER: &[Rename] = &[CLUSTER_NAME, NODE_NAME, Rename::new("breaker", "name")];
-
-/// Paths in the cluster's health; `color` is worked out here.
-pub static HEALTH: &[Metric] = &[
-    Metric::gauge("elasticsearch_cluster_health_status", "1 for the colour that the cluster has: green, yellow, red.")
-        .unit("{status}")
-        .otel("elasticsearch.cluster.health")
-        .renames(STATUS)
-        .from("color.{color}"),
-    Metric::gauge("elasticsearch_cluster_health_number_of_nodes", "Nodes in the cluster.")
-        .unit("{node}")
-        .otel("elasticsearch.cluster.nodes")
-        .renames(PLACE)
-        .from("number_of_nodes"),
-    Metric::gauge("elasticsearch_cluster_health_number_of_data_nodes", "Data nodes in the cluster.")
-        .unit("{node}")
-        .otel("elasticsearch.cluster.data_nodes")
-        .renames(PLACE)
-        .from("number_of_data_nodes"),
-    Metric::gauge("elasticsearch_cluster_health_active_primary_shards", "Primary shards that are active.")
-        .unit("{shard}")
-        .from("active_primary_shards"),
-    Metric::gauge("elasticsearch_cluster_health_active_shards", "Shards that are active, replicas included.")
-        .unit("{shard}")
-        .otel("elasticsearch.cluster.shards")
-        .renames(PLACE)
-        .from("active_shards"),
-    Metric::gauge("elasticsearch_cluster_health_relocating_shards", "Shards that move from one node to another.")
-        .unit("{shard}")
-        .from("relocating_shards"),
-    Metric::gauge("elasticsearch_cluster_health_initializing_shards", "Shards that are being made.")
-        .unit("{shard}")
-        .from("initializing_shards"),
-    Metric::gauge("elasticsearch_cluster_health_unassigned_shards", "Shards that no node holds.")
-        .unit("{shard}")
-        .from("unassigned_shards"),
-    Metric::gauge(
-        "elasticsearch_cluster_health_delayed_unassigned_shards",
-        "Shards that wait for a node that left to come back.",
-    )
-    .unit("{shard}")
-    .from("delayed_unassigned_shards"),
-    Metric::gauge(
-        "elasticsearch_cluster_health_number_of_pending_tasks",
-        "Changes of the cluster that wait for the elected master.",
-    )
-    .unit("{task}")
-    .otel("elasticsearch.cluster.pending_tasks")
-    .renames(PLACE)
-    .from("number_of_pending_tasks"),
-    Metric::gauge(
-        "elasticsearch_cluster_health_number_of_in_flight_fetch",
-        "Requests for shard information under way.",
-    )
-    .unit("{fetch}")
-    .otel("elasticsearch.cluster.in_flight_fetch")
-    .renames(PLACE)
-    .from("number_of_in_flight_fetch"),
-    Metric::gauge("elasticsearch_cluster_health_timed_out", "Whether the cluster did not tell its health in time.")
-        .from("timed_out"),
-    Metric::gauge(
-        "elasticsearch_cluster_health_task_max_waiting_in_queue_millis",
-        "How long the first pending task has been waiting, in ms.",
-    )
-    .unit("ms")
-    .strict("elasticsearch_cluster_health_task_waiting_max_seconds")
-    .from("task_max_waiting_in_queue_millis"),
-];
 
 /// Paths in a node's statistics; `area`, `data` and `lookups` are worked out here. A path in milliseconds under the unit `s` gives seconds.
 pub static NODE: &[Metric] = &[
@@ -451,112 +383,121 @@ pub static NODE: &[Metric] = &[
     )
     .unit("{request}")
     .from("indexing_pressure.{indexing_pressure}.total.replica_rejections"),
+    Metric::gauge("elasticsearch_nodes_roles", "1 for each role that the node has.").from("role.{role}"),
+    Metric::gauge("elasticsearch_os_mem_free_bytes", "Memory of the machine that nothing uses.")
+        .unit("By")
+        .from("os.mem.free_in_bytes"),
+    Metric::gauge("elasticsearch_os_mem_used_bytes", "Memory of the machine in use, caches of files included.")
+        .unit("By")
+        .from("os.mem.used_in_bytes"),
+    Metric::gauge("elasticsearch_jvm_buffer_pool_used_bytes", "Memory of the JVM outside of its areas, by type.")
+        .unit("By")
+        .from("jvm.buffer_pools.{type}.used_in_bytes"),
+    Metric::gauge("elasticsearch_jvm_memory_pool_peak_max_bytes", "The most that the most memory ever was, by pool.")
+        .unit("By")
+        .from("jvm.mem.pools.{pool}.peak_max_in_bytes"),
+    Metric::counter(
+        "elasticsearch_filesystem_io_stats_device_operations_count",
+        "Reads and writes of a device that has a data path.",
+    )
+    .unit("{operation}")
+    .strict("elasticsearch_filesystem_io_stats_device_operations_total")
+    .from("device.{device}.operations"),
+    Metric::counter("elasticsearch_filesystem_io_stats_device_read_operations_count", "Reads of such a device.")
+        .unit("{operation}")
+        .strict("elasticsearch_filesystem_io_stats_device_read_operations_total")
+        .from("device.{device}.read_operations"),
+    Metric::counter("elasticsearch_filesystem_io_stats_device_write_operations_count", "Writes of such a device.")
+        .unit("{operation}")
+        .strict("elasticsearch_filesystem_io_stats_device_write_operations_total")
+        .from("device.{device}.write_operations"),
+    Metric::counter(
+        "elasticsearch_filesystem_io_stats_device_read_size_kilobytes_sum",
+        "What was read from such a device, in units of 1024 bytes.",
+    )
+    .unit("By")
+    .strict("elasticsearch_filesystem_io_stats_device_read_bytes_total")
+    .scale(1024.0)
+    .from("device.{device}.read_kilobytes"),
+    Metric::counter(
+        "elasticsearch_filesystem_io_stats_device_write_size_kilobytes_sum",
+        "What was written to such a device, in units of 1024 bytes.",
+    )
+    .unit("By")
+    .strict("elasticsearch_filesystem_io_stats_device_write_bytes_total")
+    .scale(1024.0)
+    .from("device.{device}.write_kilobytes"),
+    Metric::gauge("elasticsearch_thread_pool_threads_count", "Threads, by pool.")
+        .unit("{thread}")
+        .strict("elasticsearch_thread_pool_threads")
+        .from("thread_pool.{type}.threads"),
+    Metric::gauge("elasticsearch_thread_pool_largest_count", "The most threads that there ever were, by pool.")
+        .unit("{thread}")
+        .strict("elasticsearch_thread_pool_largest")
+        .from("thread_pool.{type}.largest"),
+    Metric::gauge("elasticsearch_indices_completion_size_in_bytes", "Memory of suggestions for completion.")
+        .unit("By")
+        .strict("elasticsearch_indices_completion_size_bytes")
+        .from("indices.completion.size_in_bytes"),
+    Metric::gauge("elasticsearch_indices_indexing_is_throttled", "Whether indexing is held back for merges.")
+        .from("indices.indexing.is_throttled"),
+    Metric::counter(
+        "elasticsearch_indices_indexing_throttle_time_seconds_total",
+        "Time that indexing was held back for merges.",
+    )
+    .unit("s")
+    .from("indices.indexing.throttle_time_in_millis"),
+    Metric::gauge("elasticsearch_indices_merges_current_size_in_bytes", "Size of the merges under way.")
+        .unit("By")
+        .strict("elasticsearch_indices_merges_current_size_bytes")
+        .from("indices.merges.current_size_in_bytes"),
+    Metric::counter("elasticsearch_indices_query_miss_count", "Lookups in the query cache that missed.")
+        .unit("{lookup}")
+        .strict("elasticsearch_indices_query_miss_total")
+        .from("missed.query_cache.{cache}"),
+    Metric::counter("elasticsearch_indices_request_miss_count", "Lookups in the request cache that missed.")
+        .unit("{lookup}")
+        .strict("elasticsearch_indices_request_miss_total")
+        .from("missed.request_cache.{cache}"),
+    Metric::gauge("elasticsearch_indices_segments_doc_values_memory_in_bytes", "Memory of doc values.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_doc_values_memory_bytes")
+        .from("indices.segments.doc_values_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_fixed_bit_set_memory_in_bytes", "Memory of fixed bit sets.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_fixed_bit_set_memory_bytes")
+        .from("indices.segments.fixed_bit_set_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_index_writer_memory_in_bytes", "Memory of the index writer.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_index_writer_memory_bytes")
+        .from("indices.segments.index_writer_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_norms_memory_in_bytes", "Memory of norms.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_norms_memory_bytes")
+        .from("indices.segments.norms_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_points_memory_in_bytes", "Memory of points.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_points_memory_bytes")
+        .from("indices.segments.points_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_stored_fields_memory_in_bytes", "Memory of stored fields.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_stored_fields_memory_bytes")
+        .from("indices.segments.stored_fields_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_term_vectors_memory_in_bytes", "Memory of term vectors.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_term_vectors_memory_bytes")
+        .from("indices.segments.term_vectors_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_terms_memory_in_bytes", "Memory of terms.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_terms_memory_bytes")
+        .from("indices.segments.terms_memory_in_bytes"),
+    Metric::gauge("elasticsearch_indices_segments_version_map_memory_in_bytes", "Memory of the version map.")
+        .unit("By")
+        .strict("elasticsearch_indices_segments_version_map_memory_bytes")
+        .from("indices.segments.version_map_memory_in_bytes"),
     Metric::gauge("elasticsearch_http_open_connections", "Open client connections.")
         .unit("{connection}")
         .otel("elasticsearch.node.http.connections")
         .renames(PLACE)
         .from("http.current_open"),
 ];
-
-/// Paths in what `effective` works out of the cluster's settings.
-pub static SETTINGS: &[Metric] = &[
-    Metric::gauge(
-        "elasticsearch_clustersettings_stats_max_shards_per_node",
-        "The most shards that a data node may hold.",
-    )
-    .unit("{shard}")
-    .from("max_shards_per_node"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_threshold_enabled",
-        "Whether free disk space decides where shards go.",
-    )
-    .from("threshold_enabled"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_watermark_low_ratio",
-        "Disk use, as a ratio, from which new shards go elsewhere.",
-    )
-    .unit("1")
-    .from("low.ratio"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_watermark_low_bytes",
-        "Free disk space below which new shards go elsewhere.",
-    )
-    .unit("By")
-    .from("low.bytes"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_watermark_high_ratio",
-        "Disk use, as a ratio, from which shards are moved away.",
-    )
-    .unit("1")
-    .from("high.ratio"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_watermark_high_bytes",
-        "Free disk space below which shards are moved away.",
-    )
-    .unit("By")
-    .from("high.bytes"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_watermark_flood_stage_ratio",
-        "Disk use, as a ratio, from which indices become read-only.",
-    )
-    .unit("1")
-    .from("flood_stage.ratio"),
-    Metric::gauge(
-        "elasticsearch_clustersettings_allocation_watermark_flood_stage_bytes",
-        "Free disk space below which indices become read-only.",
-    )
-    .unit("By")
-    .from("flood_stage.bytes"),
-];
-
-/// Paths in what is worked out of a repository's snapshots; `last` is the newest, whatever became of it.
-pub static SNAPSHOTS: &[Metric] = &[
-    Metric::gauge("elasticsearch_snapshot_stats_number_of_snapshots", "Snapshots in a repository.")
-        .unit("{snapshot}")
-        .from("count"),
-    Metric::gauge("elasticsearch_snapshot_stats_oldest_snapshot_timestamp", "When the oldest snapshot was begun.")
-        .unit("s")
-        .strict("elasticsearch_snapshot_stats_oldest_snapshot_timestamp_seconds")
-        .from("oldest"),
-    Metric::gauge(
-        "elasticsearch_snapshot_stats_latest_snapshot_timestamp_seconds",
-        "When the latest snapshot that succeeded, if only in part, was begun; 0 where there is none.",
-    )
-    .unit("s")
-    .from("latest"),
-    Metric::gauge("elasticsearch_snapshot_stats_snapshot_start_time_timestamp", "When the last snapshot was begun.")
-        .unit("s")
-        .strict("elasticsearch_snapshot_stats_snapshot_start_timestamp_seconds")
-        .from("last.start"),
-    Metric::gauge("elasticsearch_snapshot_stats_snapshot_number_of_failures", "Failures of the last snapshot.")
-        .unit("{failure}")
-        .from("last.failures"),
-    Metric::gauge("elasticsearch_snapshot_stats_snapshot_number_of_indices", "Indices in the last snapshot.")
-        .unit("{index}")
-        .from("last.indices"),
-    Metric::gauge("elasticsearch_snapshot_stats_snapshot_end_time_timestamp", "When the last snapshot ended.")
-        .unit("s")
-        .strict("elasticsearch_snapshot_stats_snapshot_end_timestamp_seconds")
-        .from("last.end"),
-    Metric::gauge(
-        "elasticsearch_snapshot_stats_snapshot_failed_shards",
-        "Shards that the last snapshot could not save.",
-    )
-    .unit("{shard}")
-    .from("last.shards.failed"),
-    Metric::gauge("elasticsearch_snapshot_stats_snapshot_successful_shards", "Shards that the last snapshot saved.")
-        .unit("{shard}")
-        .from("last.shards.successful"),
-    Metric::gauge("elasticsearch_snapshot_stats_snapshot_total_shards", "Shards that the last snapshot was to save.")
-        .unit("{shard}")
-        .from("last.shards.total"),
-];
-
-pub static INFO: [Metric; 1] =
-    [Metric::gauge("elasticsearch_clusterinfo_version_info", "1, with the cluster's version and build as labels.")];
-
-pub static READ_ONLY: [Metric; 1] = [Metric::gauge(
-    "elasticsearch_indices_settings_stats_read_only_indices",
-    "Indices that the flood stage of a disk has made read-only.",
-)
-.unit("{index}")];

@@ -3,15 +3,19 @@
 //! Names and labels are those of elasticsearch_exporter. Every answer is cut down by `filter_path` to what is read.
 //! Rows of the cluster say the same whichever node is asked; a target's own node is read by `_local`.
 
+pub mod cluster;
+pub mod index_stats;
 pub mod indices;
 pub mod lifecycle;
 pub mod metrics;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, at_path, number, take_paths};
-use crate::engines::elasticsearch::monitor::metrics::{HEALTH, INFO, NODE, READ_ONLY, SETTINGS, SNAPSHOTS};
+use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When};
+use crate::engines::elasticsearch::monitor::cluster::{HEALTH, INFO, READ_ONLY, SETTINGS, SNAPSHOTS};
+use crate::engines::elasticsearch::monitor::metrics::NODE;
 use crate::engines::elasticsearch::session::{OPENSEARCH, STREAMS, X_PACK};
+use crate::engines::take::{at_path, number, take_paths};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::{Family, Metric};
@@ -43,7 +47,7 @@ pub static ROWS: &[Row] = &[
         privilege: CLUSTER,
         ask: Ask::Text(
             "/_cluster/settings?include_defaults=true&filter_path=**.disk.threshold_enabled,**.disk.watermark,\
-             **.max_shards_per_node",
+             **.max_shards_per_node,**.routing.allocation.enable",
         ),
         take: Take::Own(take_settings),
         metrics: SETTINGS,
@@ -147,13 +151,35 @@ pub static ROWS: &[Row] = &[
         ..Row::DEFAULT
     },
     Row {
+        name: "index_stats",
+        every: 4,
+        optional: true,
+        of_cluster: true,
+        privilege: "indices monitor",
+        ask: Ask::Text(index_stats::STATS_ASK),
+        take: Take::Busiest(indices::BUSIEST),
+        metrics: index_stats::STATS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "shards",
+        every: 12,
+        optional: true,
+        of_cluster: true,
+        privilege: "indices monitor",
+        ask: Ask::Text(index_stats::SHARDS_ASK),
+        take: Take::Busiest(index_stats::LARGEST),
+        metrics: index_stats::SHARDS,
+        ..Row::DEFAULT
+    },
+    Row {
         name: "index_settings",
         every: 20,
         optional: true,
         of_cluster: true,
         privilege: "indices monitor",
         ask: Ask::Text(
-            "/_all/_settings?filter_path=*.settings.index.mapping.total_fields.limit,\
+            "/{indices}/_settings?ignore_unavailable=true&filter_path=*.settings.index.mapping.total_fields.limit,\
              *.settings.index.number_of_replicas,*.settings.index.creation_date",
         ),
         take: Take::Own(indices::take_settings),
@@ -167,7 +193,7 @@ pub static ROWS: &[Row] = &[
         of_cluster: true,
         privilege: "indices view_index_metadata",
         // All that a field says of itself but its name and type is left out; of fields below others, some levels.
-        ask: Ask::Text("/_all/_mapping?filter_path=*.mappings.**.type"),
+        ask: Ask::Text("/{indices}/_mapping?ignore_unavailable=true&filter_path=*.mappings.**.type"),
         take: Take::Own(indices::take_mappings),
         metrics: &indices::FIELDS,
         ..Row::DEFAULT
@@ -196,7 +222,7 @@ pub static ROWS: &[Row] = &[
         only: &[X_PACK],
         privilege: "indices view_index_metadata",
         ask: Ask::Text(
-            "/_all/_ilm/explain?filter_path=indices.*.managed,indices.*.phase,indices.*.action,indices.*.step",
+            "/{indices}/_ilm/explain?filter_path=indices.*.managed,indices.*.phase,indices.*.action,indices.*.step",
         ),
         take: Take::Own(lifecycle::take_ilm_indices),
         metrics: &lifecycle::ILM_INDICES,
@@ -265,12 +291,13 @@ fn node_stats(facts: &Facts) -> String {
     let indices: String = INDICES.iter().map(|part| format!(",nodes.*.indices.{part}")).collect();
     format!(
         "/_nodes/_local/stats/indices,os,process,jvm,thread_pool,fs,transport,http,breaker{pressure}\
-         /docs,store,indexing,get,search,merge,refresh,flush,warmer,segments,translog,fielddata,query_cache,request_cache\
+         /docs,store,indexing,get,search,merge,refresh,flush,warmer,segments,completion,translog,fielddata,query_cache,\
+         request_cache\
          ?filter_path=cluster_name,nodes.*.name,nodes.*.host,nodes.*.roles{indices},nodes.*.os.cpu,\
+         nodes.*.os.mem.free_in_bytes,nodes.*.os.mem.used_in_bytes,\
          nodes.*.process.cpu,nodes.*.process.*_file_descriptors,nodes.*.process.mem,nodes.*.jvm.mem.*_in_bytes,\
-         nodes.*.jvm.mem.pools.*.*_in_bytes,nodes.*.jvm.gc,nodes.*.jvm.uptime_in_millis,nodes.*.thread_pool.*.active,\
-         nodes.*.thread_pool.*.queue,nodes.*.thread_pool.*.rejected,nodes.*.thread_pool.*.completed,\
-         nodes.*.fs.data.path,nodes.*.fs.data.mount,nodes.*.fs.data.*_in_bytes,nodes.*.transport.*x_*,\
+         nodes.*.jvm.mem.pools.*.*_in_bytes,nodes.*.jvm.buffer_pools.*.used_in_bytes,nodes.*.jvm.gc,\
+         nodes.*.jvm.uptime_in_millis,nodes.*.thread_pool,nodes.*.fs.io_stats.devices,nodes.*.fs.data.path,nodes.*.fs.data.mount,nodes.*.fs.data.*_in_bytes,nodes.*.transport.*x_*,\
          nodes.*.http.current_open,nodes.*.breakers.*.*_in_bytes,nodes.*.breakers.*.tripped,\
          nodes.*.breakers.*.overhead,nodes.*.indexing_pressure.*.current.all_in_bytes,\
          nodes.*.indexing_pressure.*.limit_in_bytes,nodes.*.indexing_pressure.*.total.*_rejections"
@@ -284,6 +311,7 @@ const INDICES: &[&str] = &[
     "indexing.*_total",
     "indexing.*_time_in_millis",
     "indexing.index_current",
+    "indexing.is_throttled",
     "get.*total",
     "get.*time_in_millis",
     "search.*_total",
@@ -291,11 +319,13 @@ const INDICES: &[&str] = &[
     "search.query_current",
     "merges.total*",
     "merges.current",
+    "merges.current_size_in_bytes",
     "refresh.total*",
     "flush.total*",
     "warmer.total*",
     "segments.count",
-    "segments.memory_in_bytes",
+    "segments.*memory_in_bytes",
+    "completion.size_in_bytes",
     "translog.operations",
     "translog.*size_in_bytes",
     "fielddata",
@@ -350,6 +380,8 @@ fn take_nodes(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<()
         take_paths(NODE, &labels, node, &mut emit);
         take_paths(NODE, &labels, &areas(&node["jvm"]["mem"]), &mut emit);
         take_paths(NODE, &labels, &lookups(&node["indices"]), &mut emit);
+        take_paths(NODE, &labels, &disks(&node["fs"]["io_stats"]), &mut emit);
+        take_paths(NODE, &[labels[0], labels[1], labels[2]], &json!({ "role": held(roles) }), &mut emit);
         for data in node["fs"]["data"].as_array().into_iter().flatten() {
             labels.truncate(7);
             labels.push(("mount", data["mount"].as_str().unwrap_or("")));
@@ -375,10 +407,27 @@ fn areas(memory: &Value) -> Value {
     } })
 }
 
-/// Lookups in caches by how they ended.
+/// Lookups in caches by how they ended; those that missed have a name of their own as well.
 fn lookups(indices: &Value) -> Value {
     let of = |cache: &str| json!({ "hit": indices[cache]["hit_count"], "miss": indices[cache]["miss_count"] });
-    json!({ "lookups": { "query_cache": of("query_cache"), "request_cache": of("request_cache") } })
+    let missed = |cache: &str| json!({ "miss": indices[cache]["miss_count"] });
+    json!({
+        "lookups": { "query_cache": of("query_cache"), "request_cache": of("request_cache") },
+        "missed": { "query_cache": missed("query_cache"), "request_cache": missed("request_cache") },
+    })
+}
+
+/// What was read and written on each device that has a data path.
+fn disks(io_stats: &Value) -> Value {
+    let devices = io_stats["devices"].as_array().into_iter().flatten();
+    let named = devices.filter_map(|one| Some((one["device_name"].as_str()?.to_string(), one.clone())));
+    json!({ "device": named.collect::<Map<_, _>>() })
+}
+
+/// The roles that a node has; `client` is said of each that answers HTTP, as this one does.
+fn held(roles: &[Value]) -> Map<String, Value> {
+    let named = roles.iter().filter_map(Value::as_str).chain(["client"]);
+    named.map(|role| (if role == "cluster_manager" { "master" } else { role }.to_string(), json!(1))).collect()
 }
 
 /// Turns what the server gives in milliseconds into the seconds that the names promise.
@@ -409,7 +458,9 @@ fn take_info(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result<(),
         ("build_hash", version("build_hash")),
         ("lucene_version", version("lucene_version")),
     ];
-    emit.metric(&INFO[0], &labels, 1.0);
+    for metric in &INFO {
+        emit.metric(metric, &labels, 1.0);
+    }
     Ok(())
 }
 
@@ -426,12 +477,18 @@ fn take_settings(answer: &Answer, _facts: &Facts, emit: &mut dyn Emit) -> Result
     let found = json!({
         "max_shards_per_node": limit,
         "threshold_enabled": enabled,
+        "enabled": effective("routing.allocation.enable").and_then(allocation),
         "low": mark("low"),
         "high": mark("high"),
         "flood_stage": mark("flood_stage"),
     });
     take_paths(SETTINGS, &[], &found, emit);
     Ok(())
+}
+
+/// Which shards may be allocated, in the exporter's numbers.
+fn allocation(text: &str) -> Option<usize> {
+    ["all", "primaries", "new_primaries", "none"].iter().position(|known| *known == text)
 }
 
 /// A watermark is a share of the disk that is used (`85%`, `0.85`) or an amount that is free (`20gb`).

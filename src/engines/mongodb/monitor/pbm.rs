@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::engines::contract::{Answer, Emit, Facts, at_path};
+use crate::engines::contract::{Answer, Emit, Facts};
+use crate::engines::take::at_path;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::engines::contract::at_path;
 use crate::engines::mongodb::monitor::things::MOST;
+use crate::engines::take::at_path;
 
 /// What of a shape is summed up.
 const FIGURES: [&str; 5] = ["operations", "milliseconds", "examined_keys", "examined_documents", "returned_documents"];

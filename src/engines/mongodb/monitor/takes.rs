@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::engines::contract::{Answer, Emit, Facts, at_path, number, take_paths};
+use crate::engines::contract::{Answer, Emit, Facts};
 use crate::engines::mongodb::monitor::metrics as m;
 use crate::engines::mongodb::monitor::optional as o;
 use crate::engines::mongodb::session::OF_A_LIST;
+use crate::engines::take::{at_path, number, take_paths};
 use crate::model::reading::{Unknown, UnknownKind};
 
 fn document(answer: &Answer) -> Result<&Value, Unknown> {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::engines::contract::{Busiest, Row, Table, Take, at_path, number};
+use crate::engines::contract::{Busiest, Row, Table, Take};
+use crate::engines::take::{at_path, number};
 
 /// The most things of one reading.
 pub const MOST: usize = 1000;

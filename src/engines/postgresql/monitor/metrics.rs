@@ -139,9 +139,47 @@ pub static DATABASE: &[Metric] = &[
         .from("stats_reset")
         .unit("s")
         .strict("pg_stat_database_stats_reset_seconds_total"),
+    Metric::gauge(
+        "pg_stat_database_checksum_last_failure",
+        "When a page's checksum was last wrong, in seconds since 1970; NaN: never.",
+    )
+    .from("checksum_last_failure")
+    .unit("s")
+    .strict("pg_stat_database_checksum_last_failure_seconds"),
     Metric::counter("pg_stat_database_active_time_seconds_total", "Time spent executing statements.")
         .from("active_time")
         .unit("s"),
+    Metric::counter("pg_stat_database_active_time", "Time spent executing statements, in ms.")
+        .from("active_ms")
+        .unit("s")
+        .strict("pg_stat_database_active_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_database_session_time", "Time that sessions were open, in ms.")
+        .from("session_time")
+        .unit("s")
+        .strict("pg_stat_database_session_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_database_idle_in_transaction_time", "Time spent idle in a transaction, in ms.")
+        .from("idle_in_transaction_time")
+        .unit("s")
+        .strict("pg_stat_database_idle_in_transaction_seconds_total")
+        .scale(1e-3),
+    Metric::counter("pg_stat_database_sessions", "Sessions begun.")
+        .from("sessions")
+        .unit("{session}")
+        .strict("pg_stat_database_sessions_total"),
+    Metric::counter("pg_stat_database_sessions_abandoned", "Sessions whose client was lost.")
+        .from("sessions_abandoned")
+        .unit("{session}")
+        .strict("pg_stat_database_sessions_abandoned_total"),
+    Metric::counter("pg_stat_database_sessions_fatal", "Sessions that a fatal error ended.")
+        .from("sessions_fatal")
+        .unit("{session}")
+        .strict("pg_stat_database_sessions_fatal_total"),
+    Metric::counter("pg_stat_database_sessions_killed", "Sessions that somebody ended.")
+        .from("sessions_killed")
+        .unit("{session}")
+        .strict("pg_stat_database_sessions_killed_total"),
 ];
 
 /// Why queries were cancelled on a standby.
@@ -218,6 +256,10 @@ pub static STANDBYS: &[Metric] = &[
     Metric::gauge("pg_stat_replication_replay_lag_seconds", "Time until the standby has replayed.")
         .from("replay_lag")
         .unit("s"),
+    Metric::gauge("pg_stat_replication_reply_time", "When the standby last answered, in seconds since 1970.")
+        .from("reply_time")
+        .unit("s")
+        .strict("pg_stat_replication_reply_time_seconds"),
 ];
 
 /// Replication slots: two with the database, four with the type, the last with the status as labels.
@@ -262,7 +304,7 @@ pub static ARCHIVER: &[Metric] = &[
         .from("failed_count")
         .unit("{attempt}")
         .strict("pg_stat_archiver_failed_total"),
-    Metric::gauge("pg_stat_archiver_last_archive_age", "Seconds since a WAL file was archived.")
+    Metric::gauge("pg_stat_archiver_last_archive_age", "Seconds since a WAL file was archived; NaN: never.")
         .from("last_archive_age")
         .unit("s")
         .strict("pg_stat_archiver_last_archive_age_seconds"),

@@ -1,6 +1,7 @@
 //! PgBouncer's console, which is entered as the database `pgbouncer` and speaks commands of its own.
 
-use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When, text_number};
+use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When};
+use crate::engines::take::text_number;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::engines::contract::{Answer, Emit, text_number};
+use crate::engines::contract::{Answer, Emit};
+use crate::engines::take::text_number;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 

@@ -481,6 +481,9 @@ pub static HISTOGRAMS: &[Metric] = &[
 
 /// Limits.
 pub static CONFIG: &[Metric] = &[
+    Metric::gauge("redis_config_io_threads", "Threads that read and write for clients, the main one included.")
+        .from("io-threads")
+        .unit("{thread}"),
     Metric::gauge("redis_config_maxclients", "The most connections it allows.").from("maxclients").unit("{client}"),
     Metric::gauge("redis_config_maxmemory", "The most memory it may use for data, in bytes; 0: no limit.")
         .from("maxmemory")

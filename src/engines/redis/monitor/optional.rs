@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::engines::contract::{Answer, Emit, Facts, number};
+use crate::engines::contract::{Answer, Emit, Facts};
 use crate::engines::redis::monitor::info::text;
 use crate::engines::redis::monitor::takes::{Taken, array, garbled, histograms_scaled};
+use crate::engines::take::number;
 use crate::model::row::{Metric, MetricKind};
 
 /// The most kinds of clients that are series of their own; all others are one, `other`.

@@ -2,10 +2,11 @@
 
 use serde_json::Value as Json;
 
-use crate::engines::contract::{Answer, Emit, Facts, number};
+use crate::engines::contract::{Answer, Emit, Facts};
 use crate::engines::redis::monitor::info::{Info, Label, text};
 use crate::engines::redis::monitor::metrics as m;
 use crate::engines::redis::monitor::newer::NEWER;
+use crate::engines::take::number;
 use crate::model::reading::{Unknown, UnknownKind};
 use crate::model::row::Metric;
 

@@ -14,9 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use watchward::engines;
-use watchward::engines::contract::{Answer, Emit, Facts, Row, Session, take};
+use watchward::engines::contract::{Answer, Emit, Facts, Row, Session};
 use watchward::engines::host::monitor::rows::ROWS;
 use watchward::engines::host::session::HostSession;
+use watchward::engines::take::take;
 use watchward::model::reading::Unknown;
 use watchward::model::row::{Family, Metric};
 
