@@ -40,7 +40,8 @@ async fn arrange_pbm(admin: &mongodb::Database, host: &str) {
         |from_s: i64, until_s: i64| doc! { "rs": "docs", "fname": "f", "start_ts": at(from_s), "end_ts": at(until_s) };
     put("pbmPITRChunks", vec![chunk(1200, 600), chunk(600, 60)]).await;
     // Another set has been saved for long since.
-    let of_other = |n: i64| doc! { "rs": "other", "fname": "f", "start_ts": at(60 - n / 10), "end_ts": at(50 - n / 10) };
+    let of_other =
+        |n: i64| doc! { "rs": "other", "fname": "f", "start_ts": at(60 - n / 10), "end_ts": at(50 - n / 10) };
     put("pbmPITRChunks", (0..400).map(of_other).collect()).await;
 }
 
