@@ -114,6 +114,14 @@ pub const TARGET: &[Key] = &[
         "For the host: the folder that has proc/ and sys/, such as \"/host\" in a sidecar.",
     ),
     Key::new(
+        "slow_log",
+        Kind::Paths,
+        "",
+        "For Elasticsearch and OpenSearch on this machine: the files of their slow logs, whose queries become statements; \
+         '*' and '?' stand in the file's name.",
+    )
+    .example("[\"/var/log/elasticsearch/*_slowlog.json\"]"),
+    Key::new(
         "collect",
         Kind::Texts,
         "",

@@ -114,6 +114,7 @@ fn bare(name: &str, tenant: &str, engine: &dyn Engine, around: &Around<'_>) -> T
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
+        slow_log: Vec::new(),
         choice: around.sample.choice.clone(),
         filter: around.sample.filter.clone(),
         queries: Vec::new(),
@@ -140,10 +141,12 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.job = table.text("job").to_string();
     target.labels = table.map("labels");
     target.root = table.path("root").unwrap_or_else(|| PathBuf::from("/"));
+    target.slow_log = table.texts("slow_log").into_iter().map(PathBuf::from).collect();
     target.choice = sample::choice(table, &around.sample.choice);
     target.filter = sample::filter(table, &around.sample.filter);
     target.thresholds = table.numbers("thresholds");
     check_rows(table, engine, report);
+    check_slow_log(table, engine, &target.slow_log, report);
     check_ca_file(table, report);
     check_action(table, engine, report);
     match (engine.card().schemes.is_empty(), table.origin("url")) {
@@ -313,6 +316,30 @@ fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
                     .problem(origin, unknown(&format!("{noun} of engine '{}'", engine.word()), glob.as_str(), &known));
             }
         }
+    }
+}
+
+/// A slow log is files of one folder, of an engine that has such.
+fn check_slow_log(table: &Table, engine: &dyn Engine, paths: &[PathBuf], report: &mut Report) {
+    let Some(origin) = table.origin("slow_log") else { return };
+    if !engine.has_slow_log() {
+        let fault = Fault::new("config-10", format!("engine '{}' reads no slow log from files", engine.word()));
+        report.problem(origin, fault.hint("Leave slow_log out."));
+        return;
+    }
+    for path in paths {
+        let shown = path.display();
+        let folder = path.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
+        let wrong = match () {
+            () if path.file_name().is_none() => "names no file",
+            () if folder.contains(['*', '?']) => "has a wildcard in its folder",
+            () => continue,
+        };
+        let fault = Fault::new("config-05", format!("slow_log: '{shown}' {wrong}"));
+        report.problem(
+            origin,
+            fault.hint("Write it like /var/log/elasticsearch/*_slowlog.json: '*' and '?' stand in the file's name."),
+        );
     }
 }
 

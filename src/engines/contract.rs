@@ -395,6 +395,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// Whether a target may name files in which its server logs what is slow.
+    fn has_slow_log(&self) -> bool {
+        false
+    }
+
     /// Whether a session answers with tables, whose columns a query names; else with documents, and it names paths.
     fn has_tables(&self) -> bool {
         false

@@ -73,6 +73,8 @@ pub struct Target {
     pub labels: BTreeMap<String, String>,
     /// For the host: where proc/ and sys/ are.
     pub root: PathBuf,
+    /// Files on this machine in which the server logs what is slow; `*` and `?` stand in the last part only.
+    pub slow_log: Vec<PathBuf>,
     /// Which rows of its engine's table are read.
     pub choice: Choice,
     /// Which of its databases, tables, indices and so on are watched.

@@ -20,6 +20,7 @@ mod mongodb;
 mod clickhouse;
 mod elasticsearch;
 mod families;
+mod slow_log;
 mod main_job;
 mod exposition;
 mod copied_rules;

@@ -69,6 +69,7 @@ pub fn target(word: &str, url: Url, password: &str) -> Target {
         job: String::new(),
         labels: BTreeMap::new(),
         root: PathBuf::from("/"),
+        slow_log: Vec::new(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

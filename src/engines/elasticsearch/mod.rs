@@ -55,6 +55,10 @@ impl Engine for Elasticsearch {
         grants::line(place)
     }
 
+    fn has_slow_log(&self) -> bool {
+        true
+    }
+
     fn may_ask(&self, ask: &str) -> Result<(), Fault> {
         session::may_ask(ask)
     }

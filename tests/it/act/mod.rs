@@ -319,6 +319,7 @@ pub fn target(name: &str) -> Target {
         job: String::new(),
         labels: BTreeMap::new(),
         root: "/".into(),
+        slow_log: Vec::new(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

@@ -51,6 +51,7 @@ fn the_example_with_everything_in_force_lacks_nothing_but_the_files_it_names() {
         .iter()
         .filter(|line| !line.contains("cannot be read: No such file") && !line.contains("that is not set"))
         .filter(|line| !line.contains("are both given"))
+        .filter(|line| !line.contains("reads no slow log from files")) // no target can have every key
         .collect();
     assert!(others.is_empty(), "{others:#?}");
     assert!(!told.is_empty());

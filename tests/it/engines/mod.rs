@@ -20,5 +20,6 @@ mod clickhouse;
 mod clickhouse_log;
 mod elasticsearch;
 mod elasticsearch_rows;
+mod elasticsearch_slow_log;
 mod postgresql_databases;
 mod postgresql_statement;

@@ -181,6 +181,7 @@ fn target(host: &str, parameters: &[(&str, &str)]) -> Target {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        slow_log: Vec::new(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

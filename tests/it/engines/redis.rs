@@ -314,6 +314,7 @@ async fn a_remote_server_that_proves_nothing_gets_no_login() {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        slow_log: Vec::new(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

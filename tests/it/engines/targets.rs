@@ -23,6 +23,7 @@ pub fn target(word: &str, scheme: &str, port: u16) -> Target {
         job: String::new(),
         labels: [].into(),
         root: "/".into(),
+        slow_log: Vec::new(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),

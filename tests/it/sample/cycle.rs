@@ -305,6 +305,7 @@ pub fn target() -> Target {
         job: String::new(),
         labels: std::collections::BTreeMap::new(),
         root: "/".into(),
+        slow_log: Vec::new(),
         choice: Choice::default(),
         filter: Filter::default(),
         queries: Vec::new(),
