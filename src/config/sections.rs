@@ -149,6 +149,14 @@ pub const TARGET: &[Key] = &[
     )
     .example("[\"db0=orders:*\"]"),
     Key::new(
+        "slow_log",
+        Kind::Paths,
+        "",
+        "For a server on this machine that logs slow queries into files of its own: those files, whose queries become statements; \
+         '*' and '?' stand in the file's name.",
+    )
+    .example("[\"/var/log/search/*_slowlog.json\"]"),
+    Key::new(
         "collect",
         Kind::Texts,
         "",

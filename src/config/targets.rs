@@ -148,6 +148,7 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
         check_single_keys: table.texts("check_single_keys"),
         count_keys: table.texts("count_keys"),
         check_streams: table.texts("check_streams"),
+        slow_log: table.texts("slow_log").into_iter().map(PathBuf::from).collect(),
         keeper: table.text("keeper").to_string(),
     };
     target.choice = sample::choice(table, &around.sample.choice);
@@ -155,6 +156,7 @@ fn read_target(table: &Table, engine: &dyn Engine, around: &Around<'_>, report: 
     target.thresholds = table.numbers("thresholds");
     check_rows(table, engine, report);
     check_options(table, engine, report);
+    check_slow_log(table, &target.options.slow_log, report);
     check_ca_file(table, report);
     check_action(table, engine, report);
     match (engine.card().schemes.is_empty(), table.origin("url")) {
@@ -332,7 +334,8 @@ fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
 }
 
 /// Keys that only some engines take.
-const OPTIONS: &[&str] = &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams", "keeper"];
+const OPTIONS: &[&str] =
+    &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams", "keeper", "slow_log"];
 
 fn check_options(table: &Table, engine: &dyn Engine, report: &mut Report) {
     for key in OPTIONS.iter().filter(|key| !engine.options().contains(key)) {
@@ -340,6 +343,25 @@ fn check_options(table: &Table, engine: &dyn Engine, report: &mut Report) {
         let takers: Vec<&str> = ALL.iter().filter(|one| one.options().contains(key)).map(|one| one.word()).collect();
         let what = format!("engine '{}' takes no {key}", engine.word());
         report.problem(origin, Fault::new("config-10", what).hint(format!("It is for {}.", quoted(&takers))));
+    }
+}
+
+/// A slow log is files of one folder.
+fn check_slow_log(table: &Table, paths: &[PathBuf], report: &mut Report) {
+    let Some(origin) = table.origin("slow_log") else { return };
+    for path in paths {
+        let shown = path.display();
+        let folder = path.parent().map(|folder| folder.to_string_lossy().into_owned()).unwrap_or_default();
+        let wrong = match () {
+            () if path.file_name().is_none() => "names no file",
+            () if folder.contains(['*', '?']) => "has a wildcard in its folder",
+            () => continue,
+        };
+        let fault = Fault::new("config-05", format!("slow_log: '{shown}' {wrong}"));
+        report.problem(
+            origin,
+            fault.hint("Write it like /var/log/search/*_slowlog.json: '*' and '?' stand in the file's name."),
+        );
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Options {
     pub check_streams: Vec<String>,
     /// The server that keeps a cluster in step, as `host:port`; empty where none is asked.
     pub keeper: String,
+    /// Files on this machine in which the server logs what is slow; `*` and `?` stand in the last part only.
+    pub slow_log: Vec<PathBuf>,
 }
 
 /// One watched thing. Its identity is tenant/name.

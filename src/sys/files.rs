@@ -1,7 +1,7 @@
 //! Files: bounded reads, atomic writes, locks, free space.
 
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -156,6 +156,47 @@ pub fn read(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
 /// As the system says; or `InvalidData` where it is larger.
 pub fn read_waiting(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     whole(fs::File::open(path)?, bytes_max)
+}
+
+/// What tells a file from all others, whatever its name: the device and its number there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Identity(u64, u64);
+
+/// Opens a plain file to read it, with its identity and its size. A link is not followed, and nothing else opened: no pipe,
+/// no device.
+///
+/// # Errors
+/// As the system says; or `InvalidInput` where it is no plain file.
+pub fn open_plain(path: &Path) -> io::Result<(Identity, File, u64)> {
+    let no_plain_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file");
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+    let is_link = |error: &io::Error| error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error());
+    let file = opened.map_err(|error| if is_link(&error) { no_plain_file() } else { error })?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(no_plain_file());
+    }
+    Ok((Identity(found.dev(), found.ino()), file, found.len()))
+}
+
+/// How large an open file is now, in bytes.
+///
+/// # Errors
+/// As the system says.
+pub fn size(file: &File) -> io::Result<u64> {
+    Ok(file.metadata()?.len())
+}
+
+/// Reads a part of an open file: at most so many bytes from a place on, and less at its end.
+///
+/// # Errors
+/// As the system says.
+pub fn read_part(mut file: &File, offset: u64, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(io::SeekFrom::Start(offset))?;
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn whole(file: fs::File, bytes_max: usize) -> io::Result<Vec<u8>> {

@@ -22,7 +22,7 @@ fn watched(servers: &Servers, name: &str, password: &str) -> Target {
     target
 }
 
-fn as_monitor(servers: &Servers, name: &str) -> Target {
+pub fn as_monitor(servers: &Servers, name: &str) -> Target {
     watched(servers, name, &servers.secret(&format!("WW_{name}_MONITOR_PASSWORD_FILE")))
 }
 

@@ -27,6 +27,7 @@ mod clickhouse;
 mod zookeeper;
 mod elasticsearch;
 mod families;
+mod slow_log;
 mod main_job;
 mod exposition;
 mod copied_rules;

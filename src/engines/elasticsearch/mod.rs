@@ -55,6 +55,10 @@ impl Engine for Elasticsearch {
         grants::line(place)
     }
 
+    fn options(&self) -> &'static [&'static str] {
+        &["slow_log"]
+    }
+
     fn may_ask(&self, ask: &str) -> Result<(), Fault> {
         session::may_ask(ask)
     }

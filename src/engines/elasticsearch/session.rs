@@ -1,5 +1,7 @@
 //! A session with Elasticsearch or OpenSearch: one kept HTTP connection, GET only, errors in the server's words.
 
+mod slow_log;
+
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +14,9 @@ use tokio::time::timeout;
 use crate::engines::contract::{
     ANSWER_BYTES_MAX, Access, Answer, Ask, Busiest, Facts, Row, SESSION_NAME, Session, Table, Take, Task, Version,
 };
+use crate::engines::elasticsearch::monitor::slow_log::{READING_ASK, STATEMENTS_ASK};
 use crate::engines::elasticsearch::monitor::{index_stats, indices};
+use crate::engines::elasticsearch::session::slow_log::SlowLogs;
 use crate::model::fault::Fault;
 use crate::model::filter::Filter;
 use crate::model::reading::{Unknown, UnknownKind};
@@ -34,6 +38,9 @@ pub const OPENSEARCH: &str = "opensearch";
 pub const X_PACK: &str = "x-pack";
 pub const STREAMS: &str = "data streams";
 
+/// Capability: the target names the files of the server's slow log.
+pub const SLOW_LOG: &str = "slow log";
+
 /// Who a node says it is.
 const ROOT: &str = "/?filter_path=cluster_name,cluster_uuid,version.number,version.distribution,version.build_flavor";
 
@@ -49,6 +56,7 @@ pub struct ElasticsearchSession {
     filter: Filter,
     /// The indices that are watched, as they stand in a path.
     watched: String,
+    slow_logs: SlowLogs,
     facts: Facts,
     is_broken: bool,
 }
@@ -74,6 +82,7 @@ pub async fn connect(target: &Target, access: &Access) -> Result<Box<dyn Session
         cluster_name: String::new(),
         filter: target.filter.clone(),
         watched: indices::watched(&target.filter),
+        slow_logs: SlowLogs::new(&target.options.slow_log),
         facts: Facts::default(),
         is_broken: false,
     };
@@ -122,7 +131,8 @@ impl ElasticsearchSession {
         self.facts.flavour = if is_opensearch { OPENSEARCH } else { "" }.to_string();
         let has_x_pack =
             !is_opensearch && root["version"]["build_flavor"].as_str().is_some_and(|flavor| flavor != "oss");
-        let capabilities = [(X_PACK, has_x_pack), (STREAMS, has_x_pack || is_opensearch)];
+        let capabilities =
+            [(X_PACK, has_x_pack), (STREAMS, has_x_pack || is_opensearch), (SLOW_LOG, self.slow_logs.are_named())];
         self.facts.capabilities = capabilities.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
         // A node that has not found its cluster yet has no id of it.
         let cluster = root["cluster_uuid"].as_str().filter(|id| *id != "_na_").unwrap_or("");
@@ -136,6 +146,11 @@ impl ElasticsearchSession {
             Ask::Text(text) => text.to_string(),
             Ask::Own(own) => own(&self.facts),
         };
+        match path.as_str() {
+            STATEMENTS_ASK => return self.slow_logs.read().await,
+            READING_ASK => return Ok(self.slow_logs.reading()),
+            _ => {}
+        }
         let path = path.replace(indices::WATCHED, &self.watched);
         let answer = if path.contains(EACH_REPOSITORY) { self.each(&path).await } else { self.get(&path).await };
         let shaped = |document: Value| match row.take {
@@ -239,6 +254,10 @@ impl Session for ElasticsearchSession {
 
     fn is_broken(&self) -> bool {
         self.is_broken
+    }
+
+    fn statement<'a>(&'a mut self, id: &'a str) -> Task<'a, Result<Option<String>, Fault>> {
+        Box::pin(self.slow_logs.text(id))
     }
 }
 

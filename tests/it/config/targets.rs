@@ -105,6 +105,25 @@ fn a_url_fits_its_engine() {
 }
 
 #[test]
+fn a_slow_log_is_files_of_one_folder_and_of_an_engine_that_has_such() {
+    check(
+        "[[target]]\nname = \"a\"\nengine = \"redis\"\nurl = \"redis://127.0.0.1\"\nslow_log = [\"/var/log/x\"]\n\
+         [[target]]\nname = \"b\"\nengine = \"elasticsearch\"\nurl = \"http://127.0.0.1\"\n\
+         slow_log = [\"/var/log/*/a.json\", \"/\", \"/var/log/*.json\"]\n\
+         [[target]]\nname = \"c\"\nengine = \"elasticsearch\"\nurl = \"http://127.0.0.1\"\nslow_log = [\"logs/a.json\"]\n",
+        &[
+            "agent.toml:5:12: engine 'redis' takes no slow_log [config-10] | hint: It is for 'elasticsearch'.",
+            "agent.toml:10:12: slow_log: '/var/log/*/a.json' has a wildcard in its folder [config-05] \
+             | hint: Write it like /var/log/search/*_slowlog.json: '*' and '?' stand in the file's name.",
+            "agent.toml:10:12: slow_log: '/' names no file [config-05] \
+             | hint: Write it like /var/log/search/*_slowlog.json: '*' and '?' stand in the file's name.",
+            "agent.toml:15:12: slow_log is 'logs/a.json', not an absolute path [config-05] \
+             | hint: The agent's working directory means nothing: begin the path with '/'.",
+        ],
+    );
+}
+
+#[test]
 fn a_socket_may_be_written_in_four_ways() {
     for url in
         ["redis:///0?host=/run/r.sock", "redis+unix:///run/r.sock", "unix:///run/r.sock", "redis://%2Frun%2Fr.sock"]

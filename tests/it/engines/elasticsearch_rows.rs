@@ -60,7 +60,11 @@ fn a_row_is_there_where_its_thing_is() {
     assert!(!has(&Facts { version: (8, 6), ..usual() }, "health_report"));
     assert!(!has(&Facts { version: (7, 8), ..usual() }, "data_streams"));
     let of_node: Vec<&str> = ELASTICSEARCH.rows().iter().filter(|row| !row.of_cluster).map(|row| row.name).collect();
-    assert_eq!(of_node, ["node_stats"], "everything else is the same whichever node is asked");
+    assert_eq!(
+        of_node,
+        ["node_stats", "statements", "slow_log"],
+        "everything else is the same whichever node is asked"
+    );
 }
 
 #[test]

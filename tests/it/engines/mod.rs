@@ -25,5 +25,6 @@ mod clickhouse_keeper;
 mod clickhouse_log;
 mod elasticsearch;
 mod elasticsearch_rows;
+mod elasticsearch_slow_log;
 mod postgresql_databases;
 mod postgresql_statement;

@@ -53,17 +53,40 @@ cluster.routing.allocation.disk.watermark.low: 2gb
 cluster.routing.allocation.disk.watermark.high: 1gb
 cluster.routing.allocation.disk.watermark.flood_stage: 500mb
 YML
-  write_for "$name" 0644 "$dir/config/log4j2.properties" <<'LOG'
-appender.console.type = Console
-appender.console.name = console
-appender.console.layout.type = PatternLayout
-appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n
-rootLogger.level = info
-rootLogger.appenderRef.console.ref = console
-LOG
+  {
+    printf '%s\n' 'appender.console.type = Console' 'appender.console.name = console' \
+      'appender.console.layout.type = PatternLayout' \
+      'appender.console.layout.pattern = [%d{ISO8601}][%-5p][%c{1.}] %m%n' \
+      'rootLogger.level = info' 'rootLogger.appenderRef.console.ref = console'
+    slow_log "$name" search message,took,took_millis,total_hits,types,stats,search_type,total_shards,source,id
+    slow_log "$name" indexing message,took,took_millis,doc_type,id,routing,source
+  } | write_for "$name" 0644 "$dir/config/log4j2.properties"
   make_dir "$name-proxy" "$DATA/$name-proxy" 0750
   give_certificates "$name-proxy"
   printf 'watchward:%s\n' "$(secret "$name-monitor")" | write_for "$name-proxy" 0600 "$DATA/$name-proxy/users"
+}
+
+slow_log() { # elasticsearch|opensearch search|indexing FIELDS: appenders as the archives' own log4j2.properties have them
+  local name=$1 kind=$2 log=index_$2_slowlog layout=ESJsonLayout fields=esmessagefields
+  [[ $name == elasticsearch ]] || layout=OpenSearchJsonLayout fields=opensearchmessagefields
+  cat <<LOG
+appender.$log.type = File
+appender.$log.name = $log
+appender.$log.fileName = $DATA/$name/logs/$name-test_$log.json
+appender.$log.layout.type = $layout
+appender.$log.layout.type_name = $log
+appender.$log.layout.$fields = $3
+appender.${log}_old.type = File
+appender.${log}_old.name = ${log}_old
+appender.${log}_old.fileName = $DATA/$name/logs/$name-test_$log.log
+appender.${log}_old.layout.type = PatternLayout
+appender.${log}_old.layout.pattern = [%d{ISO8601}][%-5p][%-25c{1.}] [%node_name]%marker %m%n
+logger.$log.name = index.$kind.slowlog$([[ $kind == search ]] || echo .index)
+logger.$log.level = trace
+logger.$log.appenderRef.$log.ref = $log
+logger.$log.appenderRef.${log}_old.ref = ${log}_old
+logger.$log.additivity = false
+LOG
 }
 
 elasticsearch_launch() {

@@ -37,9 +37,10 @@ write_env() {
       "WW_CLICKHOUSE_ADMIN_PASSWORD_FILE=$SECRETS/clickhouse-admin" \
       "WW_CLICKHOUSE_MONITOR_PASSWORD_FILE=$SECRETS/clickhouse-monitor" "WW_CLICKHOUSE_CLIENT=/usr/bin/clickhouse-client" \
       "WW_ELASTICSEARCH_MONITOR_PASSWORD_FILE=$SECRETS/elasticsearch-monitor" \
-      "WW_ELASTICSEARCH_REPO=$DATA/elasticsearch/repo" \
+      "WW_ELASTICSEARCH_REPO=$DATA/elasticsearch/repo" "WW_ELASTICSEARCH_LOGS=$DATA/elasticsearch/logs" \
       "WW_OPENSEARCH_MONITOR_PASSWORD_FILE=$SECRETS/opensearch-monitor" "WW_OPENSEARCH_REPO=$DATA/opensearch/repo" \
       "WW_OPENSEARCH_3_MONITOR_PASSWORD_FILE=$SECRETS/opensearch-3-monitor" \
+      "WW_OPENSEARCH_LOGS=$DATA/opensearch/logs" \
       "WW_PROMETHEUS_SD_DIR=$STATE/prometheus-sd" "WW_PROMETHEUS=/usr/bin/prometheus" "WW_PROMTOOL=/usr/bin/promtool" "WW_AMTOOL=/usr/bin/amtool"
   } >"$STATE/.env"
   mv "$STATE/.env" "$STATE/env"

@@ -8,13 +8,14 @@ pub mod index_stats;
 pub mod indices;
 pub mod lifecycle;
 pub mod metrics;
+pub mod slow_log;
 
 use serde_json::{Map, Value, json};
 
 use crate::engines::contract::{Answer, Ask, Emit, Facts, Row, Take, When};
 use crate::engines::elasticsearch::monitor::cluster::{HEALTH, INFO, READ_ONLY, SETTINGS, SNAPSHOTS};
 use crate::engines::elasticsearch::monitor::metrics::NODE;
-use crate::engines::elasticsearch::session::{OPENSEARCH, STREAMS, X_PACK};
+use crate::engines::elasticsearch::session::{OPENSEARCH, SLOW_LOG, STREAMS, X_PACK};
 use crate::engines::take::{at_path, number, take_paths};
 use crate::model::catalogue::{Glance, Threshold};
 use crate::model::reading::{Unknown, UnknownKind};
@@ -137,6 +138,21 @@ pub static ROWS: &[Row] = &[
         ),
         take: Take::Own(lifecycle::take_report),
         metrics: lifecycle::REPORT,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "statements",
+        only: &[SLOW_LOG],
+        ask: Ask::Text(slow_log::STATEMENTS_ASK),
+        take: Take::Busiest(slow_log::BUSIEST),
+        metrics: &slow_log::STATEMENTS,
+        ..Row::DEFAULT
+    },
+    Row {
+        name: "slow_log",
+        only: &[SLOW_LOG],
+        ask: Ask::Text(slow_log::READING_ASK),
+        metrics: &slow_log::READING,
         ..Row::DEFAULT
     },
     Row {
