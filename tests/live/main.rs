@@ -20,6 +20,7 @@ mod mongodb;
 mod clickhouse;
 mod elasticsearch;
 mod families;
+mod search_cluster;
 mod slow_log;
 mod main_job;
 mod exposition;

@@ -112,7 +112,9 @@ fn which_indices_are_watched_is_said_to_the_server_as_far_as_it_understands() {
     };
     let long: Vec<String> = (0..300).map(|n| format!("orders-{n}-*")).collect();
     let long: Vec<&str> = long.iter().map(String::as_str).collect();
-    let rows: &[(Option<&[&str]>, &[&str], &str)] = &[
+    /// `include`, `exclude`, and what stands in the path.
+    type Case<'c> = (Option<&'c [&'c str]>, &'c [&'c str], &'c str);
+    let rows: &[Case<'_>] = &[
         (None, &[], "_all"),
         (None, &[".*"], "*,-.*"),
         (Some(&["orders-*", "users"]), &[], "orders-*,users"),
