@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use watchward::engines::contract::Session;
+use watchward::model::filter::{Filter, Glob};
 use watchward::model::target::{Target, Url};
 
 use crate::agent::{Agent, Folder, sections, wait};
@@ -126,6 +127,83 @@ async fn an_index_of_opensearch_3_is_seen_when_it_is_there_and_no_more_when_it_i
 #[tokio::test]
 async fn an_index_of_opensearch_is_seen_when_it_is_there_and_no_more_when_it_is_dropped() {
     see_an_index_come_and_go("OPENSEARCH", "opensearch-test").await;
+}
+
+/// Made for a test, and dropped at its end.
+struct Indices<'s>(&'s Servers, &'s str, &'s [&'s str]);
+
+impl Drop for Indices<'_> {
+    fn drop(&mut self) {
+        tell(self.0, self.1, "DELETE", &format!("/{}?ignore_unavailable=true", self.2.join(",")), "");
+    }
+}
+
+/// What `include` and `exclude` say of the label `index` is told to the server in a path that it takes.
+async fn watch_some_indices(name: &str, cluster: &str) {
+    let servers = servers();
+    let made = ["orders-1", "orders-22", "orders-3", "persons"];
+    let _dropped = Indices(&servers, name, &made);
+    for index in made {
+        tell(&servers, name, "PUT", &format!("/{index}"), r#"{"settings": {"number_of_replicas": 0}}"#);
+    }
+    let mut target = as_monitor(&servers, name);
+    let globs = |all: &[&str]| [("index".to_string(), all.iter().map(|one| Glob::new(*one)).collect())].into();
+    let filter = Filter { include: globs(&["orders-?", "other"]), exclude: globs(&["*-3"]) };
+    target.filter = filter;
+    let (_session, readings) = read(&target).await;
+    all_read(&readings);
+    let indices = |row: &str, begin: &str| -> Vec<String> {
+        let points = readings[row].as_ref().expect("points");
+        points.all.keys().filter(|series| series.starts_with(begin)).cloned().collect()
+    };
+    let one = |metric: &str| vec![format!(r#"{metric}{{cluster="{cluster}",index="orders-1"}}"#)];
+    let [documents, segments] = ["elasticsearch_indices_docs_primary", "elasticsearch_indices_segment_count_total"];
+    assert_eq!(indices("indices", documents), one(documents));
+    assert_eq!(indices("index_stats", segments), one(segments));
+    let shards = indices("shards", "elasticsearch_indices_shards_docs{");
+    assert!(shards.len() == 1 && shards[0].contains(r#"index="orders-1""#), "{shards:?}");
+    // An index with a plain name that is not there costs nothing.
+    target.filter = Filter { include: globs(&["persons", "gone"]), ..Filter::default() };
+    let (_session, readings) = read(&target).await;
+    all_read(&readings);
+    let points = readings["indices"].as_ref().expect("points");
+    assert!(points.all.keys().all(|series| series.contains(r#"index="persons""#)) && !points.all.is_empty());
+}
+
+#[tokio::test]
+async fn of_elasticsearch_only_the_watched_indices_are_asked_for() {
+    watch_some_indices("ELASTICSEARCH", "elasticsearch-test").await;
+}
+
+#[tokio::test]
+async fn of_opensearch_only_the_watched_indices_are_asked_for() {
+    watch_some_indices("OPENSEARCH", "opensearch-test").await;
+}
+
+#[test]
+fn the_agents_series_are_of_the_watched_indices_alone() {
+    let servers = servers();
+    let made = ["orders-1", "orders-3", "persons"];
+    let _dropped = Indices(&servers, "ELASTICSEARCH", &made);
+    for index in made {
+        tell(&servers, "ELASTICSEARCH", "PUT", &format!("/{index}"), r#"{"settings": {"number_of_replicas": 0}}"#);
+    }
+    let keys = "interval = \"1s\"\ndeadline = \"1s\"\ncollect = [\"indices\", \"index_settings\"]\n\
+                include = { index = [\"orders-*\", \"other\"] }\nexclude = { index = [\"*-3\"] }";
+    let folder = Folder::new();
+    let agent = Agent::begin(&folder, &sections(&["search"], keys));
+    let seen = |metric: &str| -> Vec<String> {
+        let found = agent.ask(&format!("{metric}{{target=\"search\"}}"));
+        let mut all: Vec<String> =
+            found.iter().map(|one| one["metric"]["index"].as_str().unwrap_or("").to_string()).collect();
+        all.sort();
+        all
+    };
+    let soon = Duration::from_secs(60);
+    wait("the watched one, and all other watched ones", soon, || {
+        seen("elasticsearch_index_stats_search_query_total") == ["orders-1", "other"]
+    });
+    wait("its settings", soon, || seen("elasticsearch_indices_settings_replicas") == ["orders-1"]);
 }
 
 /// Puts the marks of the disk back where tests/servers/up set them.

@@ -27,6 +27,7 @@ mod clickhouse;
 mod zookeeper;
 mod elasticsearch;
 mod families;
+mod search_cluster;
 mod slow_log;
 mod main_job;
 mod exposition;
