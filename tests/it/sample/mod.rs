@@ -7,4 +7,6 @@ mod governor;
 pub mod ids;
 mod members;
 mod schedule;
+mod short_of_time;
 mod top;
+mod words;
