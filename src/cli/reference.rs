@@ -27,6 +27,7 @@ Every metric with its exporter's name, type and help, as `/metrics` has them wit
 - **OpenTelemetry name**: in what `[export.otlp]` pushes; empty where it is the exporter's name.
 
 A **row** is one question to a server. It is asked every cycle unless it says otherwise; for other versions it does not exist; where a need or a privilege is missing it is `unknown`, and costs nothing else.
+What comes into being on a server (a database, a table, a replica) is seen when its row is next asked, so within the row's cycles × the target's `interval`: its discovery interval. The series of what is gone have ended within the same.
 
 ";
 

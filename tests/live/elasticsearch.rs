@@ -22,7 +22,7 @@ fn watched(servers: &Servers, name: &str, password: &str) -> Target {
     target
 }
 
-fn as_monitor(servers: &Servers, name: &str) -> Target {
+pub fn as_monitor(servers: &Servers, name: &str) -> Target {
     watched(servers, name, &servers.secret(&format!("WW_{name}_MONITOR_PASSWORD_FILE")))
 }
 
@@ -87,7 +87,7 @@ async fn every_row_of_opensearch_is_read_through_tls() {
 }
 
 /// Has a server do something, on its plain port.
-fn tell(servers: &Servers, name: &str, method: &str, path: &str, body: &str) {
+pub fn tell(servers: &Servers, name: &str, method: &str, path: &str, body: &str) {
     let url = format!("http://127.0.0.1:{}{path}", servers.port(&format!("WW_{name}_PORT")));
     let told = Command::new("curl")
         .args(["--noproxy", "*", "-sS", "-f", "-m", "30", "-o", "/dev/null", "-X", method])

@@ -42,6 +42,7 @@ mod single;
 mod grants;
 mod watching;
 mod databases;
+mod discovery;
 mod versions;
 mod versions_redis;
 mod truth_postgresql;
