@@ -6,6 +6,7 @@ mod discovery;
 mod governor;
 pub mod ids;
 mod members;
+mod own;
 mod schedule;
 mod short_of_time;
 mod top;
