@@ -41,6 +41,7 @@ mod clock;
 mod single;
 mod grants;
 mod watching;
+mod dashboards;
 mod databases;
 mod discovery;
 mod versions;

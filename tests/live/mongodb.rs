@@ -52,7 +52,7 @@ async fn read(target: &Target) -> (Box<dyn Session>, Readings) {
 }
 
 /// An administrator's client, for arranging things and for looking from the other side.
-async fn administrator(servers: &Servers, number: u8) -> Client {
+pub async fn administrator(servers: &Servers, number: u8) -> Client {
     let password = servers.secret("WW_MONGODB_ADMIN_PASSWORD_FILE");
     let port = servers.port(&format!("WW_MONGODB_{number}_PORT"));
     let url = format!("mongodb://admin:{password}@127.0.0.1:{port}/?directConnection=true");
