@@ -9,7 +9,9 @@ use crate::model::catalogue::{Catalogue, Entry};
 use crate::model::row::{Family, Metric};
 use crate::model::strict::strict;
 use crate::pipeline::agent::catalogue;
-use crate::sample::cycle::{COMMON, COMMON_FAMILIES};
+use crate::pipeline::mirror::FIGURES;
+use crate::pipeline::own::Own;
+use crate::sample::words::{COMMON, COMMON_FAMILIES};
 
 const HEAD: &str = "\
 # Metrics
@@ -25,6 +27,7 @@ Every metric with its exporter's name, type and help, as `/metrics` has them wit
 - **OpenTelemetry name**: in what `[export.otlp]` pushes; empty where it is the exporter's name.
 
 A **row** is one question to a server. It is asked every cycle unless it says otherwise; for other versions it does not exist; where a need or a privilege is missing it is `unknown`, and costs nothing else.
+What comes into being on a server (a database, a table, a replica) is seen when its row is next asked, so within the row's cycles × the target's `interval`: its discovery interval. The series of what is gone have ended within the same.
 
 ";
 
@@ -42,9 +45,30 @@ pub fn page() -> String {
         metric_line(&mut out, metric, "", &catalogue);
     }
     for family in COMMON_FAMILIES {
-        family_line(&mut out, family, &format!("PREFIX{}", family.suffix), "`collector`");
+        family_line(&mut out, family, &format!("PREFIX{}", family.suffix), family_labels(family));
     }
+    own_section(&mut out);
     out
+}
+
+/// Those of the families that every target has.
+fn family_labels(family: &Family) -> &'static str {
+    if family.suffix.starts_with("_scrape_collector") { "`collector`" } else { "" }
+}
+
+/// What the agent counts of itself.
+fn own_section(out: &mut String) {
+    let Ok(own) = Own::new(FIGURES) else { return };
+    let _ = write!(
+        out,
+        "\n## The agent itself\n\nThese carry no tenant. At `/metrics`, and pushed beside the samples.\n\n\
+         | metric | type | labels | what it says |\n|---|---|---|---|\n"
+    );
+    for one in own.described() {
+        let labels: Vec<String> = one.labels.iter().map(|label| code(label)).collect();
+        let (name, kind, help) = (code(&one.name), one.kind.word(), cell(&one.help));
+        let _ = writeln!(out, "| {name} | {kind} | {} | {help} |", labels.join(", "));
+    }
 }
 
 /// Writing to a String does not fail.

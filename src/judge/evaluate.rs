@@ -1,5 +1,6 @@
 //! The judge: every rule, once per tenant on that tenant's series, each group at its own interval.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,12 +13,13 @@ use crate::judge::template::{Data, Template};
 use crate::judge::thresholds::Unreachable;
 use crate::model::catalogue::ALERTS;
 use crate::model::labels::{Labels, NAME};
+use crate::model::matcher::Matcher;
 use crate::model::moment::Moment;
 use crate::model::scope::Scope;
 use crate::model::series::STALE;
 use crate::model::transition::{Phase, Transition};
 use crate::promql;
-use crate::promql::{Limits, SeriesSource, Value, VectorSample};
+use crate::promql::{Limits, SeriesSamples, SeriesSource, Value, VectorSample};
 
 /// The start of the ids of findings; what has it is not of this judge.
 pub const FINDING: &str = "finding;";
@@ -102,6 +104,8 @@ pub struct Evaluation {
     pub failures: Vec<RuleFailure>,
     /// Thresholds that nothing can pass.
     pub unreachable: Vec<Unreachable>,
+    /// Rules of which nothing that they select had a sample when they were last evaluated.
+    pub without_data: usize,
     /// How many rules were evaluated in this round.
     pub rules: usize,
     /// Rounds of groups that were skipped since the last evaluation, because it came late.
@@ -132,6 +136,8 @@ struct RuleRecord {
     /// The series it wrote last time.
     written: BTreeSet<Labels>,
     failure: Option<String>,
+    /// Nothing that it selects had a sample.
+    lacks_data: bool,
 }
 
 impl Judge {
@@ -197,6 +203,7 @@ impl Judge {
         }
         evaluation.unreachable.clone_from(&state.unreachable);
         evaluation.failures = state.failures();
+        evaluation.without_data = state.rules.values().filter(|record| record.lacks_data).count();
         evaluation
     }
 
@@ -286,6 +293,28 @@ fn take_turn(
     Some(Moment { since_start: planned, ..now })
 }
 
+/// A source that notes whether there was anything of what it was asked for.
+struct Noting<'a> {
+    source: &'a dyn SeriesSource,
+    asked: Cell<bool>,
+    found: Cell<bool>,
+}
+
+impl SeriesSource for Noting<'_> {
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        from_ms: i64,
+        to_ms: i64,
+        samples_max: usize,
+    ) -> Result<Vec<SeriesSamples>, String> {
+        let selected = self.source.select(matchers, from_ms, to_ms, samples_max)?;
+        self.asked.set(true);
+        self.found.set(self.found.get() || !selected.is_empty());
+        Ok(selected)
+    }
+}
+
 /// What a rule is evaluated with.
 struct Bench<'a> {
     tenant: &'a str,
@@ -306,7 +335,9 @@ impl Bench<'_> {
         let offset_ms = i64::try_from(group.query_offset.as_millis()).unwrap_or(i64::MAX);
         let overlay = Overlay { source: self.source, points: &evaluation.recorded, at_ms: now.stored_ms };
         let at_ms = now.stored_ms.saturating_sub(offset_ms);
-        let value = promql::instant(&rule.expression, &overlay, at_ms, &self.settings.limits);
+        let noting = Noting { source: &overlay, asked: Cell::new(false), found: Cell::new(false) };
+        let value = promql::instant(&rule.expression, &noting, at_ms, &self.settings.limits);
+        record.lacks_data = noting.asked.get() && !noting.found.get();
         let samples = self.samples(value.map_err(|error| error.to_string())?)?;
         let most = if group.limit == 0 { self.settings.instances_max } else { group.limit };
         if samples.len() > most.min(self.settings.instances_max) {

@@ -10,7 +10,7 @@ use crate::model::scope::Scope;
 use crate::model::status::{Board, OwnFamily, TargetStatus, UnknownRow};
 use crate::model::target::Target;
 use crate::model::transition::Transition;
-use crate::sample::cycle::identity_labels;
+use crate::sample::words::identity_labels;
 
 /// Gathers the agent's own metrics.
 pub type OwnMetrics = Box<dyn Fn() -> Vec<OwnFamily> + Send + Sync>;

@@ -32,7 +32,7 @@ use crate::model::transition::{Phase, Transition};
 use crate::pipeline::board::Noticeboard;
 use crate::pipeline::mirror::Mirror;
 use crate::pipeline::own::Own;
-use crate::sample::cycle::identity_labels;
+use crate::sample::words::identity_labels;
 use crate::serve::shared::{Published, Stream};
 use crate::state::State;
 use crate::store::{Health, Store};
@@ -278,6 +278,9 @@ impl Judging {
         };
         self.places.own.evaluation_seconds.observe(watch.elapsed().as_secs_f64());
         let mut changes = Vec::new();
+        let without_data: usize = evaluated.iter().map(|(_, evaluation)| evaluation.without_data).sum();
+        #[allow(clippy::cast_precision_loss)] // far below 2^53
+        self.places.own.rules_without_data.set(without_data as f64);
         for (tenant, evaluation) in evaluated {
             let Evaluation { transitions, failures, unreachable, missed, .. } = evaluation;
             self.places.own.evaluation_failures.inc_by(failures.len() as u64);

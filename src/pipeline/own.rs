@@ -1,5 +1,6 @@
 //! The agent's own metrics: what it costs, what it dropped, what waits. They carry no tenant, and so no tenant's data.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 
 use prometheus::proto::{MetricFamily, MetricType};
@@ -21,6 +22,7 @@ pub struct Own {
     pub events: IntCounterVec,
     pub evaluation_seconds: Histogram,
     pub evaluation_failures: IntCounter,
+    pub rules_without_data: Gauge,
     pub missed_evaluations: IntCounter,
     pub transitions: IntCounterVec,
     pub reloads: IntCounterVec,
@@ -29,6 +31,21 @@ pub struct Own {
     pub actions_refused: IntCounterVec,
     figures: Vec<(&'static Figure, Shown)>,
     asking: Mutex<()>,
+    described: Vec<Described>,
+}
+
+/// What there is to know of one of these metrics before it has a value.
+pub struct Described {
+    pub name: String,
+    pub help: String,
+    pub kind: MetricKind,
+    pub labels: Vec<String>,
+}
+
+/// The registry while it is filled, and what went into it.
+struct Book {
+    registry: Registry,
+    described: RefCell<Vec<Described>>,
 }
 
 /// A figure that a stage keeps itself, and how to find it in a snapshot.
@@ -55,24 +72,23 @@ impl Own {
     /// # Errors
     /// A name given twice, which only a programmer can do.
     pub fn new(figures: &'static [Figure]) -> Result<Own, prometheus::Error> {
-        let registry = Registry::new();
+        let book = Book { registry: Registry::new(), described: RefCell::default() };
         let seconds = |name: &str, help: &str| {
             let buckets = vec![0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-            register(&registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?)
+            register(&book, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?)
         };
-        let counted = |name: &str, help: &str, label: &str| {
-            register(&registry, IntCounterVec::new(Opts::new(name, help), &[label])?)
-        };
-        let count = |name: &str, help: &str| register(&registry, IntCounter::new(name, help)?);
+        let counted =
+            |name: &str, help: &str, label: &str| register(&book, IntCounterVec::new(Opts::new(name, help), &[label])?);
+        let count = |name: &str, help: &str| register(&book, IntCounter::new(name, help)?);
         let info = register(
-            &registry,
+            &book,
             GaugeVec::new(Opts::new("watchward_build_info", "The agent's version; always 1."), &["version"])?,
         )?;
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
         let shown = |figure: &Figure| {
             Ok::<_, prometheus::Error>(match figure.kind {
-                Kind::Total => Shown::Total(register(&registry, Counter::new(figure.name, figure.help)?)?),
-                Kind::Level => Shown::Level(register(&registry, Gauge::new(figure.name, figure.help)?)?),
+                Kind::Total => Shown::Total(register(&book, Counter::new(figure.name, figure.help)?)?),
+                Kind::Level => Shown::Level(register(&book, Gauge::new(figure.name, figure.help)?)?),
             })
         };
         let figures = figures.iter().map(|figure| Ok::<_, prometheus::Error>((figure, shown(figure)?)));
@@ -95,6 +111,13 @@ impl Own {
             events: counted("watchward_pipeline_events_total", "Events, by kind.", "kind")?,
             evaluation_seconds: seconds("watchward_judge_evaluation_seconds", "How long a round of rules took.")?,
             evaluation_failures: count("watchward_judge_failed_rules_total", "Rules that failed to evaluate.")?,
+            rules_without_data: register(
+                &book,
+                Gauge::new(
+                    "watchward_judge_rules_without_data",
+                    "Rules of which nothing that they select had a sample when they were last evaluated.",
+                )?,
+            )?,
             missed_evaluations: count(
                 "watchward_judge_missed_evaluations_total",
                 "Rounds of groups that were left out because the one before came late.",
@@ -114,8 +137,14 @@ impl Own {
             )?,
             figures: figures.collect::<Result<_, prometheus::Error>>()?,
             asking: Mutex::default(),
-            registry,
+            described: book.described.into_inner(),
+            registry: book.registry,
         })
+    }
+
+    /// Every metric there is, whether it has a value or not.
+    pub fn described(&self) -> &[Described] {
+        &self.described
     }
 
     /// Every metric as it is scraped, after taking a snapshot over.
@@ -138,11 +167,19 @@ impl Own {
     }
 }
 
-fn register<C: prometheus::core::Collector + Clone + 'static>(
-    registry: &Registry,
-    metric: C,
-) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(metric.clone()))?;
+fn register<C: prometheus::core::Collector + Clone + 'static>(book: &Book, metric: C) -> Result<C, prometheus::Error> {
+    book.registry.register(Box::new(metric.clone()))?;
+    let labels: Vec<String> = metric.desc().iter().flat_map(|one| one.variable_labels.clone()).collect();
+    for family in metric.collect() {
+        let (name, help) = (family.name().to_string(), family.help().to_string());
+        let kind = match family.get_field_type() {
+            MetricType::COUNTER => MetricKind::Counter,
+            MetricType::GAUGE => MetricKind::Gauge,
+            MetricType::HISTOGRAM => MetricKind::Histogram,
+            MetricType::SUMMARY | MetricType::UNTYPED => MetricKind::Untyped,
+        };
+        book.described.borrow_mut().push(Described { name, help, kind, labels: labels.clone() });
+    }
     Ok(metric)
 }
 

@@ -1,5 +1,6 @@
 //! One cycle of one target: begin the work, take what comes until the deadline, end what did not come, say if it is up.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,9 +10,7 @@ use tokio::time::timeout;
 
 use crate::engines::contract::{Answer, Emit, Engine, Facts, Row, Take};
 use crate::model::fault::Fault;
-use crate::model::labels::Labels;
 use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
-use crate::model::row::{Family, Metric, MetricKind};
 use crate::model::series::{Series, SeriesId, is_stale};
 use crate::model::target::Target;
 use crate::sample::census::Census;
@@ -22,42 +21,9 @@ use crate::sample::members::{Cluster, Members, Turn};
 use crate::sample::own;
 use crate::sample::schedule::{TOO_LARGE_AGAIN, is_due, repeats_until};
 use crate::sample::top::Top;
+use crate::sample::words::{State, Words, base_labels, is_lacking};
 use crate::sys::clock::{Clock, Stopwatch};
 use crate::sys::task::panic_text;
-
-static UP: Metric = Metric::gauge("up", "1 if the target answered in the last cycle, else 0.");
-static CYCLE_SECONDS: Metric =
-    Metric::gauge("scrape_duration_seconds", "How long the last cycle of the target took.").unit("s");
-static CYCLE_LATE: Metric =
-    Metric::gauge("watchward_sample_late_seconds", "How much later than planned the target's last cycle began.")
-        .unit("s");
-static CYCLE_SAMPLES: Metric = Metric::gauge("scrape_samples_scraped", "Samples of the target's last cycle.");
-static STATE: Metric = Metric::gauge(
-    "watchward_target_state",
-    "1 in the state that the label names: needs_credentials, where a server was found and wants a login nobody gave.",
-);
-static DROPPED: Metric = Metric::counter(
-    "watchward_sample_refused_points_total",
-    "Points of the row that were dropped because it or the store had all the series it may have.",
-);
-static ROW_SUCCESS: Family = Family::new(
-    MetricKind::Gauge,
-    "",
-    "_scrape_collector_success",
-    "1 if the row was read when last asked, else 0; missing where the server has no such thing.",
-);
-static ROW_SECONDS: Family = Family::new(
-    MetricKind::Gauge,
-    "",
-    "_scrape_collector_duration_seconds",
-    "How long the row took when last asked, in seconds.",
-);
-
-/// The metrics that every target has beside its engine's rows.
-pub static COMMON: [&Metric; 6] = [&UP, &CYCLE_SECONDS, &CYCLE_SAMPLES, &CYCLE_LATE, &STATE, &DROPPED];
-
-/// The families that every target has beside its engine's rows.
-pub static COMMON_FAMILIES: [&Family; 2] = [&ROW_SUCCESS, &ROW_SECONDS];
 
 /// What stands for a row where the agent itself speaks of the target.
 const OWN_WORDS: &str = "target";
@@ -99,8 +65,8 @@ struct RowState {
     series: usize,
     /// Its points that were dropped, in all.
     dropped: u64,
-    /// The agent did without it until now: it is due.
-    is_owed: bool,
+    /// It is due since then: the agent did without it, or there was no time for it.
+    owed_since: Option<Duration>,
     /// Its answer was too large, which cost the session: until when it is not asked again, and what was said.
     put_off: Option<(Duration, Unknown)>,
     /// Which of its things are the busiest. Outlasts an outage, so that what the others have in common does not jump.
@@ -207,11 +173,7 @@ impl Watched {
         }
         self.census.report(&self.identity, self.weights());
         let took = watch.elapsed();
-        if outcome.needs_credentials {
-            self.describe_state("needs_credentials", &mut points);
-        } else {
-            self.describe(&outcome, took, late, &mut points);
-        }
+        self.describe(&outcome, took, late, &mut points);
         self.build(began.stored_ms, outcome, points, took, late, false)
     }
 
@@ -290,7 +252,8 @@ impl Watched {
             .iter_mut()
             .enumerate()
             .filter(over)
-            .for_each(|(_, state)| (state.put_off, state.is_owed) = (None, true));
+            .for_each(|(_, state)| (state.put_off, state.owed_since) = (None, Some(now)));
+        let owed_since: Vec<Option<Duration>> = self.rows.iter().map(|state| state.owed_since).collect();
         let paces: Vec<Pace> = (0..capacity).map(|at| self.pace(at)).collect();
         let due = move |facts: &Facts, is_fresh: bool| {
             let turn = take_turn(facts);
@@ -304,28 +267,31 @@ impl Watched {
                 let is_ours = !row.of_cluster || turn != Turn::Others;
                 is_due && is_ours && row.exists(facts) && row.lacks(facts).is_none()
             };
-            rows.iter().copied().enumerate().filter(asks).collect()
+            let mut due: Vec<(usize, &'static Row)> = rows.iter().copied().enumerate().filter(asks).collect();
+            // Who had to stand back goes first: else the last ones of a table would never be read while time is short.
+            due.sort_by_key(|(at, _)| owed_since[*at].unwrap_or(Duration::MAX));
+            due
         };
         let mut reports = match self.link.begin(now, deadline, capacity, due).await {
             Ok(reports) => reports,
             Err(held) => return self.outcome(false, Some(self.held(held, now)), Vec::new()),
         };
         let mut readings = Vec::new();
-        let mut alive = false;
+        // What is asked and has not answered yet, once the server has shown that it is there.
+        let mut open: Option<VecDeque<usize>> = None;
         let fault = loop {
             let left = deadline.saturating_sub(watch.elapsed());
             match timeout(left, reports.recv()).await {
-                Err(_) => break Some(self.silent(deadline)),
-                // The work sees the end of its time, too, and may see it first.
-                Ok(None) if watch.elapsed() >= deadline => break Some(self.silent(deadline)),
+                // A server that has answered is up, however much of the rest there was no time for.
+                Err(_) => break open.is_none().then(|| self.silent(deadline)),
                 Ok(None) => break Some(broke_off()),
                 Ok(Some(Report::Dead(fault))) => {
                     let fault = self.link.note(Err(fault), now);
                     self.link.finish().await;
                     break fault;
                 }
-                Ok(Some(Report::Alive(facts))) => {
-                    alive = true;
+                Ok(Some(Report::Alive(facts, order))) => {
+                    open = Some(order.into());
                     let _ = self.link.note(Ok(()), now); // nothing to tell of
                     let begins = self.link.is_fresh || std::mem::take(&mut self.after_down);
                     self.cycle_of_session = if begins { 0 } else { cycle_of_session };
@@ -335,6 +301,7 @@ impl Watched {
                     self.between(now, turn, &mut readings, points);
                 }
                 Ok(Some(Report::Row { row, took, answer })) => {
+                    open.iter_mut().for_each(|open| open.retain(|at| *at != row));
                     readings.push(self.take(row, took, answer, now, points));
                 }
                 Ok(Some(Report::Done)) => {
@@ -343,7 +310,36 @@ impl Watched {
                 }
             }
         };
-        self.outcome(alive, fault, readings)
+        let is_up = open.is_some() && fault.is_none();
+        if is_up {
+            // What was asked last still hangs, if the work did not end by itself; the others have not had their turn.
+            let hangs = if self.link.is_busy() { open.iter_mut().find_map(VecDeque::pop_front) } else { None };
+            for (at, was_asked) in
+                hangs.into_iter().map(|at| (at, true)).chain(open.into_iter().flatten().map(|at| (at, false)))
+            {
+                readings.push(self.without_time(at, was_asked, now, points));
+            }
+        }
+        self.outcome(is_up, fault, readings)
+    }
+
+    /// A row that the cycle's time did not suffice for. One that was not even asked comes first in the next cycle.
+    fn without_time(
+        &mut self,
+        at: usize,
+        was_asked: bool,
+        now: Duration,
+        points: &mut Vec<(SeriesId, f64)>,
+    ) -> RowReading {
+        let why = if was_asked {
+            "no answer before the cycle's time was over"
+        } else {
+            "the cycle's time was over before its turn; it comes first in the next one"
+        };
+        let owed_since = (!was_asked).then(|| self.rows[at].owed_since.unwrap_or(now));
+        let reading = self.take(at, Duration::ZERO, Err(Unknown::new(UnknownKind::Deadline, why)), now, points);
+        self.rows[at].owed_since = owed_since;
+        reading
     }
 
     /// Says, once the server has told what it is, whether this target asks for its cluster; `turn` keeps it.
@@ -366,11 +362,11 @@ impl Watched {
         self.members.lock().unwrap_or_else(PoisonError::into_inner).leave(&self.identity);
     }
 
-    fn outcome(&self, alive: bool, fault: Option<Fault>, readings: Vec<RowReading>) -> Outcome {
+    fn outcome(&self, up: bool, fault: Option<Fault>, readings: Vec<RowReading>) -> Outcome {
         let needs_credentials = self.target.discovered && fault.as_ref().is_some_and(|fault| fault.of_login);
         // That no row was shown to somebody without a login says nothing about the rows.
         let readings = if needs_credentials { Vec::new() } else { readings };
-        Outcome { up: alive && fault.is_none(), needs_credentials, fault, readings }
+        Outcome { up, needs_credentials, fault, readings }
     }
 
     /// Some servers greet everybody and then show nothing: where one was only found, that is a login it wants.
@@ -396,7 +392,7 @@ impl Watched {
     fn pace(&self, at: usize) -> Pace {
         if self.orders.drops(&self.identity, self.table[at].name) || self.rows[at].put_off.is_some() {
             Pace::Dropped
-        } else if self.rows[at].is_owed {
+        } else if self.rows[at].owed_since.is_some() {
             Pace::Now
         } else {
             Pace::Every(self.every(at))
@@ -446,7 +442,8 @@ impl Watched {
             let pace = self.pace(at);
             if pace == Pace::Dropped {
                 self.ids.end_row(at, points);
-                self.rows[at] = RowState { read_at: None, is_owed: true, ..std::mem::take(&mut self.rows[at]) };
+                let state = &mut self.rows[at];
+                (state.read_at, state.owed_since) = (None, state.owed_since.or(Some(now)));
                 self.collector_status.retain(|(known, ..)| *known != at);
                 let why = Unknown::new(UnknownKind::OverBudget, "the agent is over its own budget and does without it");
                 readings.push(reading(at, row, Duration::ZERO, Err(why)));
@@ -454,7 +451,6 @@ impl Watched {
             }
             let is_asked = self.has_other_parts && !row.each.is_empty() || row.of_cluster && turn == Turn::Begins;
             if is_asked || pace.is_due(at, self.cycle_of_session) {
-                self.rows[at].is_owed = false;
                 continue;
             }
             match self.rows[at].read_at {
@@ -509,47 +505,34 @@ impl Watched {
         }
         // What the other parts brought stands.
         let result = result.and_then(|()| lacking.map_or(Ok(()), Err));
+        self.rows[at].owed_since = None;
         self.collector_status.retain(|(known, ..)| *known != at);
-        self.collector_status.push((at, result.is_ok(), took));
+        if result.as_ref().err().is_none_or(|why| why.kind != UnknownKind::NotHere) {
+            self.collector_status.push((at, result.is_ok(), took));
+        }
         let too_large = result.as_ref().err().filter(|why| why.kind == UnknownKind::TooLarge);
         self.rows[at].put_off = too_large.map(|why| (now + TOO_LARGE_AGAIN, why.clone()));
         reading(at, row, took, result)
     }
 
-    /// `up` under both its names, and how the cycle and each row went.
+    /// How the cycle and each row went, or that the target is neither up nor down.
     fn describe(&mut self, outcome: &Outcome, took: Duration, late: Duration, points: &mut Vec<(SeriesId, f64)>) {
-        let up = f64::from(u8::from(outcome.up));
-        let (engine, table) = (self.engine, self.table.clone());
-        let status = std::mem::take(&mut self.collector_status);
-        let dropped = table.iter().zip(&self.rows).map(|(row, state)| (row.name, state.dropped));
-        let dropped: Vec<(&str, u64)> = dropped.filter(|(_, dropped)| *dropped > 0).collect();
-        #[allow(clippy::cast_precision_loss)] // far below 2^53
-        let samples = points.len() as f64;
+        let dropped = self.table.iter().zip(&self.rows).map(|(row, state)| (row.name, state.dropped));
+        let series = self.table.iter().enumerate().map(|(at, row)| (row.name, self.ids.series_of(at)));
+        let words = Words {
+            engine: self.engine,
+            facts: &self.facts,
+            state: if outcome.needs_credentials { State::NeedsCredentials } else { State::of(outcome.up) },
+            took,
+            late,
+            samples: points.len(),
+            dropped: dropped.filter(|(_, dropped)| *dropped > 0).collect(),
+            series: series.filter(|(_, series)| *series > 0).collect(),
+            status: self.collector_status.iter().map(|(at, ok, took)| (self.table[*at].name, *ok, *took)).collect(),
+            is_lacking: is_lacking(&outcome.readings),
+        };
         let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
-            emit.metric(&UP, &[], up);
-            emit.metric(engine.card().up, &[], up);
-            emit.metric(&CYCLE_SECONDS, &[], took.as_secs_f64());
-            emit.metric(&CYCLE_SAMPLES, &[], samples);
-            emit.metric(&CYCLE_LATE, &[], late.as_secs_f64());
-            for (row, dropped) in &dropped {
-                #[allow(clippy::cast_precision_loss)] // far below 2^53
-                emit.metric(&DROPPED, &[("collector", *row)], *dropped as f64);
-            }
-            for (at, success, took) in &status {
-                let labels = [("collector", table[*at].name)];
-                emit.family(&ROW_SUCCESS, engine.card().prefix, &labels, f64::from(u8::from(*success)));
-                emit.family(&ROW_SECONDS, engine.card().prefix, &labels, took.as_secs_f64());
-            }
-            Ok(())
-        });
-        debug_assert!(filled.is_ok());
-        self.collector_status = status;
-    }
-
-    /// What a target has in place of `up` while it is neither up nor down.
-    fn describe_state(&mut self, state: &str, points: &mut Vec<(SeriesId, f64)>) {
-        let filled: Result<(), Unknown> = self.ids.read(self.rows.len(), points, |emit: &mut dyn Emit| {
-            emit.metric(&STATE, &[("state", state)], 1.0);
+            words.tell(emit);
             Ok(())
         });
         debug_assert!(filled.is_ok());
@@ -577,24 +560,4 @@ impl Watched {
 fn broke_off() -> Fault {
     Fault::new("sample-03", "the reading broke off: a fault in the agent's own code")
         .hint("Please report this with the agent's log.")
-}
-
-/// What every series of a target carries.
-fn base_labels(engine: &'static dyn Engine, target: &Target) -> Vec<(String, String)> {
-    let job = if target.job.is_empty() { engine.card().job.to_string() } else { target.job.clone() };
-    let fixed = [
-        ("tenant", target.tenant.clone()),
-        ("target", target.name.clone()),
-        ("instance", engine.instance(target)),
-        ("job", job),
-    ];
-    let mut base: Vec<(String, String)> = target.labels.clone().into_iter().collect();
-    base.retain(|(name, _)| !fixed.iter().any(|(taken, _)| taken == name));
-    base.extend(fixed.into_iter().map(|(name, value)| (name.to_string(), value)));
-    base
-}
-
-/// The labels that name a target in findings and alerts.
-pub fn identity_labels(engine: &'static dyn Engine, target: &Target) -> Labels {
-    Labels::new(base_labels(engine, target))
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::engines::contract::{Access, Answer, Engine, Facts, Row, Session};
 use crate::model::fault::Fault;
@@ -18,15 +19,22 @@ use crate::sys::{files, secrets};
 /// How long a socket that hangs is kept before it is replaced: opening another every cycle would only add load.
 const HUNG_SOCKET_KEPT: Duration = Duration::from_secs(600);
 
+/// What part of a cycle's time must be left for one more question: work that ends by itself hands its session back in time for
+/// the next cycle.
+const SPARE: u32 = 20;
+
+/// What part of a cycle's time it waits for the work of the one before, which may be about to end.
+const GRACE: u32 = 4;
+
 /// What the work on a session reports while it goes on.
 pub enum Report {
-    /// The probe went well; readings follow.
-    Alive(Facts),
+    /// The probe went well; readings of these rows follow, in this order, as far as the time allows.
+    Alive(Facts, Vec<usize>),
     /// It did not; nothing follows.
     Dead(Fault),
     /// One row's answer.
     Row { row: usize, took: Duration, answer: Result<Answer, Unknown> },
-    /// All rows were asked.
+    /// All rows were asked for which there was time.
     Done,
 }
 
@@ -43,7 +51,18 @@ enum State {
     Busy {
         work: Handle<Option<Boxed>>,
         since: Duration,
+        /// A cycle has waited for it in vain.
+        hangs: bool,
     },
+}
+
+impl State {
+    fn after(ended: Result<Option<Boxed>, String>) -> State {
+        match ended {
+            Ok(Some(open)) if !open.session.is_broken() => State::Idle(open),
+            _ => State::Closed,
+        }
+    }
 }
 
 /// One target's session, and when it may be opened again.
@@ -101,10 +120,12 @@ impl Link {
         rows_max: usize,
         due: impl Fn(&Facts, bool) -> Vec<(usize, &'static Row)> + Send + 'static,
     ) -> Result<mpsc::Receiver<Report>, Held> {
-        self.settle(now).await;
+        let waits = Stopwatch::start();
+        self.settle(now, deadline / GRACE).await;
+        let deadline = deadline.saturating_sub(waits.elapsed());
         let session = match std::mem::replace(&mut self.state, State::Closed) {
-            State::Busy { work, since } => {
-                self.state = State::Busy { work, since };
+            State::Busy { work, since, hangs } => {
+                self.state = State::Busy { work, since, hangs };
                 return Err(Held::Hung { since });
             }
             State::Idle(session) if self.secret_version == secret_version(&self.target) => Some(session),
@@ -125,18 +146,17 @@ impl Link {
         // Room for every report, so that the work never waits for a reader that has given up.
         let (reports, reader) = mpsc::channel(rows_max + 3);
         let work = work(self.engine, self.target.clone(), session, deadline, due, reports);
-        self.state = State::Busy { work: task::spawn("reading", work), since: now };
+        self.state = State::Busy { work: task::spawn("reading", work), since: now, hangs: false };
         Ok(reader)
     }
 
-    /// Takes the session back after the last report, or leaves the work running if it still hangs.
-    pub async fn settle(&mut self, now: Duration) {
-        let State::Busy { work, since } = &mut self.state else { return };
-        if work.is_finished() {
-            self.state = match work.await {
-                Ok(Some(open)) if !open.session.is_broken() => State::Idle(open),
-                _ => State::Closed,
-            };
+    /// Takes the session back after the last report, or leaves the work running if it still hangs. Work that this is the
+    /// first to find unfinished is given so much longer: on a busy machine its end comes late.
+    async fn settle(&mut self, now: Duration, grace: Duration) {
+        let State::Busy { work, since, hangs } = &mut self.state else { return };
+        let grace = if std::mem::replace(hangs, true) { Duration::ZERO } else { grace };
+        if let Ok(ended) = timeout(grace, &mut *work).await {
+            self.state = State::after(ended);
         } else if now.saturating_sub(*since) > HUNG_SOCKET_KEPT {
             self.state = State::Closed; // dropping the handle ends the work and closes its socket
         }
@@ -145,10 +165,12 @@ impl Link {
     /// Waits for work that has given its last report to hand its session back.
     pub async fn finish(&mut self) {
         let State::Busy { work, .. } = &mut self.state else { return };
-        self.state = match work.await {
-            Ok(Some(open)) if !open.session.is_broken() => State::Idle(open),
-            _ => State::Closed,
-        };
+        self.state = State::after(work.await);
+    }
+
+    /// Whether the work has been left to itself before it gave its last report.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.state, State::Busy { .. })
     }
 
     /// Notes how opening and probing went, to space out attempts at a server that refuses us. Says what to tell of it.
@@ -239,11 +261,15 @@ async fn work(
         }
     };
     let rows = due(session.facts(), is_fresh);
-    let _ = reports.send(Report::Alive(session.facts().clone())).await;
+    let order = rows.iter().map(|(at, _)| *at).collect();
+    let _ = reports.send(Report::Alive(session.facts().clone(), order)).await;
     for (at, row) in rows {
         let left = deadline.saturating_sub(watch.elapsed());
-        if reports.is_closed() || left.is_zero() {
+        if reports.is_closed() {
             return Some(Boxed { session, access });
+        }
+        if left <= deadline / SPARE {
+            break;
         }
         let began = watch.elapsed();
         let answer = if session.is_broken() {

@@ -9,6 +9,7 @@ pub mod members;
 pub mod own;
 pub mod governor;
 pub mod census;
+pub mod words;
 pub mod cycle;
 pub mod discovery;
 pub mod sampler;

@@ -12,10 +12,11 @@ use crate::model::reading::Cycle;
 use crate::model::series::Series;
 use crate::model::target::Target;
 use crate::sample::census::Census;
-use crate::sample::cycle::{Watched, identity_labels};
+use crate::sample::cycle::Watched;
 use crate::sample::ids::Ids;
 use crate::sample::members::Members;
 use crate::sample::schedule::Schedule;
+use crate::sample::words::identity_labels;
 use crate::sys::clock::Clock;
 use crate::sys::task::{self, Handle};
 

@@ -25,7 +25,7 @@ fn as_monitor(servers: &Servers) -> Target {
     watched(servers, servers.value("WW_MONITOR_USER"), &servers.secret("WW_CLICKHOUSE_MONITOR_PASSWORD_FILE"))
 }
 
-fn as_administrator(servers: &Servers) -> Target {
+pub fn as_administrator(servers: &Servers) -> Target {
     let password = servers.secret("WW_CLICKHOUSE_ADMIN_PASSWORD_FILE");
     watched(servers, servers.value("WW_CLICKHOUSE_ADMIN_USER"), &password)
 }

@@ -43,7 +43,6 @@ const WITHOUT_DATA: &[(&str, &str)] = &[
     ("node_bonding_active{device}", "the exporter calls it master; only what the rule tells people names a device"),
     ("node_hwmon_temp_alarm", "no sensor of the recorded machine has this alarm; it has the critical one"),
     ("node_systemd_unit_state", "an optional row, and nothing here is run by systemd"),
-    ("pg_exporter_last_scrape_error", "the exporter's word on itself; pg_scrape_collector_success says more"),
 ];
 
 /// What one rule names.

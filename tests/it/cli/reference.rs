@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use watchward::cli::reference::page;
 use watchward::engines;
 use watchward::model::row::MetricKind;
-use watchward::sample::cycle::{COMMON, COMMON_FAMILIES};
+use watchward::sample::words::{COMMON, COMMON_FAMILIES};
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

@@ -10,6 +10,9 @@ use watchward::sys::task::{self, Handle};
 /// What is to be answered: a status line's code, and a body.
 pub type Answers = fn(&Asked) -> (u16, String);
 
+/// In place of a code: the body again and again, without an end.
+pub const ENDLESS: u16 = 0;
+
 /// One request.
 #[derive(Clone, Debug, Default)]
 pub struct Asked {
@@ -88,6 +91,12 @@ async fn converse(
         }
         let (status, body) = answers(&asked);
         seen.lock().expect("the list").push(asked);
+        if status == ENDLESS {
+            stream.write_all(b"HTTP/1.1 200 Said\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+            loop {
+                stream.write_all(format!("{:x}\r\n{body}\r\n", body.len()).as_bytes()).await?;
+            }
+        }
         let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n\r\n", body.len());
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;

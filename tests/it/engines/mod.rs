@@ -7,7 +7,7 @@ mod names;
 mod paths;
 pub mod points;
 pub mod targets;
-mod http_answers;
+pub mod http_answers;
 mod tables;
 mod grants;
 mod discovery;

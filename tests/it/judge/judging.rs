@@ -172,3 +172,13 @@ fn the_past_of_a_query_offset_is_judged() {
     assert!(judge.evaluate("acme", &memory, moment(45)).transitions.is_empty());
     assert_eq!(judge.evaluate("acme", &memory, moment(60)).transitions.len(), 1);
 }
+
+#[test]
+fn rules_of_which_nothing_that_they_select_has_a_sample_are_counted() {
+    let text = "groups: [{name: g, rules: [
+        {alert: A, expr: 'lag > 60'}, {alert: B, expr: 'absent(nothing_has_this)'},
+        {alert: C, expr: 'nothing_has_this / lag'}, {alert: D, expr: 'vector(1)'}]}]";
+    let mut judge = judge(text);
+    assert_eq!(judge.evaluate("acme", &lag_of("orders", 9.0), moment(0)).without_data, 1, "B");
+    assert_eq!(judge.evaluate("acme", &Memory::default(), moment(15)).without_data, 3, "A, B and C");
+}

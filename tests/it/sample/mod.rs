@@ -6,5 +6,8 @@ mod discovery;
 mod governor;
 pub mod ids;
 mod members;
+mod own;
 mod schedule;
+mod short_of_time;
 mod top;
+mod words;
