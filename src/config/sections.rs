@@ -117,10 +117,10 @@ pub const TARGET: &[Key] = &[
         "slow_log",
         Kind::Paths,
         "",
-        "For Elasticsearch and OpenSearch on this machine: the files of their slow logs, whose queries become statements; \
+        "For engines whose servers log what is slow in files, on this machine: these files, whose queries become statements; \
          '*' and '?' stand in the file's name.",
     )
-    .example("[\"/var/log/elasticsearch/*_slowlog.json\"]"),
+    .example("[\"/var/log/search/*_slowlog.json\"]"),
     Key::new(
         "collect",
         Kind::Texts,

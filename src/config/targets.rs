@@ -338,7 +338,7 @@ fn check_slow_log(table: &Table, engine: &dyn Engine, paths: &[PathBuf], report:
         let fault = Fault::new("config-05", format!("slow_log: '{shown}' {wrong}"));
         report.problem(
             origin,
-            fault.hint("Write it like /var/log/elasticsearch/*_slowlog.json: '*' and '?' stand in the file's name."),
+            fault.hint("Write it like /var/log/search/*_slowlog.json: '*' and '?' stand in the file's name."),
         );
     }
 }

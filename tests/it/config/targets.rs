@@ -114,9 +114,9 @@ fn a_slow_log_is_files_of_one_folder_and_of_an_engine_that_has_such() {
         &[
             "agent.toml:5:12: engine 'redis' reads no slow log from files [config-10] | hint: Leave slow_log out.",
             "agent.toml:10:12: slow_log: '/var/log/*/a.json' has a wildcard in its folder [config-05] \
-             | hint: Write it like /var/log/elasticsearch/*_slowlog.json: '*' and '?' stand in the file's name.",
+             | hint: Write it like /var/log/search/*_slowlog.json: '*' and '?' stand in the file's name.",
             "agent.toml:10:12: slow_log: '/' names no file [config-05] \
-             | hint: Write it like /var/log/elasticsearch/*_slowlog.json: '*' and '?' stand in the file's name.",
+             | hint: Write it like /var/log/search/*_slowlog.json: '*' and '?' stand in the file's name.",
             "agent.toml:15:12: slow_log is 'logs/a.json', not an absolute path [config-05] \
              | hint: The agent's working directory means nothing: begin the path with '/'.",
         ],
