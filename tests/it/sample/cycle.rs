@@ -72,6 +72,8 @@ pub struct Script {
     pub refuse: Option<Fault>,
     /// The next probes: what fails, and whether the session is broken by it.
     probes: VecDeque<bool>,
+    /// No probe is answered.
+    pub probe_hangs: bool,
     acts: VecDeque<(&'static str, Act)>,
     asked: Vec<&'static str>,
     parts: Vec<String>,
@@ -106,7 +108,13 @@ impl Session for FakeSession {
         self.broken |= fails;
         self.facts.parts.clone_from(&self.script.lock().unwrap().parts);
         self.facts.cluster.clone_from(&self.script.lock().unwrap().cluster);
-        Box::pin(async move { if fails { Err(Fault::new("fake-02", "connection reset")) } else { Ok(()) } })
+        let hangs = self.script.lock().unwrap().probe_hangs;
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            if fails { Err(Fault::new("fake-02", "connection reset")) } else { Ok(()) }
+        })
     }
 
     fn ask<'a>(&'a mut self, row: &'a Row, _budget: Duration) -> Task<'a, Result<Answer, Unknown>> {

@@ -65,3 +65,17 @@ async fn rows_that_always_run_out_of_time_leave_turns_to_each_other() {
     }
     assert_eq!(first, ["fast", "slow", "broken", "fast"]);
 }
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_its_probe_is_down_within_the_deadline() {
+    let mut stage = Stage::of(target());
+    stage.cycle().await;
+    stage.script.lock().unwrap().probe_hangs = true;
+    let cycle = stage.cycle().await;
+    assert_eq!(stage.points(&cycle), ["fake_up 0", "fasta stale", "slowa stale", "up 0"]);
+    assert_eq!(
+        cycle.fault.unwrap().to_string(),
+        "no whole answer from localhost:1 within 1 s [sample-02]\n\
+         hint: Is the server stopped, overloaded, or is something else listening on this port?"
+    );
+}
