@@ -217,7 +217,7 @@ fetch_parser() { # of OpenMetrics, stricter than Prometheus
 }
 
 copy_jars() { # FOLDER GROUP:ARTIFACT:VERSION…: them and what they depend on
-  local folder=$1 word pom
+  local folder=$1 word pom group artifact version # its own: a caller has a version, too
   shift
   pom=$(mktemp -d "$CACHE/.new.XXXXXX")
   {
