@@ -256,6 +256,17 @@ async fn a_log_is_read_from_its_end_on_through_rotation_and_truncation() {
 }
 
 #[tokio::test]
+async fn a_log_that_comes_into_being_is_read_from_its_beginning() {
+    for name in ["slow.log", "*.log"] {
+        let (logs, server) = (Logs::make("born"), HttpAnswers::start(root).await);
+        let mut session = session(&server, logs.path(name)).await;
+        assert!(ask(&mut *session, "statements").await.is_err(), "{name}: nothing is there");
+        logs.append("slow.log", &line(QUERY, 250));
+        assert_eq!(read(&mut *session).await, (1.0, 0.25), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn one_reading_takes_a_bounded_part_and_what_is_too_long_or_too_old_is_passed_over_and_counted() {
     let (logs, server) = (Logs::make("bounded"), HttpAnswers::start(root).await);
     logs.append("slow.log", "");

@@ -117,8 +117,8 @@ impl SlowLogs {
 
 impl Tail {
     fn read(&mut self, patterns: &[PathBuf]) -> Result<Answer, Unknown> {
-        let mut first_error = None;
-        let found = open_all(patterns, &mut first_error);
+        let mut trouble = Trouble::default();
+        let found = open_all(patterns, &mut trouble);
         self.files = found.len();
         let mut here = HashSet::new();
         for (identity, file, bytes) in found {
@@ -127,10 +127,12 @@ impl Tail {
             let offset = if self.has_begun { 0 } else { bytes };
             self.places.entry(identity).or_insert(Place { file, offset, is_within: false });
         }
+        // A file that is not there yet is read from its beginning once it is; one that may not be read is perhaps old.
+        self.has_begun |= !here.is_empty() || !trouble.is_hidden;
+        let mut first_error = trouble.first;
         if here.is_empty() && first_error.is_some() && self.places.is_empty() {
             return Err(first_error.unwrap_or_else(nothing));
         }
-        self.has_begun = true;
         let mut left = READING_BYTES_MAX;
         let mut text = Vec::new();
         for place in self.places.values_mut() {
@@ -196,10 +198,10 @@ impl Place {
 
 /// The text of a kind of query, from the newest lines on.
 fn look_for(patterns: &[PathBuf], id: &str) -> Result<Option<String>, Unknown> {
-    let mut first_error = None;
-    let all = open_all(patterns, &mut first_error);
+    let mut trouble = Trouble::default();
+    let all = open_all(patterns, &mut trouble);
     if all.is_empty() {
-        return Err(first_error.unwrap_or_else(nothing));
+        return Err(trouble.first.unwrap_or_else(nothing));
     }
     for (_, file, size) in all {
         let begin = size.saturating_sub(TEXT_BYTES_MAX);
@@ -217,28 +219,41 @@ fn nothing() -> Unknown {
     Unknown::new(UnknownKind::Missing, "no file of the slow log is there")
 }
 
+/// What stood in the way of files.
+#[derive(Default)]
+struct Trouble {
+    first: Option<Unknown>,
+    /// There may be files that were not seen.
+    is_hidden: bool,
+}
+
+impl Trouble {
+    fn refused(&mut self, path: &Path, error: &io::Error) {
+        self.is_hidden |= error.kind() != io::ErrorKind::NotFound;
+        self.first.get_or_insert_with(|| refused(path, error));
+    }
+}
+
 /// Opens what the patterns stand for: plain files, each once, with their size.
-fn open_all(patterns: &[PathBuf], first_error: &mut Option<Unknown>) -> Vec<(files::Identity, files::File, u64)> {
+fn open_all(patterns: &[PathBuf], trouble: &mut Trouble) -> Vec<(files::Identity, files::File, u64)> {
     let mut found: Vec<(files::Identity, files::File, u64)> = Vec::new();
     for pattern in patterns {
         let paths = match expand(pattern) {
             Ok(paths) => paths,
             Err(error) => {
-                first_error.get_or_insert(refused(pattern, &error));
+                trouble.refused(pattern, &error);
                 continue;
             }
         };
         if paths.is_empty() {
             let why = format!("no file fits {}; is it this server's, and is its slow log written?", pattern.display());
-            first_error.get_or_insert(Unknown::new(UnknownKind::Missing, why));
+            trouble.first.get_or_insert(Unknown::new(UnknownKind::Missing, why));
         }
         for path in paths.iter().take(FILES_MAX.saturating_sub(found.len())) {
             match files::open_plain(path) {
                 Ok((identity, ..)) if found.iter().any(|(known, ..)| *known == identity) => {}
                 Ok(opened) => found.push(opened),
-                Err(error) => {
-                    first_error.get_or_insert(refused(path, &error));
-                }
+                Err(error) => trouble.refused(path, &error),
             }
         }
     }
