@@ -129,14 +129,6 @@ pub const TARGET: &[Key] = &[
          Of the first hundred that a bounded walk finds; naming them asks for the row keys.",
     )
     .example("[\"db0=queue:*\"]"),
-    Key::new(
-        "keeper",
-        Kind::Text,
-        "",
-        "For a server whose replicas a Keeper or ZooKeeper keeps in step: its address, with port 9181 unless it says \
-         otherwise. Naming it asks for the row keeper.",
-    )
-    .example("\"keeper1:9181\""),
     Key::new("check_single_keys", Kind::Texts, "", "The same for keys by their whole names, without a walk.")
         .example("[\"db0=queue:mail\"]"),
     Key::new("count_keys", Kind::Texts, "", "The same for patterns whose keys are counted.")
@@ -148,6 +140,14 @@ pub const TARGET: &[Key] = &[
         "Patterns of the streams that the row streams reads, and naming them asks for it. Without it, all of database 0.",
     )
     .example("[\"db0=orders:*\"]"),
+    Key::new(
+        "keeper",
+        Kind::Text,
+        "",
+        "For a server whose replicas a Keeper or ZooKeeper keeps in step: its address, with port 9181 unless it says \
+         otherwise. Naming it asks for the row keeper.",
+    )
+    .example("\"keeper1:9181\""),
     Key::new(
         "slow_log",
         Kind::Paths,

@@ -334,11 +334,9 @@ fn check_rows(table: &Table, engine: &dyn Engine, report: &mut Report) {
 }
 
 /// Keys that only some engines take.
-const OPTIONS: &[&str] =
-    &["resolver", "check_keys", "check_single_keys", "count_keys", "check_streams", "keeper", "slow_log"];
-
 fn check_options(table: &Table, engine: &dyn Engine, report: &mut Report) {
-    for key in OPTIONS.iter().filter(|key| !engine.options().contains(key)) {
+    let known: BTreeSet<&str> = ALL.iter().flat_map(|one| one.options()).copied().collect();
+    for key in known.iter().filter(|key| !engine.options().contains(key)) {
         let Some(origin) = table.origin(key).filter(|_| table.has(key)) else { continue };
         let takers: Vec<&str> = ALL.iter().filter(|one| one.options().contains(key)).map(|one| one.word()).collect();
         let what = format!("engine '{}' takes no {key}", engine.word());

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::engines::contract::{Answer, Emit, Engine, Facts, Row, Take};
+use crate::engines::take;
 use crate::model::fault::Fault;
 use crate::model::reading::{Cycle, RowId, RowReading, Unknown, UnknownKind};
 use crate::model::series::{Series, SeriesId, is_stale};
@@ -247,12 +248,11 @@ impl Watched {
         let parts = self.facts.parts.clone();
         let turn: Arc<OnceLock<Turn>> = Arc::default();
         let take_turn = self.take_turn(now, turn.clone());
-        let over = |(_, state): &(usize, &mut RowState)| state.put_off.as_ref().is_some_and(|(until, _)| *until <= now);
-        self.rows
-            .iter_mut()
-            .enumerate()
-            .filter(over)
-            .for_each(|(_, state)| (state.put_off, state.owed_since) = (None, Some(now)));
+        for state in &mut self.rows {
+            if state.put_off.as_ref().is_some_and(|(until, _)| *until <= now) {
+                (state.put_off, state.owed_since) = (None, Some(now));
+            }
+        }
         let owed_since: Vec<Option<Duration>> = self.rows.iter().map(|state| state.owed_since).collect();
         let paces: Vec<Pace> = (0..capacity).map(|at| self.pace(at)).collect();
         let due = move |facts: &Facts, is_fresh: bool| {
@@ -491,7 +491,7 @@ impl Watched {
                         (Take::Busiest(busiest), Answer::Table(table) | Answer::Partial(table, _)) => {
                             top.read(busiest, row.metrics, table, emit)
                         }
-                        _ => crate::engines::take::take(row, &answer, facts, emit),
+                        _ => take::take(row, &answer, facts, emit),
                     };
                     catch_unwind(AssertUnwindSafe(take)).unwrap_or_else(|panic| {
                         Err(Unknown::new(UnknownKind::Garbled, format!("panic: {}", panic_text(&*panic))))
